@@ -1,0 +1,125 @@
+"""Numbered option lists: how options are shown and which numbers are right.
+
+Numbers are those that the reader sees: a multiple-choice truth counts from 0 or from 1 as its list does.
+Ranking lists count from 1, since the evaluator reads a rank n as the n-th gain and 0 as the last one.
+All choices come from the generator given, and every position is equally likely to hold the right answer.
+"""
+
+from __future__ import annotations
+
+import html
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MARKS = ("{}. ", "{}. ", "{}. ", "{}) ", "({}) ", "{}.")
+"""How a number is written before its option; the test set's "1. " is the most frequent."""
+
+OPTION_CHARACTERS = 300
+"""An option is cut (at a word) to this length: lists of whole descriptions do not fit a prompt."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A way to number options: the first number (0 or 1) and the mark around it."""
+
+    first: int
+    mark: str = "{}. "
+
+    def show(self, options: Sequence[str]) -> str:
+        """The options, one a line."""
+        return "\n".join(self.mark.format(number) + option for number, option in enumerate(options, self.first))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An option list as text, and its truth: the right number, the right numbers, or a gain for each option."""
+
+    text: str
+    truth: int | tuple[int, ...] | tuple[float, ...]
+    style: Style
+
+
+def draw_style(rng: random.Random, first: int | None = None, marks: Sequence[str] = MARKS) -> Style:
+    """A numbering; `first` fixes the first number (None: 0 or 1, equally often)."""
+    start = rng.randrange(2) if first is None else first
+    return Style(start, rng.choice(marks))
+
+
+def one_line(text: object, limit: int | None = None) -> str:
+    """`text` (None: empty) as one line without HTML, cut at a word end to `limit` characters."""
+    if text is None:
+        return ""
+    plain = html.unescape(re.sub(r"<[a-zA-Z/][^<>]{0,200}>", " ", str(text)))
+    plain = " ".join(plain.split())
+    if limit is None or len(plain) <= limit:
+        return plain
+    cut = plain[:limit]
+    return cut.rsplit(" ", 1)[0] if " " in cut[limit // 2 :] else cut
+
+
+def same_key(text: str) -> str:
+    """What makes two options the same to a reader: case and punctuation do not count."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def distinct(options: Iterable[object], taken: Iterable[str] = (), limit: int | None = OPTION_CHARACTERS) -> list[str]:
+    """The options as clean single lines, in order, without empty ones, repeats, or ones in `taken`."""
+    seen, kept = {same_key(option) for option in taken} | {""}, []
+    for option in options:
+        line = one_line(option, limit)
+        if same_key(line) not in seen:
+            seen.add(same_key(line))
+            kept.append(line)
+    return kept
+
+
+def multiple_choice(
+    right: object, wrong: Iterable[object], rng: random.Random, count: int = 4, first: int | None = None
+) -> Shown | None:
+    """One right option among `count` (at most 9, so that a number is one digit); None if there are too few.
+
+    >>> multiple_choice("cup", ["hat", "sock", "belt"], random.Random(0), first=0).text
+    '(0) sock\\n(1) belt\\n(2) cup\\n(3) hat'
+    """
+    answer = distinct([right])
+    others = distinct(wrong, answer)
+    if not answer or len(others) < count - 1 or not 2 <= count <= 9:
+        return None
+    options = rng.sample(others, count - 1)
+    position = rng.randrange(count)
+    options.insert(position, answer[0])
+    style = draw_style(rng, first)
+    return Shown(style.show(options), position + style.first, style)
+
+
+def retrieval(
+    right: Iterable[object], wrong: Iterable[object], rng: random.Random, count: int, first: int | None = 1
+) -> Shown | None:
+    """All `right` options among `count`, shuffled; None if there are too few. The truth is in rising order."""
+    answers = distinct(right)
+    others = distinct(wrong, answers)
+    if not answers or not len(answers) < count <= len(answers) + len(others):
+        return None
+    chosen = [(option, True) for option in answers]
+    chosen += [(option, False) for option in rng.sample(others, count - len(answers))]
+    rng.shuffle(chosen)
+    style = draw_style(rng, first)
+    truth = tuple(number for number, (_, is_right) in enumerate(chosen, style.first) if is_right)
+    return Shown(style.show([option for option, _ in chosen]), truth, style)
+
+
+def ranking(options: Sequence[tuple[object, float]], rng: random.Random, count: int = 5) -> Shown | None:
+    """`options` with their gains, shuffled and counted from 1; None unless `count` distinct ones remain.
+
+    The truth holds the gains in the order shown. None, too, where all gains are equal: any order is right.
+    """
+    pairs = [(one_line(option, OPTION_CHARACTERS), float(gain)) for option, gain in options]
+    if len(distinct([option for option, _ in pairs])) != count or len(pairs) != count:
+        return None
+    if len({gain for _, gain in pairs}) < 2:
+        return None
+    rng.shuffle(pairs)
+    style = draw_style(rng, 1)
+    return Shown(style.show([option for option, _ in pairs]), tuple(gain for _, gain in pairs), style)
