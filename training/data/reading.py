@@ -1,0 +1,147 @@
+"""Reading published datasets with DuckDB: bounded memory, fixed order, rows streamed.
+
+A reader never loads a file whole: DuckDB scans it, spills to a temporary folder past its memory limit, and
+rows leave it a few thousand at a time. Every query orders its rows by explicit keys (hashes of stable ids),
+so the number of threads changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from training.data.formats import Row
+
+MEMORY_LIMIT = "1500MB"
+ROWS_AT_ONCE = 2000
+
+Connection = duckdb.DuckDBPyConnection
+
+
+class SourceError(ValueError):
+    """A dataset file that cannot be used: the message says which, what is wrong and the remedy."""
+
+
+@contextmanager
+def database() -> Iterator[Connection]:
+    """An in-memory DuckDB that spills to a temporary folder; a bad file becomes one line of SourceError."""
+    with tempfile.TemporaryDirectory(prefix="shopbench-duckdb-") as folder:
+        connection = duckdb.connect(
+            config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder, "preserve_insertion_order": "false"}
+        )
+        try:
+            yield connection
+        except duckdb.Error as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise SourceError(f"{first_line}; download that file again, or mend or remove it") from error
+        finally:
+            connection.close()
+
+
+def stream(connection: Connection, sql: str, parameters: list[Any] | None = None) -> Iterator[Row]:
+    """The rows of a query as dicts, fetched a few thousand at a time."""
+    cursor = connection.cursor().execute(sql, parameters or [])
+    names = [column[0] for column in cursor.description or []]
+    while found := cursor.fetchmany(ROWS_AT_ONCE):
+        for row in found:
+            yield dict(zip(names, row, strict=True))
+
+
+def files(sources: Path, *patterns: str) -> list[str]:
+    """Files under the sources folder that match a pattern (`**` allowed), sorted, without those in progress."""
+    found = {path for pattern in patterns for path in sources.glob(pattern) if path.is_file()}
+    return [str(path) for path in sorted(found) if path.suffix != ".part"]
+
+
+def need_files(sources: Path, dataset: str, *patterns: str) -> list[str]:
+    """As `files`, but FileNotFoundError (with the remedy) where there are none."""
+    found = files(sources, *patterns)
+    if not found:
+        raise FileNotFoundError(
+            f"{sources}: no {' or '.join(patterns)}; get it with: python -m training.data.download {dataset}"
+        )
+    return found
+
+
+def need_columns(connection: Connection, table: str, path: str, *names: str) -> None:
+    """SourceError if a table (read from `path`) lacks one of these columns."""
+    present = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
+    for name in names:
+        if name not in present:
+            raise SourceError(f"{path}: column {name!r} is missing (found: {', '.join(present)}); is it the right file?")
+
+
+def json_scan(paths: list[str], columns: dict[str, str]) -> str:
+    """SQL that reads these fields of JSON-lines files (gzipped or not); an absent field is null."""
+    fields = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns.items())
+    return (
+        f"read_json({quoted(paths)}, format='newline_delimited', columns={{{fields}}}, "
+        "maximum_object_size=67108864, filename=true)"
+    )
+
+
+def quoted(value: str | list[str]) -> str:
+    """A text, or a list of texts, as an SQL literal."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(quoted, value)) + "]"
+    return "'" + value.replace("'", "''") + "'"
+
+
+def neighbours(
+    rows: Iterable[Row], name: str, value: Callable[[Row], Any], group: Callable[[Row], Any], count: int = 8
+) -> Iterator[Row]:
+    """Give every row `row[name]`: the values of up to `count` other rows of its group that come near it.
+
+    This is where wrong options come from that no label names: rows come in hash order, so neighbours are a
+    random sample of the same locale or category, found without a second pass over the data.
+    """
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, ROWS_AT_ONCE)):
+        members: dict[Any, list[Row]] = defaultdict(list)
+        place: dict[int, int] = {}
+        for row in chunk:
+            bucket = members[group(row)]
+            place[id(row)] = len(bucket)
+            bucket.append(row)
+        for row in chunk:
+            bucket, here = members[group(row)], place[id(row)]
+            others = (bucket[(here + step) % len(bucket)] for step in range(1, min(count, len(bucket) - 1) + 1))
+            yield {**row, name: [value(other) for other in others]}
+
+
+def label_source(sources: Path, task: str) -> dict[str, Row]:
+    """What a language model said about the rows of a task (`training.synthesize`), by row id; empty if it did not.
+
+    The file is `synthetic/<task>.jsonl` under the sources folder: one object a row, with its `id` and labels.
+    """
+    path = sources / "synthetic" / f"{task}.jsonl"
+    if not path.is_file():
+        return {}
+    labels: dict[str, Row] = {}
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                label = json.loads(line)
+                labels[str(label["id"])] = label
+            except (json.JSONDecodeError, KeyError, TypeError) as error:
+                raise SourceError(f"{path}, line {number}: not an object with an 'id' ({error!r}); remove it") from None
+    return labels
+
+
+def with_labels(sources: Path, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
+    """Add a language model's labels to the rows that have some; `label_source` says which ("llm" or "metadata")."""
+    labels = label_source(sources, task)
+    for row in rows:
+        label = labels.get(row_id(row))
+        if label is None:
+            yield {**row, "label_source": "metadata"}
+        else:
+            yield {**row, **{key: value for key, value in label.items() if key != "id"}, "label_source": "llm"}

@@ -1,0 +1,100 @@
+"""Putting a question together: a request, its data, its options and the word on how to answer.
+
+Tasks give several requests each; what ShopBench says after a list ("output three numbers, comma-separated")
+is here once, in a few variants. Each variant must classify as its type (shopbench/classify.py): the tests
+build every one.
+"""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Sequence
+from typing import Any
+
+from shopbench.sample import Sample, Truth
+from shopbench.tasks import TaskType
+from training.data.formats import Row
+from training.data.options import Shown
+
+ENDINGS = ("\nAnswer:", "\nAnswer: ", "\nOutput:", "\nOutput: ", "")
+
+THREE_NUMBERS = (
+    "Reply with three numbers separated by commas, and nothing else.",
+    "Output exactly three option numbers, separated by commas. No explanation is needed.",
+    "You should ONLY output three numbers, separated with comma. Leave out any other text.",
+    "Give the indices only: three numbers with a comma between them.",
+    "Your output must hold 3 numbers with a comma between every two. Do not repeat the options.",
+)
+ALL_RANKED = (
+    "Output a permutation of 1 to {count}, separated by commas, best first. Say nothing else.",
+    "You should output all {count} numbers in the ranked order with commas between them. Each number appears once.",
+    "Respond only with the ranking: the {count} numbers, comma-separated, from best to worst.",
+    "Give the ranked list as comma-separated numbers, each used exactly once, without explanations.",
+)
+LIST_NAMES = ("{noun} List:", "{noun} list:", "List of {noun}s:", "{noun}s:", "Options:")
+
+
+def request(rng: random.Random, row: Row, wordings: Sequence[str], **values: object) -> str:
+    """One of the wordings with its values; a language model's own wording of this row (`row["wording"]`) goes first."""
+    chosen = rng.choice(wordings)
+    offered = row.get("wording")
+    if isinstance(offered, str) and _placeholders(offered) == _placeholders(chosen):
+        chosen = offered
+    return chosen.format(**values)
+
+
+def _placeholders(wording: str) -> set[str | None]:
+    try:
+        return {field for _, field, _, _ in string.Formatter().parse(wording) if field is not None}
+    except ValueError:  # a lone brace: not a wording of ours
+        return {None}
+
+
+def choice(task: str, rng: random.Random, text: str, shown: Shown | None) -> Sample | None:
+    """A multiple-choice question: the request, the options, an ending. None if there are no options."""
+    if shown is None:
+        return None
+    question = f"{text}\n{shown.text}{rng.choice(ENDINGS)}"
+    return Sample(question, _truth(shown), task, TaskType.MULTIPLE_CHOICE, "accuracy", True)
+
+
+def selection(task: str, rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
+    """A retrieval question that asks for three options; None if there are no options."""
+    if shown is None:
+        return None
+    parts = [text, rng.choice(LIST_NAMES).format(noun=noun), shown.text]
+    parts.insert(rng.choice((1, 3)), rng.choice(THREE_NUMBERS))
+    question = "\n".join(parts) + rng.choice(ENDINGS)
+    return Sample(question, _truth(shown), task, TaskType.RETRIEVAL, "hit rate@3", False)
+
+
+def ordering(task: str, rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
+    """A ranking question over all options; None if there are no options."""
+    if shown is None:
+        return None
+    count = len(shown.text.splitlines())
+    parts = [text, rng.choice(LIST_NAMES).format(noun=noun), shown.text]
+    parts.insert(rng.choice((1, 3)), rng.choice(ALL_RANKED).format(count=count))
+    question = "\n".join(parts) + rng.choice(ENDINGS)
+    return Sample(question, _truth(shown), task, TaskType.RANKING, "ndcg", False)
+
+
+def written(task: str, rng: random.Random, text: str, answer: str, metric: str) -> Sample | None:
+    """A generation question; None if the answer is empty."""
+    if not answer.strip():
+        return None
+    return Sample(text + rng.choice(ENDINGS), answer.strip(), task, TaskType.GENERATION, metric, False)
+
+
+def entities(task: str, rng: random.Random, text: str, found: Sequence[str]) -> Sample | None:
+    """A named-entity question; None if nothing is to be found."""
+    answers = tuple(entity.strip() for entity in found if entity.strip())
+    if not answers:
+        return None
+    return Sample(text + rng.choice(ENDINGS), answers, task, TaskType.NER, "micro f1", False)
+
+
+def _truth(shown: Shown) -> Truth:
+    truth: Any = shown.truth
+    return truth
