@@ -76,7 +76,7 @@ def need_columns(connection: Connection, table: str, path: str, *names: str) -> 
     present = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
     for name in names:
         if name not in present:
-            raise SourceError(f"{path}: column {name!r} is missing (found: {', '.join(present)}); is it the right file?")
+            raise SourceError(f"{path}: no column {name!r} (found: {', '.join(present)}); is it the right file?")
 
 
 def json_scan(paths: list[str], columns: dict[str, str]) -> str:
