@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,16 +90,14 @@ def _truth(task_type: TaskType, value: Any) -> Truth:
 def read_json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object) of a JSON-lines file; blank lines are skipped, anything else bad is BadSample."""
     try:
-        file = open(path, encoding="utf-8")
-    except OSError as error:
-        raise BadSample(f"{path}: cannot be read ({error.strerror}); give a JSON-lines file of questions") from None
-    with file:
-        try:
+        with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, _json_object(path, number, line)
-        except UnicodeDecodeError as error:
-            raise BadSample(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise BadSample(f"{path}: cannot be read ({error.strerror}); give a JSON-lines file of questions") from None
+    except UnicodeDecodeError as error:
+        raise BadSample(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
 def _json_object(path: str | os.PathLike[str], number: int, line: str) -> dict[str, Any]:
@@ -112,12 +110,15 @@ def _json_object(path: str | os.PathLike[str], number: int, line: str) -> dict[s
     return row
 
 
-def read_samples(path: str | os.PathLike[str]) -> list[Sample]:
-    """Read a ShopBench question file; BadSample for a missing, empty or broken one."""
+def read_samples(path: str | os.PathLike[str], check: Callable[[Sample], None] | None = None) -> list[Sample]:
+    """Read a ShopBench question file; BadSample for a missing, empty or broken one, or if `check` raises ValueError."""
     samples = []
     for number, row in read_json_lines(path):
         try:
-            samples.append(Sample.from_dict(row))
+            sample = Sample.from_dict(row)
+            if check:
+                check(sample)
+            samples.append(sample)
         except ValueError as error:
             raise BadSample(f"{path}, line {number}: {error}") from None
     if not samples:

@@ -1,0 +1,119 @@
+"""What requests say in English, German, Spanish, French, Italian and Japanese: the classifier's vocabulary.
+
+Each pattern is searched in the request itself (not in the quoted review, query or options). Most test tasks
+are unseen, so the patterns name what a request must say to be one, not the sentences of known tasks.
+"""
+
+from __future__ import annotations
+
+import re
+
+NUMBER_WORDS: dict[str, int] = {
+    **dict.fromkeys(("one", "a single", "ein", "eine", "einen", "uno", "una", "un", "une"), 1),
+    **dict.fromkeys(("two", "zwei", "dos", "deux", "due", "二", "２"), 2),
+    **dict.fromkeys(("three", "drei", "tres", "trois", "tre", "三", "３"), 3),
+    **dict.fromkeys(("four", "vier", "cuatro", "quatre", "quattro", "四", "４"), 4),
+    **dict.fromkeys(("five", "fünf", "cinco", "cinq", "cinque", "五", "５"), 5),
+    **dict.fromkeys(("six", "sechs", "seis", "sei", "六", "６"), 6),
+}
+_NUMBER = r"(?P<{}>\d{{1,2}}|" + "|".join(sorted(NUMBER_WORDS, key=len, reverse=True)) + ")"
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE | re.MULTILINE)
+
+
+_PICK = (
+    r"select|choose|pick|output|identify|name|give|find|return|provide|write|respond with|answer with|"
+    r"wählen?|wähle|nennen?|geben|gib|suchen?|finden?|antworten?|"
+    r"selecciona\w*|seleccione\w*|eli[gj]\w+|escoge\w*|escoja\w*|indi(?:ca|que|quez|care|cate)|devuelv\w+|escrib\w+|respond\w+|"
+    r"sélectionne\w*|choisi\w+|donne\w*|renvoye\w*|répond\w+|"
+    r"seleziona\w*|scegli\w*|fornisci|restituisci|rispond\w+"
+)
+_NUMBERS_NOUN = (
+    r"numbers?|indices|indexes|ids?|options?|products?|items?|"
+    r"zahlen|nummern|ziffern|indizes|números|indices|índices|opciones|numéros|nombres|chiffres|numeri|indici"
+)
+QUOTED = re.compile(
+    r"(?<![\w'])'(?=\S)[^\n]*?(?<=\S)'(?!\w)|(?<!\w)\"(?=\S)[^\n]*?(?<=\S)\"(?!\w)|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|「[^」\n]*」|『[^』\n]*』"
+)
+"""Quoted product titles, queries and the like: no part of the request."""
+_COMMA_NUMBERS = (
+    rf"\b{_NUMBER.format('before_noun')}\b[ -](?:[\w-]+ ){{0,3}}?(?:{_NUMBERS_NOUN})\b[^.\n]{{0,60}}?(?:comma|komma|coma|virgul|virgol)"
+    rf"|\b{_NUMBER.format('before_comma')} (?:comma|komma|coma|virgul|virgol)[\w -]{{0,20}}(?:{_NUMBERS_NOUN})\b"
+)
+ASKED_COMMA_NUMBERS = _any(_COMMA_NUMBERS)
+"""So many numbers with commas between: a retrieval question even where its options were not made out."""
+ASKED_COUNT = _any(
+    # "select 3 snippets", "choose the three aspects": a few words, no full stop, no "list of 15" between.
+    rf"\b(?:{_PICK})\b(?:(?!\bof\b|\bde\b|\bvon\b|\bdi\b)[^.\n:\d]){{0,30}}?\b{_NUMBER.format('after_verb')}\b(?!-)",
+    _COMMA_NUMBERS,
+    rf"\btop[ -]{_NUMBER.format('top')}\b",
+    rf"{_NUMBER.format('japanese')}\s*(?:つ|個|件|点)(?:の[^。\n]{{0,12}})?(?:を|だけ)?[^。\n]{{0,20}}(?:選|挙げ|出力|答え|回答)",
+)
+"""How many options are asked for; read the one named group that matched."""
+
+ASKS_RANKING = _any(
+    r"\brank(?:s|ed|ing|ings)?\b(?! (?:no|number|#))",
+    r"\bre-?rank\w*",
+    r"\bpermutation",
+    r"\b(?:sort|order|arrange|reorder|put)\b[^.\n]{0,60}\b(?:by|from|according|in order|based on|descending|ascending)\b",
+    r"\bin (?:descending|ascending|decreasing|order of)\b",
+    r"\brang(?:folge|liste|iere\w*|ordn\w*)|\breihenfolge\b|\bordnen?\b|\bsortier\w*",
+    r"\b(?:ordena|ordene|ordenar|ordénal[oa]s|permutación)\b|\bclasifi\w+[^.\n]{0,60}\b(?:según|por|de más|de mayor)\b",
+    r"\b(?:trie[rz]?|ordonne[rz]?|ordre décroissant)\b|\bclass(?:ez?|er|ement)\b[^.\n]{0,60}\b(?:selon|par|du plus|de la plus)\b",
+    r"\b(?:ordina|ordinare|ordinate|ordinal[ie]|permutazione|graduatoria)\b",
+    r"\bclassific\w+[^.\n]{0,60}\b(?:in base|per|secondo|dal più|dalla più)\b",
+    r"ランキング|ランク付け|順位|並べ替え|並び替え|順に並べ|順番に|順列",
+)
+# Keywords, summaries and features of a product are written, not quoted: generation.
+_NO_SUMMARY = r"(?![^.\n]*\b(?:key ?(?:words?|phrases?)|summar\w+|details|features?)\b)"
+ASKS_ENTITY = _any(
+    r"\bentit(?:y|ies)\b",
+    r"\bentität\w*|\bentidad(?:es)?\b|\bentités?\b|\bentità\b|エンティティ|固有表現",
+    r"\battribute values?\b|\bslot values?\b",
+    # "identify the brand in the product title": parts of a title or a query, but not keywords for it
+    r"\b(?:extract|identify|locate|find|determine|detect|recogni[sz]e|highlight|spot|tag|mark|select|pull out)\b"
+    rf"{_NO_SUMMARY}[^.\n]{{0,80}}?\b(?:title|query|search)\b",
+    rf"\btitle\b[^.\n]{{0,20}}\b(?:extract|identify|locate|find|determine|select)\b{_NO_SUMMARY}",
+    r"\b(?:extrahiere\w*|extra[ei]\w*|extrai\w*|estrai\w*|estrarre|identifi\w+)\b[^.\n]{0,80}\b(?:titels?|suchanfrage|anfrage|"
+    r"título|consulta|búsqueda|titre|requête|recherche|titolo|ricerca|query)\b",
+    r"(?:タイトル|商品名|クエリ|検索)[^。\n]{0,40}(?:抽出|抜き出)",
+)
+ASKS_CHOICE = _any(
+    r"\bwhich\b",
+    r"\b(?:select|choose|pick)\b",
+    r"\boptions?\b|\bcandidates?\b|\bnumbered list\b|\bthe following\b",
+    r"\bwelche[rsmn]?\b|\bwählen?\b|\bwähle\b|\bauswahl\b|\bfolgende[nrsm]?\b|\boptionen\b",
+    r"\bcu[aá]l(?:es)?\b|\bqu[eé] opción|\belij[ae]\b|\bselecci\w+|\bsiguientes?\b|\bopciones\b",
+    r"\bquel(?:le)?s?\b|\blequel\b|\blaquelle\b|\blesquel(?:le)?s\b|\bchoisi\w+|\bsuivante?s?\b",
+    r"\bqual[ei]?\b|\bscegli\w*|\bselezion\w*|\bseguenti?\b|\bopzion[ei]\b",
+    r"どれ|どの|選択|選ん|選び|次のうち|以下の",
+    r"\banswer:?\s*$",
+    r"[?？]\s*$",
+)
+_RANGE = (
+    r"(?<![\d.])(?P<low{0}>[01])\s*(?:\([^)\n]*\)\s*)?"
+    r"(?:to|through|and|bis|und|al?|y|à|et|e|から|～|〜|~|-|–|—)\s*(?P<high{0}>\d{{1,2}})(?![\d.]\d)"
+)
+SCALE = _any(
+    r"(?:scale|rate|rating|score|evaluate|assess|between|skala|bewert\w*|zwischen|escala|califi\w+|punt[uú]\w*|entre|"
+    r"échelle|note[rz]?|évalue\w*|scala|valut\w*|punteggio|tra|評価|段階|スケール|点)[^.\n。]{0,80}?"
+    + _RANGE.format(""),
+    _RANGE.format("_before") + r"(?:[ -]?(?:scale|stars?|points?)|[^。\n]{0,6}(?:点|段階))",
+)
+QUOTED_HEADER = _any(
+    r"\b(?:input|reviews?|descriptions?|comments?|texts?|passages?|sentences?|contexts?|articles?|feedback|body)\b(?! \w+ list)$",
+    r"(?:rezension|bewertung|beschreibung|kommentar|kundenmeinung)\w*$",
+    r"\b(?:reseñas?|descripción|comentarios?|opini[oó]n(?:es)?|texto)\b",
+    r"\b(?:avis|commentaires?|texte)\b",
+    r"\b(?:recension[ei]|descrizion[ei]|commento|testo)\b",
+    r"(?:レビュー|説明|口コミ|本文)$",
+)
+DATA_HEADER = _any(
+    r"^[^\S\n]*(?:[\w']+[^\S\n]+){0,3}(?:quer(?:y|ies)|keyword|review|title|description|input|context|text|sentence|"
+    r"passage|aspect|product|item|event|question|suchanfrage|anfrage|titel|bewertung|rezension|beschreibung|text|satz|"
+    r"consulta|reseña|título|descripción|requête|avis|titre|phrase|ricerca|recensione|titolo|descrizione|frase|"
+    r"クエリ|検索語|レビュー|タイトル|商品名|説明|文)(?:[^\S\n]*\w)?[^\S\n]*[:：]",
+)
+"""A line that holds data, not the request: what follows the colon is not searched for the phrases above."""

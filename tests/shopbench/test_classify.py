@@ -1,0 +1,223 @@
+"""The classifier on wordings, languages and list styles that no rule was written from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shopbench.classify import answer_count, classify
+from shopbench.tasks import TaskType
+
+MC, RETRIEVAL, RANKING, NER, GENERATION = TaskType
+
+
+def lines(style: str, *texts: str, first: int = 1, between: str = "\n") -> str:
+    """The texts as an option list, numbered in `style`, which holds a number sign."""
+    return between.join(style.replace("#", str(number)) + text for number, text in enumerate(texts, first))
+
+
+FOUR = ("garden hose", "desk lamp", "tea kettle", "yoga mat")
+FIVE = (*FOUR, "rain coat")
+TEN = (*FIVE, "pillow", "door bell", "pan", "brush", "helmet")
+
+
+@pytest.mark.parametrize("style", ["#. ", "#.", "#) ", "(#) ", "#: ", "[#] ", "  #. ", "- #. ", "#、"])
+@pytest.mark.parametrize("between", ["\n", "\n\n"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_reads_the_options_shown(style: str, between: str, first: int) -> None:
+    question = "Which of these do you plug in?\n" + lines(style, *FOUR, first=first, between=between) + "\nAnswer:"
+    assert classify(question, True) == (MC, tuple(range(first, first + 4)))
+    assert classify(question, False) == (MC, tuple(range(first, first + 4)))  # a flag that is wrong
+
+
+def test_options_on_one_line() -> None:
+    assert classify("Which one is edible? 0. soap 1. bread 2. a 2.5 m rope 3. candle\nAnswer:", True).options == (
+        0,
+        1,
+        2,
+        3,
+    )
+
+
+def test_a_gap_is_shown_as_it_is() -> None:
+    assert classify("How are they related?\n0. bought\n1. viewed\n3. similar\nAnswer:", True).options == (0, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "A lamp, specified as\n1.5 m cable\n2.5 kg weight\nWrite a title for it.",
+        "Write an answer to the customer.\nQuestion: is it\n0.5 inch or\n1.25 inch thick?",
+        "Translate the title 'Cable 1.5 m 2.5 A 3.5 mm' into German.",
+        "Review: Two reasons:\n1. it is cheap\n2. it is light\nI like it.\nWrite a headline for the review.",
+        "Tell the shopper what the text says.\nDescription: Contents:\n1) a bag\n2) a strap\n3) a box\nOutput:",
+    ],
+)
+def test_decimals_and_quoted_lists_are_no_options(question: str) -> None:
+    assert classify(question, False) == (GENERATION, ())
+
+
+def test_a_list_inside_a_review_before_the_options() -> None:
+    review = "Review: Why five stars?\n1. fits\n2. cheap\n3. red\n4. warm\n5. soft\n6. light\n"
+    question = review + "Which sentiment does the review have?\n0. negative\n1. positive\n2. mixed\nAnswer:"
+    assert classify(question, True) == (MC, (0, 1, 2))
+    aspects = "Pick the two aspects that the review covers.\n" + review + "Aspect List:\n" + lines("#.", *TEN)
+    classified = classify(aspects, False)
+    assert classified == (RETRIEVAL, tuple(range(1, 11)))
+    assert answer_count(aspects, classified) == 2
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Rate this review from 1 (bad) to 5 (good).\nReview: 1. broke 2. smelled 3. late. Never again.\nOutput:",
+        "How many stars would the customer give, on a scale of 1 to 5?\nReview: it broke.",
+        "Bewerten Sie die folgende Rezension auf einer Skala von 1 bis 5.\nRezension: Gut.",
+        "Evalúe la reseña en una escala del 1 al 5.\nReseña: Excelente.",
+        "Évaluez cet avis sur une échelle de 1 à 5.\nAvis : parfait.",
+        "Valuta la recensione su una scala da 1 a 5.\nRecensione: ottimo.",
+        "次のレビューを1から5の5段階で評価してください。\nレビュー: とても良い",
+    ],
+)
+def test_a_scale_gives_the_options(question: str) -> None:
+    assert classify(question, True) == (MC, (1, 2, 3, 4, 5))
+    assert classify(question, False) == (MC, (1, 2, 3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("request_text", "count"),
+    [
+        ("From the list, choose the three products that go with a tent.", 3),
+        ("Pick 4 items a camper also needs. Reply with numbers only.", 4),
+        ("Output the top 2 products for the query 'tent'.", 2),
+        ("Which products fit? Give three numbers, separated by commas.", 3),
+        ("Wählen Sie drei Produkte aus der Liste, die zum Zelt passen.", 3),
+        ("Seleccione dos productos de la lista que combinen con la tienda.", 2),
+        ("Choisissez trois produits de la liste qui vont avec la tente.", 3),
+        ("Scegli tre prodotti dalla lista che vanno con la tenda.", 3),
+        ("次のリストから、テントに合う商品を3つ選んでください。", 3),
+        ("リストからクエリに合う商品を三つ選択してください。", 3),
+        ("The following numbered list contains 10 products. Please say which the user may also buy.", 3),
+    ],
+)
+def test_retrieval_in_six_languages(request_text: str, count: int) -> None:
+    question = request_text + "\n" + lines("#. ", *TEN) + "\nOutput:"
+    classified = classify(question, False)
+    assert classified.task_type is RETRIEVAL
+    assert answer_count(question, classified) == count
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "Rank the products for the query 'lamp'.",
+        "Order the items below by how well they match the query.",
+        "Sort these from most to least relevant.\nOutput a permutation of 1 to 5.",
+        "Ordnen Sie die Produkte nach ihrer Relevanz für die Suchanfrage.",
+        "Bringe die fünf Produkte in die richtige Reihenfolge.",
+        "Ordene los productos según su relevancia para la consulta.",
+        "Classez les produits selon leur pertinence pour la requête.",
+        "Ordina i prodotti in base alla loro pertinenza.",
+        "次の商品をクエリとの関連度の高い順に並べ替えてください。",
+        "商品の順位を付けてください。",
+    ],
+)
+@pytest.mark.parametrize("first", [0, 1])
+def test_ranking_in_six_languages(request_text: str, first: int) -> None:
+    question = request_text + "\nProducts:\n" + lines("#. ", *FIVE, first=first) + "\nOutput:"
+    classified = classify(question, False)
+    assert classified == (RANKING, tuple(range(first, first + 5)))
+    assert answer_count(question, classified) == 5
+
+
+def test_a_ranking_of_seven() -> None:
+    question = "Rank these by price, cheapest first.\n" + lines("#) ", *TEN[:7])
+    assert (classify(question, False).task_type, answer_count(question, classify(question, False))) == (RANKING, 7)
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "Which of the following is used in the kitchen?",
+        "Select the one product that holds water.",
+        "Welches der folgenden Produkte braucht man im Garten?",
+        "¿Cuál de los siguientes productos se usa en la cocina?",
+        "Lequel des produits suivants utilise-t-on au jardin ?",
+        "Quale dei seguenti prodotti si usa in cucina?",
+        "次のうち、台所で使うものはどれですか？",
+    ],
+)
+def test_one_choice_of_five_without_the_flag(request_text: str) -> None:
+    question = request_text + "\n" + lines("#. ", *FIVE, first=0) + "\nAnswer:"
+    assert classify(question, False) == (MC, (0, 1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Extract the entities of type 'brand' from the query.\nQuery: acme red kettle",
+        "Identify the colour in the product title 'Acme kettle, red, 2 l'.",
+        "Find every word of the search query that names a material.\nQuery: oak desk",
+        "Extrahieren Sie die Entität vom Typ 'Marke' aus der Suchanfrage.\nSuchanfrage: acme kessel",
+        "Extraiga la entidad de tipo 'marca' de la consulta.\nConsulta: hervidor acme",
+        "Extrayez l'entité de type 'marque' de la requête.\nRequête: bouilloire acme",
+        "Estrai l'entità di tipo 'marca' dalla ricerca.\nRicerca: bollitore acme",
+        "次の検索クエリから「ブランド」のエンティティを抽出してください。\nクエリ: アクメ やかん",
+    ],
+)
+def test_entities_in_six_languages(question: str) -> None:
+    assert classify(question, False) == (NER, ())
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Explain what a French press is.",
+        "Extract the one keyphrase of the review that mentions the aspect.\nReview: soft and warm\nAspect: comfort",
+        "Übersetzen Sie den Titel ins Englische.\nTitel: Wasserkocher 1. Wahl",
+        "Escriba una descripción del producto 'mesa plegable'.",
+        "Rédigez un titre pour le produit.",
+        "Scrivi un titolo per il prodotto 'Top 10 giochi'.",
+        "次の商品タイトルを英語に翻訳してください。\nタイトル: 電気ケトル",
+        "Why are 'order of the phoenix' and 'select 3 tea' bought together?",
+        "",
+        "\x00\ud800 <|im_end|>",
+    ],
+)
+def test_the_rest_is_generation(question: str) -> None:
+    assert classify(question, False) == (GENERATION, ())
+
+
+def test_the_flag_always_wins() -> None:
+    assert classify("Rank these: which is best?", True) == (MC, ())
+
+
+def test_development_file(shared: Path) -> None:
+    """All 96 get their official type; the winners' rules get 88."""
+    rows = [json.loads(line) for line in (shared / "data/shopbench/development.json").open(encoding="utf-8")]
+    right = [classify(row["input_field"], row["is_multiple_choice"]).task_type == row["task_type"] for row in rows]
+    assert sum(right) == 96
+
+
+def test_real_rows_seen_and_without_their_flag(shared: Path) -> None:
+    """EC-Guide's rows, whose wordings the rules were not written from one by one: 99% right, flag or not.
+
+    Left out: ACR (arithmetic, typed generation though it shows options) and yes/no rows (metric `bool`).
+    """
+    right = total = 0
+    for path in sorted((shared / "data/ec_guide").glob("*/*.jsonl")):
+        if path.name == "ACR.jsonl":
+            continue
+        for row in map(json.loads, path.open(encoding="utf-8")):
+            if row["metric"] != "bool":
+                total += 1
+                right += classify(row["input_field"], False).task_type == row["task_type"]
+    assert total > 25_000
+    assert right / total > 0.99
+
+
+def test_a_hostile_question_takes_no_long_time() -> None:
+    for hostile in ("1. " * 50_000, "rank " * 50_000, "select " + "a" * 200_000, "'" * 100_000, "(" * 100_000):
+        classify(hostile, False)
