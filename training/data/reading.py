@@ -39,6 +39,8 @@ def database() -> Iterator[Connection]:
         )
         try:
             yield connection
+        except (duckdb.CatalogException, duckdb.ParserException):
+            raise  # a fault of ours, not of the data
         except duckdb.Error as error:
             first_line = str(error).strip().splitlines()[0]
             raise SourceError(f"{first_line}; download that file again, or mend or remove it") from error

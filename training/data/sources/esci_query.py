@@ -1,0 +1,169 @@
+"""ESCI tasks that find a query, keywords or a brand for a product (Table 7 rows 8, 21, 22, 23, 32).
+
+Rows 21 to 23 were worded by a language model: `synthetic/<task>.jsonl` may hold {"id", "wording"} for a
+product, a request with the same placeholder as those here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from shopbench.sample import Sample
+from training.data.formats import DataTask, Row
+from training.data.options import multiple_choice, one_line
+from training.data.reading import neighbours, with_labels
+from training.data.sources.esci import LICENCE, bullet_points, labelled, product_id, product_rows
+from training.data.sources.esci_ranking import PRODUCT_EXAMPLE
+from training.data.wordings import choice, request
+
+ALL_LOCALES = ("us", "es", "jp")
+TEXT_CHARACTERS = 600
+
+QUERY_OF_DESCRIPTION = (
+    "Product description: {text}\nWhich of the following queries would most likely lead a shopper to this product?",
+    "Read the description of a product and select the search query that it matches.\nDescription: {text}",
+    "A product is described as follows.\n{text}\nWhat did the customer who wanted it search for?",
+)
+QUERY_OF_FEATURES = (
+    "Product features: {text}\nWhich user query fits a product with these features best?",
+    "Given the features of a product, select the query that it answers.\nFeatures: {text}",
+    "Someone bought a product with these features.\n{text}\nWhich of the queries had they typed?",
+)
+QUERY_OF_TITLE = (
+    "The product '{text}' appears on an e-commerce website. Which of the following queries is it the best answer to?",
+    "Select the user query that matches the product title.\nProduct Title: {text}",
+    "Which search would make '{text}' the right result?",
+)
+KEYWORDS = (
+    "Which of the following keyword sets describes the product best?\nProduct Title: {title}\n"
+    "Product Description: {text}\n",
+    "Pick the set of phrases that sums up this product.\nProduct Title: {title}\nProduct Description: {text}\n",
+    "Product Title: {title}\nProduct Description: {text}\nWhich set of keywords should the shop file this product "
+    "under?",
+)
+BRANDS = (
+    "The product '{title}' appears on an e-commerce website. Which brand is it of?",
+    "Which of the following brands makes this product?\nProduct Title: {title}",
+    "Select the brand of the product with the title '{title}'.",
+)
+
+
+def product_and_others(task: str, locales: tuple[str, ...] = ALL_LOCALES) -> Callable[[Path], Iterator[Row]]:
+    """A reader of products with queries and brands of others of their locale, and this task's labels."""
+
+    def rows(sources: Path) -> Iterator[Row]:
+        products = neighbours(product_rows(sources, locales), "others", _exact_query, _locale)
+        products = neighbours(products, "other_brands", lambda row: row["brand"], _locale)
+        products = neighbours(products, "other_keywords", keywords, _locale)
+        return with_labels(sources, task, products, product_id)
+
+    return rows
+
+
+def _exact_query(row: Row) -> str:
+    return str(labelled(row, "E")[0]["query"])
+
+
+def _locale(row: Row) -> str:
+    return str(row["locale"])
+
+
+def _which_query(task: str, row: Row, rng: random.Random, wordings: tuple[str, ...], text: str) -> Sample | None:
+    """One of the product's E queries among queries it fails, filled up with other products' queries."""
+    right = rng.choice(labelled(row, "E"))["query"]
+    judged = {one["query"] for one in row["queries"]}
+    failed = [one["query"] for one in labelled(row, "SCI")]
+    others = [query for query in row["others"] if query not in judged]
+    hard = rng.sample(failed, min(3, len(failed)))
+    wrong = hard + others[: 3 - len(hard)]
+    return choice(task, rng, request(rng, row, wordings, text=text), multiple_choice(right, wrong, rng))
+
+
+def query_of_description(row: Row, rng: random.Random) -> Sample | None:
+    """Table 7 row 21: the query that matches a description."""
+    text = one_line(row["description"], TEXT_CHARACTERS)
+    if len(text) < 40:
+        return None
+    return _which_query("esci_query_of_description", row, rng, QUERY_OF_DESCRIPTION, text)
+
+
+def query_of_features(row: Row, rng: random.Random) -> Sample | None:
+    """Table 7 row 22: the query that matches a list of features."""
+    points = bullet_points(row)[:5]
+    if len(points) < 2:
+        return None
+    return _which_query("esci_query_of_features", row, rng, QUERY_OF_FEATURES, "; ".join(points))
+
+
+def query_of_title(row: Row, rng: random.Random) -> Sample | None:
+    """Table 7 row 23: the query that matches a title."""
+    return _which_query("esci_query_of_title", row, rng, QUERY_OF_TITLE, one_line(row["title"], 300))
+
+
+def keywords(row: Row) -> str:
+    """What shoppers typed to find a product, as a set: its E queries, or the words of its only one."""
+    queries = list(dict.fromkeys(one_line(one["query"].casefold()) for one in labelled(row, "E")))[:4]
+    if len(queries) == 1:
+        queries = list(dict.fromkeys(queries[0].split()))
+    return ", ".join(queries)
+
+
+def keyword_set(row: Row, rng: random.Random) -> Sample | None:
+    """Table 7 row 8, ShopBench's task 16: the keyword set of a product, in three languages."""
+    right = keywords(row)
+    text = one_line(row["description"] or "; ".join(bullet_points(row)), TEXT_CHARACTERS)
+    if not text or "," not in right:
+        return None
+    mine = {word for one in row["queries"] for word in one["query"].casefold().split()}
+    failed = [", ".join(one["query"].casefold().split()) for one in labelled(row, "SCI")]
+    others = [other for other in row["other_keywords"] if not mine & set(other.replace(",", " ").split())]
+    wrong = failed[:1] + others[: 3 - len(failed[:1])]
+    asked = request(rng, row, KEYWORDS, title=one_line(row["title"], 300), text=text)
+    return choice("esci_keyword_set", rng, asked, multiple_choice(right, wrong, rng))
+
+
+def brand_of_title(row: Row, rng: random.Random) -> Sample | None:
+    """Table 7 row 32: the brand of a title, among brands of other products of the locale."""
+    brand = one_line(row["brand"], 60)
+    if not brand:
+        return None
+    shown = multiple_choice(brand, [one_line(other, 60) for other in row["other_brands"]], rng)
+    return choice("esci_brand_of_title", rng, request(rng, row, BRANDS, title=one_line(row["title"], 300)), shown)
+
+
+EXAMPLE: Row = {
+    **PRODUCT_EXAMPLE,
+    "other_keywords": ["hose, garden, 50, ft", "usb, microphone", "kids, rain, boots", "wall, clock", "oat, flour"],
+}
+
+
+def _task(
+    name: str,
+    number: int,
+    to_sample: Callable[[Row, random.Random], Sample | None],
+    domain: str,
+    locales: tuple[str, ...] = ALL_LOCALES,
+) -> DataTask:
+    return DataTask(
+        name=name,
+        rows=product_and_others(name, locales),
+        to_sample=to_sample,
+        example=EXAMPLE,
+        row_id=product_id,
+        licence=LICENCE,
+        shareable=True,
+        domain=domain,
+        table7=number,
+        limit=10_000,
+    )
+
+
+TASKS = (
+    _task("esci_keyword_set", 8, keyword_set, "multilingual"),
+    _task("esci_query_of_description", 21, query_of_description, "behaviour"),
+    _task("esci_query_of_features", 22, query_of_features, "behaviour"),
+    _task("esci_query_of_title", 23, query_of_title, "behaviour"),
+    _task("esci_brand_of_title", 32, brand_of_title, "concepts", locales=("us",)),
+)
