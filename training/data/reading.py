@@ -119,7 +119,7 @@ def neighbours(
             yield {**row, name: [value(other) for other in others]}
 
 
-def label_source(sources: Path, task: str) -> dict[str, Row]:
+def said_by_model(sources: Path, task: str) -> dict[str, Row]:
     """What a language model said about the rows of a task (`training.synthesize`), by row id; empty if it did not.
 
     The file is `synthetic/<task>.jsonl` under the sources folder: one object a row, with its `id` and labels.
@@ -140,10 +140,18 @@ def label_source(sources: Path, task: str) -> dict[str, Row]:
 
 def with_labels(sources: Path, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
     """Add a language model's labels to the rows that have some; `label_source` says which ("llm" or "metadata")."""
-    labels = label_source(sources, task)
+    labels = said_by_model(sources, task)
     for row in rows:
         label = labels.get(row_id(row))
         if label is None:
             yield {**row, "label_source": "metadata"}
         else:
             yield {**row, **{key: value for key, value in label.items() if key != "id"}, "label_source": "llm"}
+
+
+def labelled_only(sources: Path, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
+    """As `with_labels`, but where a language model has labelled rows of this task, those rows only."""
+    any_labels = bool(said_by_model(sources, task))
+    for row in with_labels(sources, task, rows, row_id):
+        if row["label_source"] == "llm" or not any_labels:
+            yield row

@@ -170,7 +170,8 @@ def _joined(connection: Connection, texts: str, keys: str = _PAIR_KEYS) -> Itera
 
 def labelled(row: Row, labels: str) -> list[Row]:
     """The products (or queries) of a row whose label is one of these letters."""
-    return [judged for judged in row.get("products", row.get("queries", [])) if judged["label"] in labels]
+    judged: list[Row] = row["products"] if "products" in row else row["queries"]
+    return [one for one in judged if one["label"] in labels]
 
 
 def bullet_points(product: Row) -> list[str]:
