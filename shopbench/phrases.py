@@ -39,7 +39,8 @@ QUOTED = re.compile(
 )
 """Quoted product titles, queries and the like: no part of the request."""
 _COMMA_NUMBERS = (
-    rf"\b{_NUMBER.format('before_noun')}\b[ -](?:[\w-]+ ){{0,3}}?(?:{_NUMBERS_NOUN})\b[^.\n]{{0,60}}?(?:comma|komma|coma|virgul|virgol)"
+    rf"\b{_NUMBER.format('before_noun')}\b[ -](?:[\w-]+ ){{0,3}}?(?:{_NUMBERS_NOUN})\b"
+    r"[^.\n]{0,60}?(?:comma|komma|coma|virgul|virgol)"
     rf"|\b{_NUMBER.format('before_comma')} (?:comma|komma|coma|virgul|virgol)[\w -]{{0,20}}(?:{_NUMBERS_NOUN})\b"
 )
 ASKED_COMMA_NUMBERS = _any(_COMMA_NUMBERS)
@@ -57,11 +58,12 @@ ASKS_RANKING = _any(
     r"\brank(?:s|ed|ing|ings)?\b(?! (?:no|number|#))",
     r"\bre-?rank\w*",
     r"\bpermutation",
-    r"\b(?:sort|order|arrange|reorder|put)\b[^.\n]{0,60}\b(?:by|from|according|in order|based on|descending|ascending)\b",
+    r"\b(?:sort|order|arrange|reorder|put)\b[^.\n]{0,60}\b(?:by|from|according|in order|based on)\b",
     r"\bin (?:descending|ascending|decreasing|order of)\b",
     r"\brang(?:folge|liste|iere\w*|ordn\w*)|\breihenfolge\b|\bordnen?\b|\bsortier\w*",
     r"\b(?:ordena|ordene|ordenar|ordénal[oa]s|permutación)\b|\bclasifi\w+[^.\n]{0,60}\b(?:según|por|de más|de mayor)\b",
-    r"\b(?:trie[rz]?|ordonne[rz]?|ordre décroissant)\b|\bclass(?:ez?|er|ement)\b[^.\n]{0,60}\b(?:selon|par|du plus|de la plus)\b",
+    r"\b(?:trie[rz]?|ordonne[rz]?|ordre décroissant)\b",
+    r"\bclass(?:ez?|er|ement)\b[^.\n]{0,60}\b(?:selon|par|du plus|de la plus)\b",
     r"\b(?:ordina|ordinare|ordinate|ordinal[ie]|permutazione|graduatoria)\b",
     r"\bclassific\w+[^.\n]{0,60}\b(?:in base|per|secondo|dal più|dalla più)\b",
     r"ランキング|ランク付け|順位|並べ替え|並び替え|順に並べ|順番に|順列",
@@ -103,7 +105,7 @@ SCALE = _any(
     _RANGE.format("_before") + r"(?:[ -]?(?:scale|stars?|points?)|[^。\n]{0,6}(?:点|段階))",
 )
 QUOTED_HEADER = _any(
-    r"\b(?:input|reviews?|descriptions?|comments?|texts?|passages?|sentences?|contexts?|articles?|feedback|body)\b(?! \w+ list)$",
+    r"\b(?:input|reviews?|descriptions?|comments?|texts?|passages?|sentences?|contexts?|articles?|feedback)$",
     r"(?:rezension|bewertung|beschreibung|kommentar|kundenmeinung)\w*$",
     r"\b(?:reseñas?|descripción|comentarios?|opini[oó]n(?:es)?|texto)\b",
     r"\b(?:avis|commentaires?|texte)\b",

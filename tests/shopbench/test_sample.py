@@ -1,0 +1,83 @@
+"""Samples: what a file may hold, and one clear line for what it may not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shopbench.sample import BadSample, Sample, read_samples, write_samples
+
+ROW = {
+    "input_field": "Rank them.\n1. a\n2. b",
+    "output_field": [0.1, 1],
+    "task_name": "task12",
+    "task_type": "ranking",
+    "metric": "ndcg",
+    "is_multiple_choice": False,
+    "track": "amazon-kdd-cup-24-user-behavior-alignment",
+}
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    samples = [Sample.from_dict(ROW)]
+    assert write_samples(tmp_path / "a.jsonl", samples) == 1
+    assert read_samples(tmp_path / "a.jsonl") == samples
+    assert samples[0].to_dict() == ROW
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_reads_the_development_file(shared: Path) -> None:
+    samples = read_samples(shared / "data/shopbench/development.json")
+    assert len(samples) == 96
+    assert len({sample.task_name for sample in samples}) == 18
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"output_field": None}, "'output_field' is no truth for ranking: None"),
+        ({"output_field": []}, "is no truth for ranking"),
+        ({"output_field": ["a"]}, "is no truth for ranking"),
+        ({"task_type": "multiple-choice", "output_field": "b"}, "is no truth for multiple-choice: 'b'"),
+        ({"task_type": "multiple-choice", "output_field": True}, "is no truth for multiple-choice"),
+        ({"task_type": "essay"}, "unknown task type 'essay'; known:"),
+        ({"input_field": 3}, "'input_field' must be text, not int"),
+    ],
+)
+def test_bad_fields(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sample.from_dict(ROW | changed)
+
+
+@pytest.mark.parametrize("field", ["input_field", "output_field", "task_type", "metric"])
+def test_a_missing_field_is_named(field: str, tmp_path: Path) -> None:
+    path = tmp_path / "questions.jsonl"
+    path.write_text("\n" + json.dumps({key: value for key, value in ROW.items() if key != field}) + "\n")
+    with pytest.raises(BadSample, match=rf"questions.jsonl, line 2: field '{field}' is missing"):
+        read_samples(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no questions"),
+        (b"\n\n", "holds no questions"),
+        (b'{"a": 1}\n{"b": \n', "line 1: field 'input_field' is missing"),
+        (json.dumps(ROW).encode() + b'\n{"input_field": \n', "line 2: broken JSON"),
+        (b"[1]\n", "line 1: a JSON object is wanted, not list"),
+        (b"\xff\xfe\n", "is not UTF-8"),
+    ],
+)
+def test_bad_files(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "questions.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(BadSample, match=message):
+        read_samples(path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadSample, match=r"none\.jsonl: cannot be read \(No such file or directory\)"):
+        read_samples(tmp_path / "none.jsonl")
