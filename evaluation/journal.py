@@ -1,0 +1,93 @@
+"""What keeps an interrupted run's answers: one JSON line a batch, flushed to disk as soon as it is answered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shopbench.sample import Sample
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One answered batch.
+
+    Attributes:
+        indices: the questions' places in the file, in the order in which the model saw them.
+        outputs: the model's answers, joined to `indices` by position.
+        seconds: wall time of the call.
+        counts: by how much the call raised the model's own counters (repairs, fallbacks), if it keeps any.
+    """
+
+    indices: list[int]
+    outputs: list[str]
+    seconds: float
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def journal_key(samples: Sequence[Sample], weights: Path | None) -> str:
+    """SHA-256 of what the answers depend on: the questions as the model sees them, and the weights' files."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(json.dumps([sample.input_field, sample.is_multiple_choice]).encode())
+    if weights and weights.is_dir():
+        for file in sorted(weights.rglob("*")):
+            if file.is_file():
+                status = file.stat()
+                digest.update(f"{file.resolve()} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+class Journal:
+    """The answers of a run so far. A journal of other questions or weights is replaced, never mixed in."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path = path
+        self.batches, good_bytes = _read(path, key)
+        if good_bytes:
+            # What follows the last whole line was being written when the run died.
+            os.truncate(path, good_bytes)
+        else:
+            path.unlink(missing_ok=True)
+            self._write({"key": key})
+
+    def append(self, batch: Batch) -> None:
+        """Keep one answered batch; it is on disk when this returns."""
+        self._write(asdict(batch))
+        self.batches.append(batch)
+
+    def _write(self, value: dict[str, Any]) -> None:
+        with open(self.path, "ab") as file:
+            file.write(json.dumps(value).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def remove(self) -> None:
+        """The run is complete and its results are written: the journal has done its work."""
+        self.path.unlink(missing_ok=True)
+
+
+def _read(path: Path, key: str) -> tuple[list[Batch], int]:
+    """The whole batches of a journal with this key, and how many bytes of the file they take."""
+    if not path.is_file():
+        return [], 0
+    batches: list[Batch] = []
+    good_bytes = 0
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            value = json.loads(line)
+            if number == 0 and value != {"key": key}:
+                return [], 0
+            if number:
+                batches.append(Batch(**value))
+        except (ValueError, TypeError):
+            break
+        good_bytes += len(line)
+    return batches, good_bytes

@@ -1,0 +1,100 @@
+"""results.json as one self-contained HTML page: `python -m evaluation.report results.json report.html`.
+
+The page loads nothing from anywhere and works without JavaScript (the script only filters). Questions and
+answers are untrusted: Jinja escapes everything, and the page's content security policy admits one script,
+the one of report_page/filter.js, by its hash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from evaluation.results import Results, write_text
+
+_PAGE = Path(__file__).resolve().parent / "report_page"
+OUTCOMES = ("right", "partly", "wrong", "unscored")
+
+
+def render_report(results: Results) -> str:
+    """The HTML page of a results.json; a KeyError if `results` lacks one of its keys."""
+    environment = Environment(
+        loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "score": _score,
+        "truth": _truth,
+        "outcome": outcome,
+        "excerpt": _excerpt,
+        "parsed": _parsed,
+    }
+    script = (_PAGE / "filter.js").read_text(encoding="utf-8")
+    return environment.get_template("page.html.j2").render(
+        results=results,
+        outcomes=OUTCOMES,
+        outcome_counts=Counter(outcome(sample["score"]) for sample in results["samples"]),
+        style=Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def outcome(score: float | None) -> str:
+    """What a score says at a glance: right (1), wrong (0), partly (between) or unscored."""
+    if score is None:
+        return "unscored"
+    if score >= 0.9995:
+        return "right"
+    return "wrong" if score < 0.0005 else "partly"
+
+
+def _score(score: float | None) -> str:
+    return "–" if score is None else f"{score:.3f}"
+
+
+def _truth(truth: Any) -> str:
+    return ", ".join(map(str, truth)) if isinstance(truth, list) else str(truth)
+
+
+def _parsed(parsed: Any) -> str:
+    return parsed if isinstance(parsed, str) else json.dumps(parsed, ensure_ascii=False)
+
+
+def _excerpt(text: str, length: int = 160) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make the page of a results file anew."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.report", description="Make the HTML page of a results.json."
+    )
+    parser.add_argument("results", type=Path, help="what local_evaluation.py wrote")
+    parser.add_argument("report", type=Path, help="the page to write")
+    options = parser.parse_args(argv)
+    try:
+        write_text(options.report, render_report(json.loads(options.results.read_text(encoding="utf-8"))))
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}; give a results.json and a file to write", file=sys.stderr)
+        return 2
+    except (ValueError, KeyError, TypeError) as error:
+        print(
+            f"error: {options.results}: is no results.json of local_evaluation.py ({error}); run that", file=sys.stderr
+        )
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The result of a run as plain tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabulate import tabulate
+
+from evaluation.results import Results
+
+
+def format_results(results: Results) -> str:
+    """Tables per task, task type and track, the score, and the times beside the competition's limits."""
+    parts = [_tasks(results), _types(results), _tracks(results), _timing(results["timing"]), _summary(results)]
+    return "\n\n".join(parts)
+
+
+def _tasks(results: Results) -> str:
+    rows = [
+        [name, task["task_type"], task["metric"], task["count"], _score(task["score"]), _notes(task)]
+        for name, task in results["per_task"].items()
+    ]
+    return _table(["task", "type", "metric", "questions", "score", ""], rows)
+
+
+def _types(results: Results) -> str:
+    rows = [
+        [name, group["tasks"], group["count"], _score(group["score"]), f"{group['seconds'] / group['count']:.3f}"]
+        for name, group in results["per_type"].items()
+    ]
+    return _table(["type", "tasks", "questions", "score", "s/question"], rows)
+
+
+def _tracks(results: Results) -> str:
+    rows = [
+        [
+            f"{number} {track['name']}",
+            track["count"],
+            _score(track["score"]),
+            f"{track['seconds_per_question']:.3f}",
+            f"{track['projected_minutes']:.1f}",
+            track["allowed_minutes"],
+            "in time" if track["in_time"] else "TOO SLOW",
+        ]
+        for number, track in results["per_track"].items()
+    ]
+    table = _table(["track", "questions", "score", "s/question", "min needed", "min allowed", ""], rows)
+    return (
+        f"{table}\nmin needed: model load and all of the track's test questions, at the speed measured on this machine"
+    )
+
+
+def _timing(timing: dict[str, Any]) -> str:
+    slowest = timing["slowest_batch"]
+    lines = [
+        f"model load {timing['load_seconds']:.1f} s, answers {timing['predict_seconds']:.1f} s"
+        + (f" ({timing['questions_per_second']:.2f} questions/s)" if timing["questions_per_second"] else ""),
+        f"slowest batch: {slowest['questions']} questions in {slowest['seconds']:.2f} s "
+        f"({slowest['allowed_seconds']:.0f} s allowed); batches over the limit: {timing['batches_over_limit']} "
+        f"of {timing['batches']}",
+    ]
+    if timing["resumed_questions"]:
+        lines.append(f"{timing['resumed_questions']} answers are of an earlier, interrupted run")
+    return "\n".join(lines)
+
+
+def _summary(results: Results) -> str:
+    lines = [f"weights: {results['weights']['folder']}"]
+    if results["model_counts"]:
+        counted = ", ".join(f"{name} {count}" for name, count in results["model_counts"].items())
+        lines.append(f"the model counted: {counted}")
+    lines += [
+        f"answers that the evaluator cannot read: {results['unreadable']} of {results['questions']}",
+        f"mean over questions: {_score(results['mean_over_questions'])}",
+        f"SCORE (mean over {len(results['per_task'])} tasks): {_score(results['score'])}",
+    ]
+    return "\n".join(lines)
+
+
+def _notes(group: dict[str, Any]) -> str:
+    notes = [f"{group[name]} {name}" for name in ("unscored", "unreadable") if group[name]]
+    return ", ".join(notes)
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.3f}"
+
+
+def _table(headers: list[str], rows: list[list[Any]]) -> str:
+    # Numbers come formatted: tabulate must not read them again and drop their last zeros.
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True)

@@ -1,0 +1,162 @@
+"""Answer a file of ShopBench questions with models.user_config.UserModel and score the answers.
+
+The model is used as the hidden evaluator of the competition uses it; see evaluation/runner.py. A run that is
+interrupted goes on where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.journal import Journal, journal_key
+from evaluation.report import render_report
+from evaluation.results import make_results, write_results, write_text
+from evaluation.runner import BadModel, LimitExceeded, Model, run
+from evaluation.scoring import check_sample
+from evaluation.table import format_results
+from models.weights import WeightsError, check_weights, find_weights
+from shopbench.sample import BadSample, Sample, read_samples
+from shopbench.tracks import TRACKS
+
+ROOT = Path(__file__).resolve().parent
+QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
+
+METRIC_MISSING, BAD_INPUT, KILLED, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes besides 0."""
+
+
+class BadOption(ValueError):
+    """A command-line option that cannot be used; the message says which, why and the remedy."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        return evaluate(options)
+    except (BadSample, BadOption, BadModel, WeightsError) as error:
+        return _fail(f"error: {error}", BAD_INPUT)
+    except LimitExceeded as error:
+        return _fail(f"killed: {error}", KILLED)
+    except KeyboardInterrupt:
+        return _fail("interrupted: give the same command again to go on from here", INTERRUPTED)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Questions -> answers -> scores, files and tables; returns the exit code."""
+    output: Path = options.output
+    for path in filter(None, (output, options.report)):
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise BadOption(f"{path}: cannot be written; name a file in a folder that exists")
+    questions = options.questions or next(path for path in QUESTIONS if path.exists() or path is QUESTIONS[-1])
+    samples = _samples(questions, options.track, options.limit)
+    weights = (options.weights or find_weights(ROOT)).absolute()
+    check_weights(weights)
+    os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
+
+    print(f"{len(samples)} questions of {questions}, weights {weights}", flush=True)
+    journal = Journal(output.with_name(output.name + ".answers.part"), journal_key(samples, weights))
+    if journal.batches:
+        print(f"going on with {journal.path}; delete it to start over", flush=True)
+    answers = run(samples, _user_model, journal, options.enforce_limits)
+    results = make_results(str(questions), samples, answers, weights)
+    write_results(output, results)
+    if options.report:
+        write_text(options.report, render_report(results))
+    journal.remove()
+
+    print(f"\n{format_results(results)}\n")
+    print(f"written: {' and '.join(str(path) for path in (output, options.report) if path)}")
+    return _report_missing(results["missing_metrics"], options.skip_missing_metrics)
+
+
+def _samples(path: Path, track: int | None, limit: int | None) -> list[Sample]:
+    samples = read_samples(path, check_sample)
+    if track in (1, 2, 3, 4):  # All-Around is all of them
+        samples = [sample for sample in samples if sample.track == TRACKS[track].challenge_id]
+        if not samples:
+            raise BadOption(f"{path}: holds no questions of track {track}; leave out --track or give another file")
+    return samples[:limit]
+
+
+def _user_model() -> Model:
+    # Imported here, because the engine costs seconds and memory that a bad question file need not.
+    from models.user_config import UserModel
+
+    return UserModel()
+
+
+def _report_missing(missing: dict[str, dict[str, object]], skip: bool) -> int:
+    for name, what in missing.items():
+        how = "skipped" if skip else "error"
+        print(
+            f"{how}: {what['questions']} questions of metric {name} are not scored: {what['remedy']}", file=sys.stderr
+        )
+    return METRIC_MISSING if missing and not skip else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="local_evaluation.py",
+        description="Answer ShopBench questions with models.user_config.UserModel, score the answers as the "
+        "competition's evaluator does, and print scores and times.",
+        epilog="exit codes: 0 done; 1 done, but a metric's model is missing (see --skip-missing-metrics); 2 bad input; "
+        "3 stopped by --enforce-limits; 130 interrupted (the same command goes on from there)",
+    )
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        help="questions as JSON lines, in the format of the competition's "
+        "development file (default: data/development.json if it is there, else data/sample_questions.jsonl)",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="DIR",
+        help="weights to use (default: SHOPBENCH_WEIGHTS, else the active "
+        "track's folder if it holds weights, else weights/embedded)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        default=Path("results.json"),
+        help="where all scores and answers go (default: %(default)s)",
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="also write a page to look through in a browser")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N questions")
+    parser.add_argument("--track", type=int, choices=TRACKS, help="only the questions of one track (5: all)")
+    parser.add_argument(
+        "--enforce-limits",
+        action="store_true",
+        help="stop where the evaluator would kill the run: a "
+        "batch over 10 s a question, or all answers over the questions' share of their tracks' minutes",
+    )
+    parser.add_argument(
+        "--skip-missing-metrics",
+        action="store_true",
+        help="exit 0 even if a metric's model is not on this machine; its questions stay unscored",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+if __name__ == "__main__":  # vLLM's worker processes import this file again
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""The journal survives a kill at any byte."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from evaluation.journal import Batch, Journal, journal_key
+from tests.evaluation.fakes import choice, make_weights
+
+BATCHES = [Batch([0, 2], ["a", "ü\n\ud800"], 0.5, {"repaired": 1}), Batch([1], [""], 0.25)]
+
+
+def filled(path: Path) -> bytes:
+    journal = Journal(path, "key")
+    for batch in BATCHES:
+        journal.append(batch)
+    return path.read_bytes()
+
+
+def test_a_journal_cut_off_at_any_byte_keeps_its_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    whole = filled(path)
+    ends = [place + 1 for place, byte in enumerate(whole) if byte == 10]
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        journal = Journal(path, "key")
+        kept = max(0, sum(end <= cut for end in ends) - 1)
+        assert journal.batches == BATCHES[:kept]
+        for batch in BATCHES[kept:]:
+            journal.append(batch)
+        assert path.read_bytes() == whole
+
+
+def test_a_journal_of_other_questions_or_weights_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    filled(path)
+    assert Journal(path, "other key").batches == []
+    assert Journal(path, "key").batches == []
+
+
+def test_a_line_that_is_no_batch_ends_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    lines = filled(path).splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"indices": [0]}\n' + lines[2])
+    assert Journal(path, "key").batches == []
+    path.write_bytes(lines[0] + lines[1] + b"\xff\xfe\n" + lines[2])
+    assert Journal(path, "key").batches == BATCHES[:1]
+
+
+def test_the_key_changes_with_questions_order_flag_and_weights(tmp_path: Path) -> None:
+    weights = make_weights(tmp_path / "weights")
+    samples = [choice("one"), choice("two")]
+    keys = {
+        journal_key(samples, weights),
+        journal_key(samples[::-1], weights),
+        journal_key(samples[:1], weights),
+        journal_key([choice("one"), choice("twö")], weights),
+    }
+    os.utime(weights / "model.safetensors", ns=(1, 1))
+    keys.add(journal_key(samples, weights))
+    assert len(keys) == 5
+    assert journal_key(samples, weights) == journal_key(list(samples), weights)
+    answers_do_not_depend_on = [choice("one", truth=3), choice("two", task="other")]
+    assert journal_key(samples, weights) == journal_key(answers_do_not_depend_on, weights)
