@@ -38,8 +38,10 @@ QUOTED = re.compile(
     r"(?<![\w'])'(?=\S)[^\n]*?(?<=\S)'(?!\w)|(?<!\w)\"(?=\S)[^\n]*?(?<=\S)\"(?!\w)|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|「[^」\n]*」|『[^』\n]*』"
 )
 """Quoted product titles, queries and the like: no part of the request."""
+# "Gib eine Permutation aus" asks for one list of all options, not for one option.
+_ONE_LIST = r"\s(?:permuta|rank|rang|order|list|reihenfolge|orden|ordre|classement|graduatoria)"
 _COMMA_NUMBERS = (
-    rf"\b{_NUMBER.format('before_noun')}\b[ -](?:[\w-]+ ){{0,3}}?(?:{_NUMBERS_NOUN})\b"
+    rf"\b{_NUMBER.format('before_noun')}\b(?!{_ONE_LIST})[ -](?:[\w-]+ ){{0,3}}?(?:{_NUMBERS_NOUN})\b"
     r"[^.\n]{0,60}?(?:comma|komma|coma|virgul|virgol)"
     rf"|\b{_NUMBER.format('before_comma')} (?:comma|komma|coma|virgul|virgol)[\w -]{{0,20}}(?:{_NUMBERS_NOUN})\b"
 )
@@ -47,7 +49,7 @@ ASKED_COMMA_NUMBERS = _any(_COMMA_NUMBERS)
 """So many numbers with commas between: a retrieval question even where its options were not made out."""
 ASKED_COUNT = _any(
     # "select 3 snippets", "choose the three aspects": a few words, no full stop, no "list of 15" between.
-    rf"\b(?:{_PICK})\b(?:(?!\bof\b|\bde\b|\bvon\b|\bdi\b)[^.\n:\d]){{0,30}}?\b{_NUMBER.format('after_verb')}\b(?!-)",
+    rf"\b(?:{_PICK})\b(?:(?!\bof\b|\bde\b|\bvon\b|\bdi\b)[^.\n:\d]){{0,30}}?\b{_NUMBER.format('after_verb')}\b(?!-|{_ONE_LIST})",
     _COMMA_NUMBERS,
     rf"\btop[ -]{_NUMBER.format('top')}\b",
     rf"{_NUMBER.format('japanese')}\s*(?:つ|個|件|点)(?:の[^。\n]{{0,12}})?(?:を|だけ)?[^。\n]{{0,20}}(?:選|挙げ|出力|答え|回答)",
@@ -99,7 +101,7 @@ _RANGE = (
     r"(?:to|through|and|bis|und|al?|y|à|et|e|から|～|〜|~|-|–|—)\s*(?P<high{0}>\d{{1,2}})(?![\d.]\d)"
 )
 SCALE = _any(
-    r"(?:scale|rate|rating|score|evaluate|assess|between|skala|bewert\w*|zwischen|escala|califi\w+|punt[uú]\w*|entre|"
+    r"(?:scale|rate|rating|number|stars?|sterne?|estrellas?|étoiles?|stelle|星|score|evaluate|assess|between|skala|bewert\w*|zwischen|escala|califi\w+|punt[uú]\w*|entre|"
     r"échelle|note[rz]?|évalue\w*|scala|valut\w*|punteggio|tra|評価|段階|スケール|点)[^.\n。]{0,80}?"
     + _RANGE.format(""),
     _RANGE.format("_before") + r"(?:[ -]?(?:scale|stars?|points?)|[^。\n]{0,6}(?:点|段階))",
