@@ -41,10 +41,16 @@ class Shown:
     style: Style
 
 
-def draw_style(rng: random.Random, first: int | None = None, marks: Sequence[str] = MARKS) -> Style:
-    """A numbering; `first` fixes the first number (None: 0 or 1, equally often)."""
+def draw_style(rng: random.Random, first: int | None = None, options: Sequence[str] = ()) -> Style:
+    """A numbering for these options; `first` fixes the first number (None: 0 or 1, equally often).
+
+    "1." without a blank is not used where an option begins with a digit: "1.2 cups" would read as a decimal.
+    """
     start = rng.randrange(2) if first is None else first
-    return Style(start, rng.choice(marks))
+    mark = rng.choice(MARKS)
+    if not mark.endswith(" ") and any(option[:1].isdigit() for option in options):
+        mark = "{}. "
+    return Style(start, mark)
 
 
 def one_line(text: object, limit: int | None = None) -> str:
@@ -90,22 +96,26 @@ def multiple_choice(
     options = rng.sample(others, count - 1)
     position = rng.randrange(count)
     options.insert(position, answer[0])
-    style = draw_style(rng, first)
+    style = draw_style(rng, first, options)
     return Shown(style.show(options), position + style.first, style)
 
 
 def retrieval(
     right: Iterable[object], wrong: Iterable[object], rng: random.Random, count: int, first: int | None = 1
 ) -> Shown | None:
-    """All `right` options among `count`, shuffled; None if there are too few. The truth is in rising order."""
-    answers = distinct(right)
+    """All `right` options among `count`, shuffled; the truth is in rising order.
+
+    None if there are too few options, or if two right ones look the same.
+    """
+    given = list(right)
+    answers = distinct(given)
     others = distinct(wrong, answers)
-    if not answers or not len(answers) < count <= len(answers) + len(others):
+    if not answers or len(answers) < len(given) or not len(answers) < count <= len(answers) + len(others):
         return None
     chosen = [(option, True) for option in answers]
     chosen += [(option, False) for option in rng.sample(others, count - len(answers))]
     rng.shuffle(chosen)
-    style = draw_style(rng, first)
+    style = draw_style(rng, first, [option for option, _ in chosen])
     truth = tuple(number for number, (_, is_right) in enumerate(chosen, style.first) if is_right)
     return Shown(style.show([option for option, _ in chosen]), truth, style)
 
@@ -121,5 +131,5 @@ def ranking(options: Sequence[tuple[object, float]], rng: random.Random, count: 
     if len({gain for _, gain in pairs}) < 2:
         return None
     rng.shuffle(pairs)
-    style = draw_style(rng, 1)
+    style = draw_style(rng, 1, [option for option, _ in pairs])
     return Shown(style.show([option for option, _ in pairs]), tuple(gain for _, gain in pairs), style)

@@ -57,6 +57,19 @@ def stream(connection: Connection, sql: str, parameters: list[Any] | None = None
             yield dict(zip(names, row, strict=True))
 
 
+def in_chunks(connection: Connection, table: str, sql: str, first: int, largest: int) -> Iterator[Row]:
+    """The rows of a query over ranges of `table.place` (1, 2, ...): its two parameters are a range's ends.
+
+    The query joins the range with a table of gigabytes, so each range costs a scan: the first one is as large as
+    most builds need, later ones are larger.
+    """
+    last = connection.execute(f"SELECT coalesce(max(place), 0) FROM {table}").fetchall()[0][0]
+    start, size = 1, first
+    while start <= last:
+        yield from stream(connection, sql, [start, start + size - 1])
+        start, size = start + size, largest
+
+
 def files(sources: Path, *patterns: str) -> list[str]:
     """Files under the sources folder that match a pattern (`**` allowed), sorted, without those in progress."""
     found = {path for pattern in patterns for path in sources.glob(pattern) if path.is_file()}

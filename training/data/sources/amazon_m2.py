@@ -18,7 +18,16 @@ from pathlib import Path
 from shopbench.sample import Sample
 from training.data.formats import DataTask, Row
 from training.data.options import multiple_choice, one_line, retrieval
-from training.data.reading import Connection, database, need_columns, need_files, neighbours, quoted, stream
+from training.data.reading import (
+    Connection,
+    database,
+    in_chunks,
+    need_columns,
+    need_files,
+    neighbours,
+    quoted,
+    stream,
+)
 from training.data.wordings import choice, request, selection, written
 
 LICENCE = "Apache-2.0"
@@ -110,26 +119,26 @@ def _sessions(sources: Path) -> Iterator[Row]:
                         lambda item: item <> next_item)).list_sort() AS items
                     FROM raw_sessions WHERE next_item <> '') WHERE len(items) >= 3"""
         )
-        last = connection.execute("SELECT coalesce(max(place), 0) FROM sessions").fetchall()[0][0]
-        for start in range(1, last + 1, SESSIONS_AT_ONCE):
-            found = stream(
-                connection,
-                """SELECT s.place, s.locale, s.next_item AS id, p.id = s.next_item AS bought, p.id AS item, p.title
-                    FROM (SELECT place, locale, next_item, unnest(list_append(items, next_item)) AS item
-                        FROM sessions WHERE place BETWEEN ? AND ?) s
-                    JOIN products p ON p.id = s.item AND p.locale = s.locale
-                    ORDER BY s.place, bought, p.id""",
-                [start, start + SESSIONS_AT_ONCE - 1],
-            )
-            for place, members in groupby(found, key=lambda row: row["place"]):
-                session = list(members)
-                if len(session) >= 4 and session[-1]["bought"]:
-                    yield {
-                        "id": f"{session[0]['id']}:{place}",
-                        "locale": session[0]["locale"],
-                        "purchase": session[-1]["title"],
-                        "clicks": [one["title"] for one in session[:-1]],
-                    }
+        found = in_chunks(
+            connection,
+            "sessions",
+            """SELECT s.place, s.locale, s.next_item AS id, p.id = s.next_item AS bought, p.id AS item, p.title
+                FROM (SELECT place, locale, next_item, unnest(list_append(items, next_item)) AS item
+                    FROM sessions WHERE place BETWEEN ? AND ?) s
+                JOIN products p ON p.id = s.item AND p.locale = s.locale
+                ORDER BY s.place, bought, p.id""",
+            first=SESSIONS_AT_ONCE,
+            largest=4 * SESSIONS_AT_ONCE,
+        )
+        for place, members in groupby(found, key=lambda row: row["place"]):
+            session = list(members)
+            if len(session) >= 4 and session[-1]["bought"]:
+                yield {
+                    "id": f"{session[0]['id']}:{place}",
+                    "locale": session[0]["locale"],
+                    "purchase": session[-1]["title"],
+                    "clicks": [one["title"] for one in session[:-1]],
+                }
 
 
 def title_in_language(row: Row, rng: random.Random) -> Sample | None:
@@ -152,7 +161,7 @@ def previous_clicks(row: Row, rng: random.Random) -> Sample | None:
     seen = {row["purchase"], *row["clicks"]}
     wrong = [title for title in row["others"] if title not in seen]
     right = rng.sample(row["clicks"], 3)
-    if len(set(right)) < 3 or len(wrong) < 4:
+    if len(wrong) < 4:
         return None
     shown = retrieval(right, wrong, rng, min(15, 3 + len(wrong)))
     asked = request(rng, row, CLICKS, title=one_line(row["purchase"], 300))

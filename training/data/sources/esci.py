@@ -20,7 +20,7 @@ from pathlib import Path
 
 from training.data.formats import Row
 from training.data.options import one_line
-from training.data.reading import Connection, database, files, json_scan, need_columns, need_files, quoted, stream
+from training.data.reading import Connection, database, files, in_chunks, json_scan, need_columns, need_files, quoted
 
 LICENCE = "Apache-2.0"
 GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
@@ -151,21 +151,16 @@ _PAIR_KEYS = "p.place, p.locale, p.query, p.product_id AS id, p.label"
 
 
 def _joined(connection: Connection, texts: str, keys: str = _PAIR_KEYS) -> Iterator[Row]:
-    """The rows of `picked` with their products' texts, by place; a group of places is joined at a time.
-
-    The products (gigabytes) are scanned once a chunk, and most builds stop inside the first one.
-    """
-    last = connection.execute("SELECT coalesce(max(place), 0) FROM picked").fetchall()[0][0]
-    start, size = 1, FIRST_CHUNK
-    while start <= last:
-        yield from stream(
-            connection,
-            f"""SELECT {keys}, t.title{", " + texts if texts else ""}
-                FROM (SELECT * FROM picked WHERE place BETWEEN ? AND ?) p JOIN products t USING (locale, product_id)
-                ORDER BY p.place, p.product_id""",
-            [start, start + size - 1],
-        )
-        start, size = start + size, LARGEST_CHUNK
+    """The rows of `picked` with their products' texts, by place."""
+    return in_chunks(
+        connection,
+        "picked",
+        f"""SELECT {keys}, t.title{", " + texts if texts else ""}
+            FROM (SELECT * FROM picked WHERE place BETWEEN ? AND ?) p JOIN products t USING (locale, product_id)
+            ORDER BY p.place, p.product_id""",
+        first=FIRST_CHUNK,
+        largest=LARGEST_CHUNK,
+    )
 
 
 def labelled(row: Row, labels: str) -> list[Row]:

@@ -123,8 +123,6 @@ def exact_matches(row: Row, rng: random.Random) -> Sample | None:
         return None
     count = rng.randint(6, min(12, 3 + len(others)))
     shown = retrieval(rng.sample(exact, 3), others, rng, count)
-    if shown and len(shown.truth) < 3:  # type: ignore[arg-type]
-        return None
     text = request(rng, row, EXACT_MATCHES, query=one_line(row["query"]))
     return selection("esci_exact_matches", rng, text, "Product", shown)
 

@@ -1,0 +1,197 @@
+"""Amazon Reviews tasks on what is bought together (Table 7 rows 4 and 6); the schema is in amazon_reviews.py.
+
+"Also bought" is `also_buy` of the 2018 metadata; the 2023 metadata leaves `bought_together` empty, so there it
+is what one person reviewed within 30 days. A folder may also hold `user_histories.jsonl` (user_id, history and
+heldout with a product title each).
+
+For row 4 the winners had a language model name the categories: `synthetic/amazon_reviews_complement.jsonl` holds
+{"id": "golf club", "complements": ["golf bag", ...]} by product type, and then it alone is used. Without it the
+types are the products' last categories, and a complement is the other category most often bought with one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from shopbench.sample import Sample
+from training.data.formats import DataTask, Row
+from training.data.options import multiple_choice, one_line, retrieval
+from training.data.reading import Connection, database, files, json_scan, neighbours, said_by_model, stream
+from training.data.sources.amazon_reviews import LICENCE, open_items, open_reviews
+from training.data.wordings import choice, request, selection
+
+DAYS_TOGETHER = 30
+_HISTORY_ITEM = "STRUCT(parent_asin VARCHAR, product STRUCT(title VARCHAR, main_category VARCHAR))"
+_HISTORIES = {"user_id": "VARCHAR", "history": f"{_HISTORY_ITEM}[]", "heldout": _HISTORY_ITEM}
+
+COMPLEMENTS = (
+    "Which of the following product categories complements the product type {type} best?",
+    "Someone has just bought a product of the type {type}. Which category goes with it best?",
+    "Given the product type {type}, select the category of products that is most likely needed with it.",
+    "What is best offered together with a(n) {type}?",
+)
+ALSO_BOUGHT = (
+    "A user has just purchased the product '{title}'. From the numbered list of {count} products, select 3 that the "
+    "user may also purchase.",
+    "Customers who buy '{title}' often buy other things with it. Choose the three products from the list that they "
+    "would buy.",
+    "Given the purchase of '{title}', which three of the following products is the customer likely to buy as well?",
+)
+
+
+def open_also(connection: Connection, sources: Path) -> None:
+    """Make the tables `items` (as `open_items`, with those of histories) and `also` (item, other): bought together."""
+    open_reviews(connection, sources, sample_by="person")
+    open_items(connection, sources)
+    connection.execute("CREATE TABLE sold AS SELECT item, title, kind, type FROM items")
+    connection.execute("CREATE TABLE also AS SELECT item, unnest(also) AS other FROM items")
+    # Whoever reviews hundreds of things says little about which two go together.
+    connection.execute(
+        """CREATE TABLE bought AS SELECT hash(person) AS person, item, min(seconds) AS seconds FROM reviews
+            WHERE seconds > 0 GROUP BY ALL QUALIFY count(*) OVER (PARTITION BY hash(person)) BETWEEN 2 AND 50"""
+    )
+    connection.execute(
+        f"""INSERT INTO also SELECT DISTINCT a.item, b.item FROM bought a JOIN bought b
+            ON a.person = b.person AND a.item <> b.item AND abs(a.seconds - b.seconds) <= {DAYS_TOGETHER * 86_400}"""
+    )
+    histories = files(sources, "amazon_reviews_2023/**/user_histories.jsonl")
+    if histories:
+        connection.execute(
+            f"""CREATE TABLE owned AS SELECT user_id, unnest(list_append(history, heldout)) AS one
+                FROM {json_scan(histories, _HISTORIES)}"""
+        )
+        connection.execute(
+            """INSERT INTO sold SELECT one.parent_asin, one.product.title, lower(one.product.main_category),
+                lower(one.product.main_category) FROM owned WHERE length(one.product.title) >= 5"""
+        )
+        connection.execute(
+            """INSERT INTO also SELECT a.one.parent_asin, b.one.parent_asin FROM owned a JOIN owned b USING (user_id)"""
+        )
+
+
+def also_rows(sources: Path) -> Iterator[Row]:
+    """One row a product with three or more others bought with it: {"id", "title", "type", "also", "others"}."""
+    return neighbours(_also_bought(sources), "others", lambda row: row["also"][0], lambda row: row["kind"], 20)
+
+
+def _also_bought(sources: Path) -> Iterator[Row]:
+    with database() as connection:
+        open_also(connection, sources)
+        yield from stream(
+            connection,
+            """WITH named AS (
+                    SELECT item, min(title) AS title, min(type) AS type, min(kind) AS kind FROM sold GROUP BY item)
+                SELECT a.item AS id, n.title, n.type, n.kind,
+                    list_slice(list(DISTINCT o.title ORDER BY o.title), 1, 8) AS also
+                FROM also a JOIN named n USING (item) JOIN named o ON o.item = a.other
+                WHERE lower(n.title) <> lower(o.title)
+                GROUP BY a.item, n.title, n.type, n.kind HAVING count(DISTINCT o.title) >= 3
+                ORDER BY md5_number_lower(a.item), a.item""",
+        )
+
+
+def complement_rows(sources: Path) -> Iterator[Row]:
+    """One row a pair of types, the second complementing the first: {"id", "type", "complement", "others"}."""
+    said = said_by_model(sources, "amazon_reviews_complement")
+    rows: Iterator[Row]
+    if said:
+        rows = (
+            {
+                "id": f"{kind}:{one}",
+                "type": kind,
+                "complement": one,
+                "avoid": label["complements"],
+                "label_source": "llm",
+            }
+            for kind, label in sorted(said.items())
+            for one in label["complements"]
+        )
+    else:
+        rows = _bought_types(sources)
+    return neighbours(rows, "others", lambda row: row["complement"], lambda row: None, 16)
+
+
+def _bought_types(sources: Path) -> Iterator[Row]:
+    with database() as connection:
+        open_also(connection, sources)
+        yield from stream(
+            connection,
+            """WITH named AS (SELECT item, min(type) AS type FROM sold GROUP BY item),
+                pairs AS (SELECT n.type, o.type AS complement, count(*) AS times
+                    FROM also a JOIN named n USING (item) JOIN named o ON o.item = a.other
+                    WHERE n.type <> o.type GROUP BY ALL)
+                SELECT type || ':' || complement AS id, type, complement, 'metadata' AS label_source,
+                    list(complement ORDER BY times DESC, complement) OVER (PARTITION BY type) AS avoid
+                FROM pairs QUALIFY row_number() OVER (PARTITION BY type ORDER BY times DESC, complement) <= 3
+                ORDER BY md5_number_lower(type || complement), type, complement""",
+        )
+
+
+def complement(row: Row, rng: random.Random) -> Sample | None:
+    """Table 7 row 4, ShopBench's task 10: the category that complements a product type."""
+    wrong = [other for other in row["others"] if other != row["type"] and other not in row["avoid"]]
+    asked = request(rng, row, COMPLEMENTS, type=row["type"])
+    return choice("amazon_reviews_complement", rng, asked, multiple_choice(row["complement"], wrong, rng))
+
+
+def also_bought(row: Row, rng: random.Random) -> Sample | None:
+    """Table 7 row 6, ShopBench's task 14: three of fifteen titles that are bought with a product.
+
+    Table 7 calls it a ranking; the answer is a list of three, and the test set scores it as retrieval.
+    """
+    seen = {row["title"], *row["also"]}
+    wrong = [title for title in row["others"] if title not in seen]
+    count = min(15, 3 + len(wrong))
+    if count < 7:
+        return None
+    shown = retrieval(rng.sample(row["also"], 3), wrong, rng, count)
+    asked = request(rng, row, ALSO_BOUGHT, title=one_line(row["title"], 300), count=count)
+    return selection("amazon_reviews_also_bought", rng, asked, "Product", shown)
+
+
+COMPLEMENT_EXAMPLE: Row = {
+    "id": "teapot:tea cosy",
+    "type": "teapot",
+    "complement": "tea cosy",
+    "avoid": ["tea cosy", "tea strainer"],
+    "others": ["rain boots", "bicycle bell", "wall clock", "garden hose", "oat flour"],
+    "label_source": "metadata",
+}
+ALSO_EXAMPLE: Row = {
+    "id": "X1",
+    "title": "Hillside Clay Teapot for Two",
+    "type": "teapot",
+    "kind": "home and kitchen",
+    "also": ["Wool Tea Cosy", "Steel Tea Strainer", "Clay Cups, Set of Two", "Black Tea, 250 g"],
+    "others": ["Rain Boots for Kids", "Bicycle Bell", "Wall Clock, Quiet", "Garden Hose, 15 m", "Oat Flour, 1 kg"],
+}
+
+TASKS = (
+    DataTask(
+        name="amazon_reviews_complement",
+        rows=complement_rows,
+        to_sample=complement,
+        example=COMPLEMENT_EXAMPLE,
+        row_id=lambda row: row["id"],
+        licence=LICENCE,
+        shareable=False,
+        domain="knowledge",
+        table7=4,
+        limit=10_000,
+        tags=("llm-labels",),
+    ),
+    DataTask(
+        name="amazon_reviews_also_bought",
+        rows=also_rows,
+        to_sample=also_bought,
+        example=ALSO_EXAMPLE,
+        row_id=lambda row: row["id"],
+        licence=LICENCE,
+        shareable=False,
+        domain="behaviour",
+        table7=6,
+        limit=5_815,
+    ),
+)
