@@ -49,8 +49,9 @@ def open_also(connection: Connection, sources: Path) -> None:
     connection.execute("CREATE TABLE also AS SELECT item, unnest(also) AS other FROM items")
     # Whoever reviews hundreds of things says little about which two go together.
     connection.execute(
-        """CREATE TABLE bought AS SELECT hash(person) AS person, item, min(seconds) AS seconds FROM reviews
-            WHERE seconds > 0 GROUP BY ALL QUALIFY count(*) OVER (PARTITION BY hash(person)) BETWEEN 2 AND 50"""
+        """CREATE TABLE bought AS
+            SELECT * FROM (SELECT person, item, min(seconds) AS seconds FROM reviews WHERE seconds > 0 GROUP BY ALL)
+            QUALIFY count(*) OVER (PARTITION BY person) BETWEEN 2 AND 50"""
     )
     connection.execute(
         f"""INSERT INTO also SELECT DISTINCT a.item, b.item FROM bought a JOIN bought b
@@ -63,8 +64,8 @@ def open_also(connection: Connection, sources: Path) -> None:
                 FROM {json_scan(histories, _HISTORIES)}"""
         )
         connection.execute(
-            """INSERT INTO sold SELECT one.parent_asin, one.product.title, lower(one.product.main_category),
-                lower(one.product.main_category) FROM owned WHERE length(one.product.title) >= 5"""
+            """INSERT INTO sold SELECT one.parent_asin, one.product.title, lower(one.product.main_category), NULL
+                FROM owned WHERE length(one.product.title) >= 5"""
         )
         connection.execute(
             """INSERT INTO also SELECT a.one.parent_asin, b.one.parent_asin FROM owned a JOIN owned b USING (user_id)"""
@@ -72,7 +73,7 @@ def open_also(connection: Connection, sources: Path) -> None:
 
 
 def also_rows(sources: Path) -> Iterator[Row]:
-    """One row a product with three or more others bought with it: {"id", "title", "type", "also", "others"}."""
+    """One row a product with three or more others bought with it: {"id", "title", "kind", "also", "others"}."""
     return neighbours(_also_bought(sources), "others", lambda row: row["also"][0], lambda row: row["kind"], 20)
 
 
@@ -81,14 +82,12 @@ def _also_bought(sources: Path) -> Iterator[Row]:
         open_also(connection, sources)
         yield from stream(
             connection,
-            """WITH named AS (
-                    SELECT item, min(title) AS title, min(type) AS type, min(kind) AS kind FROM sold GROUP BY item)
-                SELECT a.item AS id, n.title, n.type, n.kind,
-                    list_slice(list(DISTINCT o.title ORDER BY o.title), 1, 8) AS also
-                FROM also a JOIN named n USING (item) JOIN named o ON o.item = a.other
-                WHERE lower(n.title) <> lower(o.title)
-                GROUP BY a.item, n.title, n.type, n.kind HAVING count(DISTINCT o.title) >= 3
-                ORDER BY md5_number_lower(a.item), a.item""",
+            """WITH named AS (SELECT item, min(title) AS title, min(kind) AS kind FROM sold GROUP BY item),
+                pairs AS (SELECT DISTINCT a.item AS id, n.title, n.kind, o.title AS other
+                    FROM also a JOIN named n USING (item) JOIN named o ON o.item = a.other
+                    WHERE lower(n.title) <> lower(o.title))
+                SELECT id, title, kind, list_slice(list(other ORDER BY md5_number_lower(other), other), 1, 8) AS also
+                FROM pairs GROUP BY id, title, kind HAVING count(*) >= 3 ORDER BY md5_number_lower(id), id""",
         )
 
 
@@ -118,7 +117,7 @@ def _bought_types(sources: Path) -> Iterator[Row]:
         open_also(connection, sources)
         yield from stream(
             connection,
-            """WITH named AS (SELECT item, min(type) AS type FROM sold GROUP BY item),
+            """WITH named AS (SELECT item, min(type) AS type FROM sold WHERE type <> '' GROUP BY item),
                 pairs AS (SELECT n.type, o.type AS complement, count(*) AS times
                     FROM also a JOIN named n USING (item) JOIN named o ON o.item = a.other
                     WHERE n.type <> o.type GROUP BY ALL)
@@ -162,7 +161,6 @@ COMPLEMENT_EXAMPLE: Row = {
 ALSO_EXAMPLE: Row = {
     "id": "X1",
     "title": "Hillside Clay Teapot for Two",
-    "type": "teapot",
     "kind": "home and kitchen",
     "also": ["Wool Tea Cosy", "Steel Tea Strainer", "Clay Cups, Set of Two", "Black Tea, 250 g"],
     "others": ["Rain Boots for Kids", "Bicycle Bell", "Wall Clock, Quiet", "Garden Hose, 15 m", "Oat Flour, 1 kg"],

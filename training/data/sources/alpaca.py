@@ -1,0 +1,63 @@
+"""Alpaca-Cleaned, CC BY-NC 4.0: general instructions, unchanged (Table 7 row 37).
+
+Published as `yahma/alpaca-cleaned`, a JSON list of instruction, input (may be empty) and output, 51,760 of them;
+JSON lines with the same fields are read too. It lies under `alpaca/` in the sources folder. Weights trained on
+it may not be used commercially, so they are marked as not shareable.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
+from training.data.formats import DataTask, Row
+from training.data.reading import database, need_files, quoted, stream
+
+
+def rows(sources: Path) -> Iterator[Row]:
+    """The instructions: {"id", "instruction", "input", "output"}, in hash order."""
+    paths = need_files(sources, "alpaca", "alpaca/**/*.json", "alpaca/**/*.jsonl")
+    with database() as connection:
+        yield from stream(
+            connection,
+            f"""SELECT DISTINCT md5(instruction || coalesce(input, '') || output) AS id, instruction,
+                    coalesce(input, '') AS input, output
+                FROM read_json({quoted(paths)}, format='auto',
+                    columns={{instruction: 'VARCHAR', input: 'VARCHAR', output: 'VARCHAR'}})
+                WHERE instruction <> '' AND output <> '' ORDER BY md5_number_lower(id), id, input""",
+        )
+
+
+def instruction(row: Row, rng: random.Random) -> Sample | None:
+    """Table 7 row 37: the instruction and its input as they are; None for an answer without a letter or digit."""
+    if not re.search(r"[a-zA-Z0-9]", row["output"]):
+        return None
+    question = "\n".join(part for part in (row["instruction"].strip(), row["input"].strip()) if part)
+    return Sample(question, row["output"].strip(), "alpaca_instruction", TaskType.GENERATION, "rougel", False)
+
+
+EXAMPLE: Row = {
+    "id": "A1",
+    "instruction": "Name the colour you get from mixing these two paints.",
+    "input": "blue and yellow",
+    "output": "Mixing blue and yellow paint gives green.",
+}
+
+TASKS = (
+    DataTask(
+        name="alpaca_instruction",
+        rows=rows,
+        to_sample=instruction,
+        example=EXAMPLE,
+        row_id=lambda row: row["id"],
+        licence="CC-BY-NC-4.0",
+        shareable=False,
+        domain="general",
+        table7=37,
+        limit=51_760,
+    ),
+)

@@ -1,0 +1,262 @@
+"""ECInstruct (Ning Lab, ICML 2024), CC BY 4.0: how its rows are read, and the eCeLLM tasks (paper 001).
+
+Published as `NingLab/ECInstruct`, one JSON file of rows with split (train, val, test), task, setting (such as
+IND_Diverse_Instruction), instruction, input, options (null where there are none), output, few_shot_example.
+`input` is JSON (Sequential_Recommendation: a printed Python list; Sentiment_Analysis: the review itself);
+`options` is a JSON or Python list of "A: ..." texts; `output` a letter with or without its text, yes/no, letters
+in order, a JSON list of attribute, value and source, or an answer. Slices may lack split and setting. It lies
+under `ecinstruct/` in the sources folder.
+
+The tasks here keep the published wording and letters: they are what eCeLLM trains on. The rows of Table 7, in
+ShopBench's form, are in ecinstruct_choice.py and ecinstruct_lists.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
+from training.data.formats import DataTask, Row
+from training.data.options import one_line
+from training.data.reading import SourceError, database, need_files, quoted, stream
+
+LICENCE = "CC-BY-4.0"
+AVE = "Attribute_Value_Extraction"
+PRP = "Product_Relation_Prediction"
+PM = "Product_Matching"
+SA = "Sentiment_Analysis"
+SR = "Sequential_Recommendation"
+MPC = "Multiclass_Product_Classification"
+PSI = "Product_Substitute_Identification"
+QPR = "Query_Product_Rank"
+AP = "Answerability_Prediction"
+AG = "Answer_Generation"
+FIELDS = ("split", "task", "setting", "instruction", "input", "options", "output", "few_shot_example")
+
+
+def read_rows(sources: Path, task: str, splits: tuple[str, ...] = ("train",)) -> Iterator[Row]:
+    """Published rows of a task with an added "id", in hash order; rows without a split count as training rows."""
+    paths = need_files(sources, "ecinstruct", "ecinstruct/**/*.json", "ecinstruct/**/*.jsonl")
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in FIELDS)
+    wanted = ", ".join(map(quoted, splits))
+    with database() as connection:
+        yield from stream(
+            connection,
+            f"""SELECT DISTINCT md5(concat_ws('|', task, setting, instruction, input, output)) AS id,
+                    {", ".join(FIELDS)}
+                FROM read_json({quoted(paths)}, format='auto', columns={{{columns}}}, maximum_object_size=67108864)
+                WHERE task = ? AND coalesce(split, 'train') IN ({wanted})
+                ORDER BY md5_number_lower(id), id, split, options""",
+            [task],
+        )
+
+
+def task_rows(task: str) -> Callable[[Path], Iterator[Row]]:
+    """A reader of a task's training rows (of every setting)."""
+
+    def rows(sources: Path) -> Iterator[Row]:
+        return read_rows(sources, task)
+
+    return rows
+
+
+def value(text: str | None) -> Any:
+    """A field as it is meant: parsed JSON, else a Python literal, else the text itself."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text or "")
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return text or ""
+
+
+def option_texts(row: Row) -> list[str]:
+    """The options without their letters; empty where there are none."""
+    listed = value(row["options"])
+    if not isinstance(listed, list):
+        return []
+    return [
+        one_line(str(option).split(":", 1)[-1].split(". ", 1)[-1] if str(option)[1:2] in ":." else option)
+        for option in listed
+    ]
+
+
+def letter_place(row: Row) -> int | None:
+    """The place (0, 1, ...) of the right option; None if the output is no letter of the list."""
+    letter = row["output"].strip()[:1].upper()
+    place = ord(letter) - ord("A") if letter else -1
+    return place if 0 <= place < len(option_texts(row)) else None
+
+
+def says_yes(row: Row) -> bool | None:
+    """True for "yes", False for "no", None for anything else."""
+    return {"yes": True, "no": False}.get(row["output"].strip().strip(".").lower())
+
+
+def product_fields(row: Row) -> dict[str, Any]:
+    """The input as a dict with keys as published, less their trailing colons; a SourceError if it is none."""
+    parsed = value(row["input"])
+    if not isinstance(parsed, dict):
+        raise SourceError(f"ECInstruct row {row['id']}: its input is no JSON object: {row['input']:.60}")
+    return {str(key).rstrip(":").lower(): parsed[key] for key in parsed}
+
+
+def render(row: Row) -> str:
+    """The question of a row as eCeLLM is asked: instruction, input and options, each as published."""
+    parts = [row["instruction"].strip(), f"Input: {row['input'].strip()}"]
+    if row["options"]:
+        parts.append(f"Options: {row['options'].strip()}")
+    return "\n".join(parts)
+
+
+def as_published(name: str) -> Callable[[Row, random.Random], Sample | None]:
+    """The pure function of an eCeLLM task: the published output is the text to write."""
+
+    def sample(row: Row, rng: random.Random) -> Sample | None:
+        if not row["output"].strip():
+            return None
+        return Sample(render(row), row["output"].strip(), name, TaskType.GENERATION, "rougel", False)
+
+    return sample
+
+
+def example(task: str, instruction: str, given: Any, options: list[str] | None, output: str) -> Row:
+    """A row in the published form, for examples and tests."""
+    return {
+        "id": f"{task}:example",
+        "split": "train",
+        "task": task,
+        "setting": "IND_Diverse_Instruction",
+        "instruction": instruction,
+        "input": given if isinstance(given, str) else json.dumps(given),
+        "options": json.dumps(options) if options else None,
+        "output": output,
+        "few_shot_example": None,
+    }
+
+
+_RELEVANCE = ["A: It is what the query asks for.", "B: It could replace it.", "C: It goes with it.", "D: Neither."]
+EXAMPLES: dict[str, Row] = {
+    row["task"]: row
+    for row in (
+        example(
+            AVE,
+            "Give the value of the target attribute and where it was found.",
+            {"product title": "Hillside Teapot", "product description": "Clay.", "target attributes": "Material"},
+            None,
+            '[{"attribute": "material", "value": "clay", "source": "product description"}]',
+        ),
+        example(
+            PRP,
+            "Say how the two products are related.",
+            {"Product 1:": "Hillside Clay Teapot", "Product 2:": "Wool Tea Cosy"},
+            ["A: Often bought together.", "B: Often viewed together.", "C: The two are similar."],
+            "A",
+        ),
+        example(
+            PM,
+            "Are the two products the same?",
+            {
+                "product 1": {
+                    "title": "hillside teapot",
+                    "description": "clay",
+                    "manufacturer": "hillside",
+                    "price": "19",
+                },
+                "product 2": {
+                    "title": "hillside clay tea pot",
+                    "description": "",
+                    "manufacturer": "nan",
+                    "price": "21",
+                },
+            },
+            None,
+            "yes",
+        ),
+        example(
+            SA,
+            "Which sentiment does the review show?",
+            "It pours well and keeps the tea warm, I would buy it again at once.",
+            ["A: very positive", "B: positive", "C: neutral", "D: negative", "E: very negative"],
+            "A: very positive",
+        ),
+        example(
+            SR,
+            "Say what the user buys next.",
+            str(["1st: Hillside Clay Teapot", "2nd: Clay Cups, Set of Two"]),
+            ["A: Bicycle Bell", "B: Steel Tea Strainer", "C: Garden Hose", "D: Wall Clock", "E: Oat Flour"],
+            "B",
+        ),
+        example(
+            MPC,
+            "How relevant is the product to the query?",
+            {"query": "clay teapot", "product title": "Glass Teapot, 1 Litre"},
+            _RELEVANCE,
+            _RELEVANCE[1],
+        ),
+        example(
+            PSI,
+            "Can the product stand in for what the query asks for? Say yes or no.",
+            {"query": "clay teapot", "product": "Glass Teapot, 1 Litre"},
+            None,
+            "yes",
+        ),
+        example(
+            QPR,
+            "Put the products in the order of their relevance.",
+            {"query": "clay teapot", "product list": ["A: Tea Cosy", "B: Hillside Clay Teapot", "C: Glass Teapot"]},
+            None,
+            "B,C,A",
+        ),
+        example(
+            AP,
+            "Can the question be answered from the document? Say yes or no.",
+            {"question": "Does it drip?", "document": ["The spout pours cleanly.", "Lovely colour."]},
+            None,
+            "yes",
+        ),
+        example(
+            AG,
+            "Answer the question from the document.",
+            {"question": "How much does it hold?", "document": ["It fills two cups.", "Lovely colour."]},
+            None,
+            "It holds two cups.",
+        ),
+    )
+}
+
+
+def _task(task: str, domain: str) -> DataTask:
+    name = f"ecinstruct_published_{task.lower()}"
+    return DataTask(
+        name=name,
+        rows=task_rows(task),
+        to_sample=as_published(name),
+        example=EXAMPLES[task],
+        row_id=lambda row: row["id"],
+        licence=LICENCE,
+        shareable=True,
+        domain=domain,
+        limit=2_022 if task == PM else 10_000,
+        tags=("ecellm",),
+    )
+
+
+TASKS = (
+    _task(AVE, "concepts"),
+    _task(PRP, "knowledge"),
+    _task(PM, "concepts"),
+    _task(SA, "concepts"),
+    _task(SR, "behaviour"),
+    _task(MPC, "behaviour"),
+    _task(PSI, "behaviour"),
+    _task(QPR, "behaviour"),
+    _task(AP, "knowledge"),
+    _task(AG, "knowledge"),
+)
