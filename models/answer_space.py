@@ -1,0 +1,162 @@
+"""The answers that a question allows, as small automata over tokens.
+
+An answer space says, for the tokens written so far, which may come next; the model's choice is made among
+those, so what it writes is a right-formed answer or the beginning of one, never anything else. `finish` completes
+in Python what the form already fixes (the last number of a permutation, an answer that was cut short), so
+those tokens are never computed.
+
+No engine here: models/logits_processors.py applies a space within vLLM, tests walk it with random choices.
+
+    >>> space = NumberList((1, 2, 10), count=2)
+    >>> space.can_follow("1"), space.can_follow("1,1"), space.can_follow("1,10")   # 1 is used, but 10 is not
+    (True, True, True)
+    >>> space.can_follow("1,2,"), space.is_complete("1,1"), space.finish("1,1")
+    (False, False, '1,2')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from models.vocabulary import Vocabulary
+
+
+class AnswerSpace(Protocol):
+    """A set of right-formed answers."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that the longest answer may take: where generation ends without an end token."""
+        ...
+
+    def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
+        """The token ids that may follow `written`; never empty."""
+        ...
+
+    def finish(self, text: str) -> str:
+        """A whole answer from what was generated, be it cut short or empty."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneDigit:
+    """One option number of one digit (the evaluator reads only the first character of a multiple-choice answer).
+
+    One token among a fixed few needs no state: vLLM's own `allowed_token_ids` with `max_tokens=1` does it in the
+    prefill, with no decode step and no processor.
+    """
+
+    options: tuple[int, ...]
+
+    @property
+    def max_tokens(self) -> int:
+        """One."""
+        return 1
+
+    def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
+        """The tokens that spell an option, with or without a blank before it."""
+        spelled = {str(option) for option in self._digits()}
+        return [number for number, text in vocabulary.number_tokens if text.strip() in spelled]
+
+    def finish(self, text: str) -> str:
+        """The digit that was written, else the first option."""
+        first = text.strip()[:1]
+        return first if first in {str(option) for option in self._digits()} else str(self._digits()[0])
+
+    def _digits(self) -> tuple[int, ...]:
+        return tuple(option for option in self.options if 0 <= option <= 9) or tuple(range(10))
+
+
+@dataclass(frozen=True)
+class NumberList:
+    """`count` different option numbers, joined by commas: a retrieval answer, or a ranking of them all.
+
+    A token may follow if what is then written is the beginning of a right answer, so it does not matter how a
+    tokenizer cuts numbers ("10" in one token or two, ",1" in one). State is the text, and few texts are possible.
+    """
+
+    options: tuple[int, ...]
+    count: int
+
+    @property
+    def max_tokens(self) -> int:
+        """One for each character of the longest answer, 0 if there is only one answer: the rest is `finish`ed."""
+        longest = sorted((len(str(option)) for option in self.options), reverse=True)[: self._wanted]
+        return max(sum(longest) + len(longest) - 1, 0)
+
+    @property
+    def _wanted(self) -> int:
+        """How many numbers must be generated: the last one of a permutation is known."""
+        count = min(self.count, len(self.options))
+        return count - 1 if count == len(self.options) else count
+
+    def can_follow(self, text: str) -> bool:
+        """Whether `text` begins a right answer (or is one)."""
+        *done, last = text.removeprefix(" ").split(",")
+        names = [str(option) for option in self.options]
+        left = [name for name in names if name not in done]
+        if len(done) >= self._wanted or len(set(done)) != len(done) or not all(name in names for name in done):
+            return False
+        return not text.endswith(" ") and any(name.startswith(last) for name in left)
+
+    def is_complete(self, text: str) -> bool:
+        """Whether nothing is missing from `text`, though a last "1" might still become "10"."""
+        return self.can_follow(text) and len(set(self._numbers(text))) == self._wanted
+
+    def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
+        """Tokens that keep the answer right, the end token where (and only where) it may end."""
+        return _next_in_list(vocabulary, self, vocabulary.text(tuple(written)))
+
+    def finish(self, text: str) -> str:
+        """The answer with what is missing: the numbers written, then the others in the order shown."""
+        numbers = [number for number in dict.fromkeys(self._numbers(text)) if number in self.options]
+        rest = [option for option in self.options if option not in numbers]
+        return ",".join(map(str, [*numbers, *rest][: self.count]))
+
+    def _numbers(self, text: str) -> list[int]:
+        # No int() on a model's text: it also reads other scripts' digits and "1_0".
+        by_name = {str(option): option for option in self.options}
+        return [by_name[part.strip()] for part in text.split(",") if part.strip() in by_name]
+
+
+@lru_cache(maxsize=65536)
+def _next_in_list(vocabulary: Vocabulary, space: NumberList, text: str) -> tuple[int, ...]:
+    following = tuple(number for number, piece in vocabulary.number_tokens if space.can_follow(text + piece))
+    return following + ((vocabulary.end_id,) if space.is_complete(text) or not following else ())
+
+
+@dataclass(frozen=True)
+class FreeText:
+    """Any text of at most `max_tokens`, ended by the model itself: no constraint, hence no processor."""
+
+    max_tokens: int
+
+    def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
+        """Every token."""
+        return [*vocabulary.spelling, vocabulary.end_id]
+
+    def finish(self, text: str) -> str:
+        """The text itself."""
+        return text
+
+
+def to_spec(space: AnswerSpace) -> dict[str, Any]:
+    """A plain description that can travel to a worker process (msgpack); `from_spec` reads it."""
+    return {"kind": type(space).__name__, **vars(space)}
+
+
+def from_spec(spec: dict[str, Any]) -> AnswerSpace:
+    """The space that `to_spec` described; a ValueError for anything else."""
+    from models.quoted_spans import QuotedSpans
+
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in spec.items() if key != "kind"}
+    kinds: dict[str, Callable[..., AnswerSpace]] = {
+        kind.__name__: kind for kind in (OneDigit, NumberList, QuotedSpans, FreeText)
+    }
+    try:
+        return kinds[spec["kind"]](**fields)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no answer space: {spec!r:.80} ({error})") from None

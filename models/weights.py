@@ -1,0 +1,130 @@
+"""A folder of weights: whether it can be served at all, and what its own config says.
+
+All checks are done before an engine starts, because a wrong folder costs minutes otherwise, and because
+vLLM's CPU kernels do not notice a group size that does not fit the tensor-parallel size: they answer nonsense.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shopbench.prompts import prompt_hash
+from shopbench.tracks import track_of
+
+LOG = logging.getLogger(__name__)
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be served: the message says which folder, what is wrong and the remedy, in one line."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A checked folder of weights: its path, its config.json, and the size of its safetensors in bytes."""
+
+    folder: Path
+    config: dict[str, Any]
+    size: int
+
+    @property
+    def group_size(self) -> int | None:
+        """Quantization group along the input axis (AWQ, GPTQ, compressed-tensors), None if there is none."""
+        quantization = self.config.get("quantization_config") or {}
+        if "group_size" in quantization:
+            return _positive(quantization["group_size"])
+        for group in (quantization.get("config_groups") or {}).values():
+            if size := _positive((group.get("weights") or {}).get("group_size")):
+                return size
+        return None
+
+    def check_tensor_parallel(self, parts: int) -> None:
+        """Raise a WeightsError if heads or quantization groups cannot be split over `parts` workers."""
+        heads = self.config.get("num_attention_heads", parts)
+        if heads % parts:
+            raise WeightsError(
+                f"{self.folder}: {heads} attention heads cannot be split over {parts} workers; "
+                f"set SHOPBENCH_TENSOR_PARALLEL to a divisor of {heads}"
+            )
+        group, width = self.group_size, self.config.get("intermediate_size")
+        if group and width and width % (group * parts):
+            raise WeightsError(
+                f"{self.folder}: intermediate_size {width} is no multiple of group {group} x tensor parallel {parts} "
+                f"= {group * parts}; pad the model before quantizing (python -m training.pad)"
+            )
+
+
+def check_weights(folder: str | os.PathLike[str]) -> Weights:
+    """The weights in `folder`; a WeightsError if it is missing, empty, or holds Git LFS pointers."""
+    path = Path(folder)
+    if not path.is_dir():
+        raise WeightsError(f"{path}: no such folder; build weights with `make demo` or set SHOPBENCH_WEIGHTS")
+    config = _read_config(path)
+    files = sorted(path.glob("*.safetensors"))
+    if not files:
+        raise WeightsError(f"{path}: holds no *.safetensors file; only safetensors weights are served")
+    for file in files:
+        _check_safetensors(file)
+    return Weights(path, config, sum(file.stat().st_size for file in files))
+
+
+def warn_if_other_prompts(weights: Weights) -> None:
+    """Log a warning if provenance.json says that these weights were trained with other prompts than prompts/."""
+    try:
+        made_of = json.loads((weights.folder / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    trained_with = made_of.get("prompt_hash") if isinstance(made_of, dict) else None
+    if trained_with and trained_with != prompt_hash():
+        LOG.warning("%s was trained with other prompts than those in prompts/: expect lower scores", weights.folder)
+
+
+def find_weights(repository: Path, environment: dict[str, str] | os._Environ[str] = os.environ) -> Path:
+    """The folder to serve: SHOPBENCH_WEIGHTS, else the active track's if it holds weights, else weights/embedded."""
+    if named := environment.get("SHOPBENCH_WEIGHTS"):
+        return Path(named)
+    track = active_track_folder(repository)
+    return track if track and any(track.glob("*.safetensors")) else repository / "weights" / "embedded"
+
+
+def active_track_folder(repository: Path) -> Path | None:
+    """weights/track<N> of the challenge_id in aicrowd.json; a WeightsError if that file cannot be understood."""
+    path = repository / "aicrowd.json"
+    if not path.exists():
+        return None
+    try:
+        track = track_of(json.loads(path.read_text(encoding="utf-8"))["challenge_id"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: no usable challenge_id ({error}); see shopbench/tracks.py") from None
+    return repository / "weights" / f"track{track.number}"
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: holds no config.json; a Hugging Face model folder is wanted") from None
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path / 'config.json'}: cannot be read ({error}); copy it again") from None
+    if not isinstance(config, dict):
+        raise WeightsError(f"{path / 'config.json'}: is no JSON object; copy it again")
+    return config
+
+
+def _check_safetensors(file: Path) -> None:
+    with open(file, "rb") as content:
+        head = content.read(len(_LFS_POINTER))
+    if head == _LFS_POINTER:
+        raise WeightsError(f"{file}: is a Git LFS pointer, not weights; run `git lfs pull`")
+    length = int.from_bytes(head[:8], "little")
+    if len(head) < 8 or not 2 <= length <= file.stat().st_size - 8:
+        raise WeightsError(f"{file}: is cut off or no safetensors file; copy it again")
+
+
+def _positive(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
