@@ -19,6 +19,8 @@ from evaluation.results import make_results, write_results, write_text
 from evaluation.runner import BadModel, LimitExceeded, Model, run
 from evaluation.scoring import check_sample
 from evaluation.table import format_results
+from models.jobs import EngineDied
+from models.settings import SettingsError
 from models.weights import WeightsError, check_weights, find_weights
 from shopbench.sample import BadSample, Sample, read_samples
 from shopbench.tracks import TRACKS
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         return evaluate(options)
-    except (BadSample, BadOption, BadModel, WeightsError) as error:
+    except (BadSample, BadOption, BadModel, WeightsError, SettingsError, EngineDied) as error:
         return _fail(f"error: {error}", BAD_INPUT)
     except LimitExceeded as error:
         return _fail(f"killed: {error}", KILLED)

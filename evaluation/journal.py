@@ -12,6 +12,8 @@ from typing import Any
 
 from shopbench.sample import Sample
 
+_ROOT = Path(__file__).resolve().parent.parent
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -30,21 +32,37 @@ class Batch:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def journal_key(samples: Sequence[Sample], weights: Path | None) -> str:
-    """SHA-256 of what the answers depend on: the questions as the model sees them, and the weights' files."""
+def journal_key(samples: Sequence[Sample], weights: Path) -> str:
+    """SHA-256 of what the answers depend on.
+
+    The questions as the model sees them, the weights' files (by size and time), the SHOPBENCH_* settings, and
+    the code and prompts that answer.
+    """
     digest = hashlib.sha256()
     for sample in samples:
         digest.update(json.dumps([sample.input_field, sample.is_multiple_choice]).encode())
-    if weights and weights.is_dir():
-        for file in sorted(weights.rglob("*")):
-            if file.is_file():
-                status = file.stat()
-                digest.update(f"{file.resolve()} {status.st_size} {status.st_mtime_ns}\n".encode())
+    for file in sorted(weights.rglob("*")):
+        if file.is_file():
+            status = file.stat()
+            digest.update(f"{file.resolve()} {status.st_size} {status.st_mtime_ns}\n".encode())
+    digest.update(json.dumps(settings()).encode())
+    for folder in ("models", "shopbench", "prompts"):
+        for file in sorted((_ROOT / folder).glob("*.*")):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
+def settings() -> dict[str, str]:
+    """The SHOPBENCH_* environment variables that are set, but for the weights' folder."""
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith("SHOPBENCH_") and name != "SHOPBENCH_WEIGHTS" and value
+    }
+
+
 class Journal:
-    """The answers of a run so far. A journal of other questions or weights is replaced, never mixed in."""
+    """The answers of a run so far. One of other questions, weights or code is replaced, never mixed in."""
 
     def __init__(self, path: Path, key: str) -> None:
         self.path = path

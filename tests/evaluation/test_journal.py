@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from evaluation.journal import Batch, Journal, journal_key
 from tests.evaluation.fakes import choice, make_weights
 
@@ -48,7 +50,7 @@ def test_a_line_that_is_no_batch_ends_the_journal(tmp_path: Path) -> None:
     assert Journal(path, "key").batches == BATCHES[:1]
 
 
-def test_the_key_changes_with_questions_order_flag_and_weights(tmp_path: Path) -> None:
+def test_the_key_changes_with_what_answers_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = make_weights(tmp_path / "weights")
     samples = [choice("one"), choice("two")]
     keys = {
@@ -59,7 +61,10 @@ def test_the_key_changes_with_questions_order_flag_and_weights(tmp_path: Path) -
     }
     os.utime(weights / "model.safetensors", ns=(1, 1))
     keys.add(journal_key(samples, weights))
-    assert len(keys) == 5
-    assert journal_key(samples, weights) == journal_key(list(samples), weights)
-    answers_do_not_depend_on = [choice("one", truth=3), choice("two", task="other")]
-    assert journal_key(samples, weights) == journal_key(answers_do_not_depend_on, weights)
+    monkeypatch.setenv("SHOPBENCH_CONSTRAINTS", "none")
+    keys.add(journal_key(samples, weights))
+    assert len(keys) == 6
+
+    same = journal_key(samples, weights)
+    monkeypatch.setenv("SHOPBENCH_WEIGHTS", "the same folder by another way")
+    assert journal_key([choice("one", truth=3), choice("two", task="other")], weights) == same

@@ -24,7 +24,7 @@ SAMPLES = [
 def results_of(seconds: float = 3.0, load: float = 60.0) -> Results:
     batches = [Batch([0, 1], ["1", "0"], 2 * seconds, {"repaired": 1}), Batch([2], ["1,2,3"], seconds, {"repaired": 2})]
     run = Run(["1", "0", "1,2,3"], [seconds] * 3, batches, load, 2)
-    return make_results("questions.jsonl", SAMPLES, run, None)
+    return make_results("questions.jsonl", SAMPLES, run, Path("weights"))
 
 
 def test_holds_the_keys_that_others_read() -> None:
@@ -48,7 +48,7 @@ def test_projects_each_track_and_all_around() -> None:
 
 def test_the_slowest_batch_is_the_slowest_for_its_size() -> None:
     run = Run(["1", "1", "1,2"], [1, 1, 11], [Batch([0, 1], ["1", "1"], 2), Batch([2], ["1,2"], 11)], 0, 0)
-    timing = make_results("q", SAMPLES, run, None)["timing"]
+    timing = make_results("q", SAMPLES, run, Path("weights"))["timing"]
     assert timing["slowest_batch"]["first_index"] == 2
     assert timing["batches_over_limit"] == 1
 
@@ -76,7 +76,7 @@ def test_the_table_shows_what_was_not_scored(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("SHOPBENCH_METRIC_MODELS", str(tmp_path))
     samples = [text("q", "x", "multilingual-sent-transformer", "task17")]
     monkeypatch.setattr("shopbench.embeddings.find_model", _missing)
-    results = make_results("q", samples, Run(["x"], [1.0], [Batch([0], ["x"], 1.0)], 0, 0), None)
+    results = make_results("q", samples, Run(["x"], [1.0], [Batch([0], ["x"], 1.0)], 0, 0), Path("weights"))
     assert results["score"] is None
     assert results["missing_metrics"]["multilingual-sent-transformer"]["questions"] == 1
     assert "1 unscored" in format_results(results)
