@@ -33,6 +33,8 @@ class DataTask:
         licence: of the data set, as its owner states it.
         shareable: whether weights trained on it may be passed on (not for CC BY-NC or unknown licences).
         limit: samples wanted at most; None for all.
+        group: the text a row was made from; rows with the same one never lie on both sides of a split (the row
+            id where it is left out).
     """
 
     name: str
@@ -46,3 +48,4 @@ class DataTask:
     table7: int | None = None
     limit: int | None = None
     tags: tuple[str, ...] = field(default=())
+    group: Callable[[Row], str] | None = None

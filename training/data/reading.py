@@ -72,7 +72,8 @@ def in_chunks(connection: Connection, table: str, sql: str, first: int, largest:
 
 def files(sources: Path, *patterns: str) -> list[str]:
     """Files under the sources folder that match a pattern (`**` allowed), sorted, without those in progress."""
-    found = {path for pattern in patterns for path in sources.glob(pattern) if path.is_file()}
+    places = (sources, sources / "sources")  # a data folder may keep the raw datasets in a folder of their own
+    found = {path for place in places for pattern in patterns for path in place.glob(pattern) if path.is_file()}
     return [str(path) for path in sorted(found) if path.suffix != ".part"]
 
 

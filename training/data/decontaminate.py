@@ -1,0 +1,91 @@
+"""Keeping evaluation data out of training data.
+
+A question's text parts are what it was made from: quoted titles and queries, what follows a header ("Review: ..."),
+options. A sample is dropped if its whole question, or one of its longer parts, is the same (letters and digits
+only) as one of the evaluation file, or if half of a part's five-word runs stand in that file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from training.data.options import same_key
+
+EXACT_WORDS = 3
+"""A part of fewer words ("running shoes") says nothing about where it comes from."""
+RUN = 5
+CONTAINED = 0.5
+BOILERPLATE = 3
+"""A part of so many evaluation questions is their wording, not their data."""
+
+_OPTION = re.compile(r"^\s*[(\[]?\d{1,2}[.):\]]\s*")
+_HEADER = re.compile(r"^\s*([^\W\d_][^:：\n]{0,40})[:：]\s*(.*)$")
+_WORDING = re.compile(r"^(?:instructions?|task|question|answer|output|result|response|note)\b", re.IGNORECASE)
+_QUOTED = re.compile(r"(?<![\w])['\"“„](.+?)['\"”](?!\w)")
+
+
+def text_parts(question: str) -> Iterator[str]:
+    """The parts of a question that are data, as lower-case words, longest texts whole."""
+    under_header = False
+    for line in question.splitlines():
+        option, header = _OPTION.match(line), _HEADER.match(line)
+        if option:
+            yield same_key(line[option.end() :])
+        elif header and _WORDING.match(header[1]):
+            under_header = False
+        elif header:
+            under_header = True
+            yield same_key(header[2])
+        elif under_header:
+            yield same_key(line)
+        for found in _QUOTED.findall(line):
+            yield same_key(found)
+
+
+def runs(part: str) -> set[str]:
+    """The five-word runs of a part; characters stand for words where a script has no blanks."""
+    words = part.split()
+    if len(words) < RUN and len(part) >= 20 and not part.isascii():
+        words = list(part.replace(" ", ""))
+    return {" ".join(words[place : place + RUN]) for place in range(len(words) - RUN + 1)}
+
+
+@dataclass
+class Excluded:
+    """The evaluation data, ready to be looked up."""
+
+    questions: set[str] = field(default_factory=set)
+    parts: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, questions: Iterable[str]) -> Excluded:
+        """Index the questions of evaluation files."""
+        excluded = cls()
+        counts: Counter[str] = Counter()
+        for question in questions:
+            excluded.questions.add(same_key(question))
+            counts.update(set(text_parts(question)))
+        for part, count in counts.items():
+            if count < BOILERPLATE:
+                if len(part.split()) >= EXACT_WORDS:
+                    excluded.parts.add(part)
+                excluded.runs |= runs(part)
+        return excluded
+
+    def overlap(self, question: str) -> str | None:
+        """Why a question may not be trained on ("same question", "same text", "shared text"), or None."""
+        if not self.questions:
+            return None
+        if same_key(question) in self.questions:
+            return "same question"
+        for part in text_parts(question):
+            if part in self.parts:
+                return "same text"
+            own = runs(part)
+            if len(own) >= 3 and len(own & self.runs) >= CONTAINED * len(own):
+                return "shared text"
+        return None

@@ -1,0 +1,234 @@
+"""Attribute values of product titles: OA-Mine and AE-110K as ExtractGPT publishes them (Apache-2.0).
+
+`ave/<oa-mine|ae-110k>/{train,test}.jsonl` (wbsg-uni-mannheim/ExtractGPT): input (a title), category,
+target_scores {attribute: {value: 1, ...}}; the value "n/a" says that the title does not tell it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from shopbench.sample import Sample
+from training.data.formats import DataTask, Row
+from training.data.options import multiple_choice, one_line, retrieval, same_key
+from training.data.small_files import small_set
+from training.data.wordings import choice, entities, request, selection
+
+LICENCE = "Apache-2.0"
+UNKNOWN = "It cannot be inferred."
+
+ENTITIES = (
+    "You are a helpful online shop assistant and a linguist. A customer on an online shopping platform has made the "
+    "following query. Please extract phrases from the query that correspond to the entity type '{type}'. \nPlease "
+    "directly output the entity without repeating the entity type. If there are multiple such entities, separate "
+    "them with comma. Do not give explanations. \nQuery: {text}",
+    "Extract the entities of the type '{type}' from the search query. Write them as they stand there, with commas "
+    "between.\nQuery: {text}",
+    "Which phrase of the query is the entity type '{type}'? Extract it without any other word.\nQuery: {text}",
+    "Find the entity of the entity type '{type}' in the product title below and copy it.\nTitle: {text}",
+)
+VALUES = (
+    "The product '{text}' appears on e-commerce website. What is the {attribute} of this product?",
+    "The product '{text}' is sold online. Which {attribute} does it have?",
+    "Judging by the title '{text}', what is the {attribute}?",
+)
+HAVE_ATTRIBUTE = (
+    "Which of the following product categories may have the attribute {attribute}?",
+    "Products of which category can be described by the attribute {attribute}?",
+    "Select the product category for which the attribute {attribute} makes sense.",
+)
+ATTRIBUTES_OF = (
+    "Which of the following attributes may the product category {category} have?",
+    "A shop lists products of the category {category}. Which attribute describes them?",
+)
+ALIKE = (
+    "A user on an online shopping website has just looked at a product '{text}'. Please select 3 products from the "
+    "list that the user may also be interested in.",
+    "Someone bought '{text}'. Which three of the products below may the same customer also purchase?",
+)
+TOTALS = (
+    "The product '{text}' appears on e-commerce website. What is the total weight of the product?",
+    "The product '{text}' is sold online. How much does the whole pack hold?",
+    "How many ounces does the buyer of '{text}' get in all?",
+)
+
+
+def titles(sources: Path) -> Iterator[Row]:
+    """Rows as published: input, category, target_scores."""
+    yield from small_set(sources, "ave", ["ave/**/*.jsonl"], "input", "category", "target_scores")
+
+
+def known_values(row: Row) -> list[tuple[str, str]]:
+    """(attribute, value) pairs that the title tells."""
+    return [
+        (attribute, value)
+        for attribute, values in sorted(row["target_scores"].items())
+        for value in sorted(values)
+        if value != "n/a" and value.lower() in row["input"].lower()
+    ]
+
+
+def value_rows(sources: Path) -> Iterator[Row]:
+    """Titles with "rivals": the values other titles of the category have for each attribute."""
+    rows = [row for row in titles(sources) if "_problem" not in row]
+    rivals: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        for attribute, value in known_values(row):
+            rivals[row["category"], attribute].add(value)
+    for row in rows:
+        near = {name: sorted(rivals[row["category"], name])[:60] for name in row["target_scores"]}
+        yield {**row, "rivals": near}
+
+
+def category_rows(sources: Path) -> Iterator[Row]:
+    """One row an attribute and category that has it: with categories and attributes that do not go together."""
+    seen: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in titles(sources):
+        for attribute, _ in known_values(row) if "_problem" not in row else ():
+            seen[attribute.lower().split("(")[0]][row["category"]] += 1
+    categories = sorted({category for counts in seen.values() for category in counts})
+    for attribute in sorted(seen):
+        without = [category for category in categories if category not in seen[attribute]]
+        for category in sorted(seen[attribute]):
+            foreign = [name for name in sorted(seen) if category not in seen[name]]
+            if seen[attribute][category] >= 2:
+                yield {"attribute": attribute, "category": category, "without": without, "foreign": foreign}
+
+
+def shelf_rows(sources: Path) -> Iterator[Row]:
+    """A title with "near" titles of its category and "far" ones."""
+    rows = [row for row in titles(sources) if "_problem" not in row]
+    for place, row in enumerate(rows):
+        others = (rows[place:] + rows[:place])[1:120]
+        near = [other["input"] for other in others if other["category"] == row["category"]]
+        far = [other["input"] for other in others if other["category"] != row["category"]]
+        yield {"input": row["input"], "near": near[:6], "far": far[:20]}
+
+
+def entity(row: Row, rng: random.Random) -> Sample | None:
+    """A value to be found in a title, or in one typed as a query is: in lower case. The type of product counts."""
+    pairs = known_values(row)
+    if row["category"].lower() in row["input"].lower():
+        pairs += [("product type", row["category"].lower())] * 2
+    if not pairs:
+        return None
+    attribute, value = rng.choice(pairs)
+    wording = rng.choice(ENTITIES)
+    text = one_line(row["input"])
+    if "query" in wording.lower():
+        words = text.lower().split()
+        text, value = " ".join(words[: rng.randint(4, 10)]), value.lower()
+    start = text.lower().find(value.lower())
+    if start < 0 or "," in value:
+        return None
+    found = text[start : start + len(value)]
+    kind = attribute.lower().replace(" name", "").split("(")[0]
+    return entities("ave_entity", rng, wording.format(type=kind, text=text), [found])
+
+
+def value_choice(row: Row, rng: random.Random) -> Sample | None:
+    """The value of an attribute among those of like products, or that the title does not tell it (task 5's kind)."""
+    attribute = rng.choice(sorted(row["target_scores"]))
+    values = [value for name, value in known_values(row) if name == attribute]
+    told = {same_key(value) for value in values}
+    rivals = [value for value in row["rivals"].get(attribute, []) if same_key(value) not in told]
+    rivals = [value for value in rivals if value.lower() not in row["input"].lower()]
+    rng.shuffle(rivals)
+    if values:
+        shown = multiple_choice(values[0], [UNKNOWN, *rivals[:2]], rng, first=rng.choice((0, 0, 0, 0, 1)))
+    else:
+        shown = multiple_choice(UNKNOWN, rivals[:3], rng, first=rng.choice((0, 0, 0, 0, 1)))
+    text = request(rng, row, VALUES, text=one_line(row["input"], 160), attribute=attribute.lower().split("(")[0])
+    return choice("ave_value", rng, text, shown)
+
+
+def attribute_choice(row: Row, rng: random.Random) -> Sample | None:
+    """Which category has an attribute, or which attribute a category has (task 2's kind)."""
+    first = rng.choice((0, 0, 0, 0, 1))
+    if len(row["without"]) >= 3 and rng.random() < 0.75:
+        wrong = [category.lower() for category in row["without"]]
+        text = request(rng, row, HAVE_ATTRIBUTE, attribute=row["attribute"])
+        return choice("ave_attribute", rng, text, multiple_choice(row["category"].lower(), wrong, rng, first=first))
+    text = request(rng, row, ATTRIBUTES_OF, category=row["category"].lower())
+    return choice("ave_attribute", rng, text, multiple_choice(row["attribute"], row["foreign"], rng, first=first))
+
+
+def alike(row: Row, rng: random.Random) -> Sample | None:
+    """Three products of the same category among ten or more."""
+    if len(row["near"]) < 3:
+        return None
+    near, far = ([one_line(text, 110) for text in row[name]] for name in ("near", "far"))
+    shown = retrieval(rng.sample(near, 3), far, rng, count=rng.choice((8, 10, 12)))
+    return selection("ave_alike", rng, request(rng, row, ALIKE, text=one_line(row["input"], 110)), "Product", shown)
+
+
+_OUNCES = re.compile(r"(\d+(?:\.\d+)?)[ -]?(?:fl\.? ?)?(?:oz|ounces?)\b", re.IGNORECASE)
+_PACK = re.compile(r"pack of (\d+)|\b(\d+)[ -](?:pack|count|ct)\b", re.IGNORECASE)
+
+
+def total(row: Row, rng: random.Random) -> Sample | None:
+    """Ounces times packs (task 8's kind): the distractors are the single one, the sum, and a slip of the pen."""
+    ounces, pack = _OUNCES.search(row["input"]), _PACK.search(row["input"])
+    if not ounces or not pack:
+        return None
+    each, number = float(ounces[1]), int(pack[1] or pack[2])
+    if not 2 <= number <= 48 or not 0 < each < 200:
+        return None
+    right = each * number
+    wrong = [each, each + number, right + each, right - each, right * 10, float(number), round(right * 1.3, 1)]
+    options = [f"{value:g} ounces" for value in wrong if f"{value:g}" != f"{right:g}" and value > 0]
+    shown = multiple_choice(f"{right:g} ounces", options, rng, first=rng.choice((0, 0, 0, 0, 1)))
+    return choice("ave_total", rng, request(rng, row, TOTALS, text=one_line(row["input"], 200)), shown)
+
+
+def title_key(row: Row) -> str:
+    """Identity of a row: its title."""
+    return same_key(row["input"])
+
+
+def attribute_key(row: Row) -> str:
+    """Identity of an attribute and a category."""
+    return f"{row['attribute']}:{row['category']}"
+
+
+EXAMPLE: Row = {
+    "input": "Hillside Breakfast Tea, 16 oz (Pack of 6)",
+    "category": "Tea",
+    "target_scores": {"Brand": {"Hillside": 1}, "Net content": {"16 oz": 1}, "Scent": {"n/a": 1}},
+    "rivals": {"Brand": ["Marrow", "Quillon", "Tessaly"], "Net content": ["2 lb", "5 oz", "9 g"], "Scent": ["mint", "rose", "lime"]},
+    "near": ["Quillon Green Tea", "Marrow Mint Tea", "Tessaly Black Tea"],
+    "far": ["Wool Scarf", "Desk Lamp", "Garden Hose", "Bike Bell", "Chess Set", "Rain Coat", "Wall Map", "Dog Bed",
+            "Drum Sticks"],
+}  # fmt: skip
+CATEGORY_EXAMPLE: Row = {
+    "attribute": "roast", "category": "Coffee", "without": ["Tea", "Shoes", "Lure"], "foreign": ["spf", "lens", "heel"],
+}  # fmt: skip
+
+
+def _task(
+    name: str, rows: Callable[[Path], Iterator[Row]], build: Callable[[Row, random.Random], Sample | None], domain: str
+) -> DataTask:
+    by_category = rows is category_rows
+    return DataTask(
+        name=name,
+        rows=rows,
+        to_sample=build,
+        example=CATEGORY_EXAMPLE if by_category else EXAMPLE,
+        row_id=attribute_key if by_category else title_key,
+        licence=LICENCE,
+        shareable=True,
+        domain=domain,
+    )
+
+
+TASKS = (
+    _task("ave_alike", shelf_rows, alike, "behaviour"),
+    _task("ave_attribute", category_rows, attribute_choice, "concepts"),
+    _task("ave_entity", titles, entity, "concepts"),
+    _task("ave_total", titles, total, "knowledge"),
+    _task("ave_value", value_rows, value_choice, "concepts"),
+)
