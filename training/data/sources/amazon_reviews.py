@@ -266,6 +266,7 @@ TASKS = (
         to_sample=rating,
         example=REVIEW_EXAMPLE,
         row_id=lambda row: row["id"],
+        group=lambda row: row["text"],
         licence=LICENCE,
         shareable=False,
         domain="behaviour",

@@ -186,6 +186,7 @@ TASKS = (
         to_sample=also_bought,
         example=ALSO_EXAMPLE,
         row_id=lambda row: row["id"],
+        group=lambda row: row["title"],
         licence=LICENCE,
         shareable=False,
         domain="behaviour",

@@ -166,6 +166,7 @@ TASKS = (
         to_sample=covered_aspects,
         example=COVERED_EXAMPLE,
         row_id=_id,
+        group=lambda row: row["text"],
         licence=LICENCE,
         shareable=False,
         domain="concepts",

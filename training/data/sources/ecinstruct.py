@@ -24,7 +24,7 @@ from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import DataTask, Row
 from training.data.options import one_line
-from training.data.reading import SourceError, database, need_files, quoted, stream
+from training.data.reading import database, need_files, quoted, stream
 
 LICENCE = "CC-BY-4.0"
 AVE = "Attribute_Value_Extraction"
@@ -52,6 +52,7 @@ def read_rows(sources: Path, task: str, splits: tuple[str, ...] = ("train",)) ->
                     {", ".join(FIELDS)}
                 FROM read_json({quoted(paths)}, format='auto', columns={{{columns}}}, maximum_object_size=67108864)
                 WHERE task = ? AND coalesce(split, 'train') IN ({wanted})
+                    AND instruction <> '' AND input <> '' AND output <> ''
                 ORDER BY md5_number_lower(id), id, split, options""",
             [task],
         )
@@ -99,12 +100,11 @@ def says_yes(row: Row) -> bool | None:
     return {"yes": True, "no": False}.get(row["output"].strip().strip(".").lower())
 
 
-def product_fields(row: Row) -> dict[str, Any]:
-    """The input as a dict with keys as published, less their trailing colons; a SourceError if it is none."""
+def product_fields(row: Row, *names: str) -> dict[str, Any]:
+    """The input as a dict, keys in lower case without trailing colons; empty if it lacks one of the names."""
     parsed = value(row["input"])
-    if not isinstance(parsed, dict):
-        raise SourceError(f"ECInstruct row {row['id']}: its input is no JSON object: {row['input']:.60}")
-    return {str(key).rstrip(":").lower(): parsed[key] for key in parsed}
+    fields = {str(key).rstrip(":").lower(): parsed[key] for key in parsed} if isinstance(parsed, dict) else {}
+    return fields if all(name in fields for name in names) else {}
 
 
 def render(row: Row) -> str:
@@ -240,6 +240,7 @@ def _task(task: str, domain: str) -> DataTask:
         to_sample=as_published(name),
         example=EXAMPLES[task],
         row_id=lambda row: row["id"],
+        group=lambda row: row["input"],
         licence=LICENCE,
         shareable=True,
         domain=domain,

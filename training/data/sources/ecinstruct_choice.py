@@ -109,14 +109,18 @@ def _yes_no(name: str, row: Row, rng: random.Random, asked: str) -> Sample | Non
 
 def relevance(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 12: relevance of a product to a query."""
-    given = product_fields(row)
+    given = product_fields(row, "query", "product title")
+    if not given:
+        return None
     asked = request(rng, row, RELEVANCE, title=one_line(given["product title"], 300), query=one_line(given["query"]))
     return _lettered("ecinstruct_relevance", row, rng, asked)
 
 
 def relation(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 13: relation of two products."""
-    given = product_fields(row)
+    given = product_fields(row, "product 1", "product 2")
+    if not given:
+        return None
     first, second = one_line(given["product 1"], 300), one_line(given["product 2"], 300)
     return _lettered("ecinstruct_relation", row, rng, request(rng, row, RELATIONS, first=first, second=second))
 
@@ -133,7 +137,9 @@ def next_purchase(row: Row, rng: random.Random) -> Sample | None:
 
 def answerable(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 16: is a question answerable from reviews?"""
-    given = product_fields(row)
+    given = product_fields(row, "question", "document")
+    if not given:
+        return None
     text = given["document"]
     text = " ".join(map(str, text)) if isinstance(text, list) else text
     asked = request(rng, row, ANSWERABLE, question=one_line(given["question"], 300), text=one_line(text, 1500))
@@ -142,7 +148,9 @@ def answerable(row: Row, rng: random.Random) -> Sample | None:
 
 def same_product(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 17: are two products the same?"""
-    given = product_fields(row)
+    given = product_fields(row, "product 1", "product 2")
+    if not given:
+        return None
     pair = [_described(given["product 1"]), _described(given["product 2"])]
     if rng.random() < 0.5:
         pair.reverse()
@@ -157,7 +165,9 @@ def _described(product: Any) -> str:
 
 def substitute(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 18: is a product a substitute?"""
-    given = product_fields(row)
+    given = product_fields(row, "query", "product")
+    if not given:
+        return None
     asked = request(rng, row, SUBSTITUTE, title=one_line(given["product"], 300), query=one_line(given["query"]))
     return _yes_no("ecinstruct_substitute", row, rng, asked)
 
@@ -182,6 +192,7 @@ def _task(
         to_sample=to_sample,
         example=EXAMPLES[task],
         row_id=_id,
+        group=lambda row: row["input"],
         licence=LICENCE,
         shareable=True,
         domain=domain,

@@ -89,7 +89,7 @@ def attribute_value(row: Row, rng: random.Random) -> Sample | None:
         if name != "target attributes" and one_line(part)
     )
     found: dict[str, list[str]] = defaultdict(list)
-    for one in listed:
+    for one in (one for one in listed if isinstance(one, dict)):
         said = one_line(one.get("value"))
         known = [same_key(other) for other in found[str(one.get("attribute"))]]
         if said not in ("", "None") and said.casefold() in text.casefold() and same_key(said) not in known:
@@ -104,7 +104,8 @@ def attribute_value(row: Row, rng: random.Random) -> Sample | None:
 
 def _ranked(row: Row) -> list[str]:
     """The product titles of a ranking row, best first."""
-    lettered = dict(str(product).split(": ", 1) for product in product_fields(row)["product list"] if ": " in product)
+    listed = product_fields(row, "query", "product list").get("product list", [])
+    lettered = dict(str(product).split(": ", 1) for product in listed if ": " in str(product))
     return [lettered[letter.strip()] for letter in row["output"].split(",") if letter.strip() in lettered]
 
 
@@ -150,6 +151,7 @@ TASKS = (
         to_sample=attribute_value,
         example=EXAMPLES[AVE],
         row_id=_id,
+        group=lambda row: row["input"],
         licence=LICENCE,
         shareable=True,
         domain="concepts",
@@ -162,6 +164,7 @@ TASKS = (
         to_sample=most_relevant,
         example=RANK_EXAMPLE,
         row_id=_id,
+        group=lambda row: row["input"],
         licence=LICENCE,
         shareable=True,
         domain="behaviour",

@@ -124,13 +124,14 @@ def product_of_query(row: Row, rng: random.Random) -> Sample | None:
 
 def bullets_of_product(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 27: three bullet points of a product among those of other products of the same query."""
-    pointed = [one for one in labelled(row, "E") if len(bullet_points(one)) >= 3]
+    points = {one["id"]: bullet_points(one) for one in row["products"]}
+    pointed = [one for one in labelled(row, "E") if len(points[one["id"]]) >= 3]
     if not pointed:
         return None
     product = rng.choice(pointed)
-    others = [point for one in row["products"] if one is not product for point in bullet_points(one)]
-    right = rng.sample(bullet_points(product), 3)
-    wrong = [point for point in others if point not in bullet_points(product)]
+    mine = points.pop(product["id"])
+    right = rng.sample(mine, 3)
+    wrong = [point for others in points.values() for point in others if point not in mine]
     if len(wrong) < 4:
         return None
     shown = retrieval(right, wrong, rng, rng.randint(7, min(12, 3 + len(wrong))))
@@ -209,6 +210,7 @@ def _task(
         to_sample=to_sample,
         example=QUERY_EXAMPLE,
         row_id=query_id,
+        group=lambda row: row["query"],
         licence=LICENCE,
         shareable=True,
         domain="behaviour",
@@ -229,6 +231,7 @@ TASKS = (
         to_sample=relation,
         example=PAIR_EXAMPLE,
         row_id=pair_id,
+        group=lambda row: row["query"],
         licence=LICENCE,
         shareable=True,
         domain="behaviour",

@@ -152,6 +152,7 @@ def _task(
         to_sample=to_sample,
         example=EXAMPLE,
         row_id=product_id,
+        group=lambda row: row["title"],
         licence=LICENCE,
         shareable=True,
         domain=domain,
