@@ -58,15 +58,17 @@ class OneDigit:
 
     def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
         """The tokens that spell an option, with or without a blank before it."""
-        spelled = {str(option) for option in self._digits()}
+        spelled = {str(option) for option in self.digits}
         return [number for number, text in vocabulary.number_tokens if text.strip() in spelled]
 
     def finish(self, text: str) -> str:
         """The digit that was written, else the first option."""
         first = text.strip()[:1]
-        return first if first in {str(option) for option in self._digits()} else str(self._digits()[0])
+        return first if first in map(str, self.digits) else str(self.digits[0])
 
-    def _digits(self) -> tuple[int, ...]:
+    @property
+    def digits(self) -> tuple[int, ...]:
+        """The options that one digit can name; all ten where there are none."""
         return tuple(option for option in self.options if 0 <= option <= 9) or tuple(range(10))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import math
 import multiprocessing
 import os
 import queue
@@ -152,12 +153,12 @@ class Engine:
         for name, place in list(waiting.items()):
             request = job.requests[place]
             prompt = {"prompt_token_ids": list(request.prompt)}
-            core.add_request(name, prompt, _sampling(request.space, self._constraints, vocabulary))
+            core.add_request(name, prompt, _sampling(request, self._constraints, vocabulary))
         while waiting and not job.cancelled.is_set():
             started = time.monotonic()
             for output in core.step():
                 place = waiting[output.request_id]
-                job.completions[place] = Completion(list(output.outputs[0].token_ids), output.finished)
+                job.completions[place] = _completion(output)
                 if output.finished:
                     del waiting[output.request_id]
             self._progress = time.monotonic()
@@ -212,6 +213,9 @@ def load_tokenizer(folder: os.PathLike[str]) -> Any:
 
 
 def _start(settings: EngineSettings, constraints: str) -> Any:
+    if not settings.on_gpu and (os.cpu_count() or 1) <= 4:
+        # vLLM would keep one core for itself; of two that is half, and it idles while the worker computes.
+        os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
     from vllm import LLM
 
     options: dict[str, Any] = {
@@ -246,12 +250,15 @@ def _start(settings: EngineSettings, constraints: str) -> Any:
     return LLM(**options).llm_engine
 
 
-def _sampling(space: AnswerSpace, constraints: str, vocabulary: Vocabulary) -> Any:
+def _sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
     from vllm import SamplingParams
 
+    space = request.space
     options: dict[str, Any] = {"temperature": 0.0, "max_tokens": space.max_tokens, "detokenize": False}
     if constraints == "exact" and isinstance(space, OneDigit):
-        options["allowed_token_ids"] = space.next_tokens(vocabulary, ())
+        options["allowed_token_ids"] = list(space.next_tokens(vocabulary, ()))
+        if request.scored:
+            options["logprob_token_ids"] = options["allowed_token_ids"]
     elif constraints == "exact" and not isinstance(space, FreeText):
         options["extra_args"] = {"answer_space": to_spec(space)}
     elif constraints == "winners":
@@ -266,6 +273,14 @@ def _winners_wish(space: AnswerSpace) -> dict[str, Any]:
     if isinstance(space, NumberList):
         return {"highest": 5 if space.count == len(space.options) else 20}
     return {"cite": isinstance(space, QuotedSpans)}
+
+
+def _completion(output: Any) -> Completion:
+    generated = output.outputs[0]
+    scores = {
+        token: math.exp(entry.logprob) for step in (generated.logprobs or [])[:1] for token, entry in step.items()
+    }
+    return Completion(list(generated.token_ids), output.finished, scores)
 
 
 def _runs(process: psutil.Process) -> bool:

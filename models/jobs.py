@@ -14,15 +14,23 @@ class EngineDied(RuntimeError):
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt (token ids) and the space its answer must come from."""
+    """A prompt (token ids), the space its answer must come from, and whether the choices' probabilities are wanted."""
 
     prompt: Sequence[int]
     space: AnswerSpace
+    scored: bool = False
 
 
 @dataclass
 class Completion:
-    """What was generated for a request: token ids, and whether that is all (False: it was cut by the deadline)."""
+    """What was generated for a request.
+
+    Attributes:
+        token_ids: the tokens of the answer, without the end token.
+        finished: whether that is all; False if the deadline cut it.
+        scores: for a scored one-token answer, each allowed token's probability.
+    """
 
     token_ids: list[int] = field(default_factory=list)
     finished: bool = False
+    scores: dict[int, float] = field(default_factory=dict)

@@ -18,6 +18,12 @@ _LABEL = re.compile(r"^[^\S\n]*(?P<name>[^\W\d_][^:：\n]{0,40})[:：]", re.MULT
 _ANSWER_LABEL = re.compile(
     r"output|answer|response|ausgabe|antwort|respuesta|salida|réponse|sortie|risposta|出力|回答", re.I
 )
+_TEXT_LABEL = re.compile(
+    r"quer|search|keyword|review|title|description|input|context|text|sentence|passage|"
+    r"anfrage|titel|bewertung|rezension|beschreibung|satz|consulta|reseña|título|descripción|"
+    r"requête|avis|titre|phrase|ricerca|recensione|titolo|descrizione|frase|クエリ|検索|レビュー|タイトル|商品名|説明|文",
+    re.IGNORECASE,
+)
 _QUOTES = (("'", "'"), ('"', '"'), ("‘", "’"), ("“", "”"), ("「", "」"), ("«", "»"))
 _STOPS = frozenset(b",\n\r")
 _LONGEST_TOKEN = 32
@@ -25,8 +31,8 @@ _LONGEST_TOKEN = 32
 
 
 def source_text(question: str) -> str:
-    """The part of a question that entities are quoted from: what stands after its last label ("Query: ..."),
-    else its longest quotation, else all of it.
+    """The part of a question that entities are quoted from: the last text with a label ("Query: ...", "Title: ..."),
+    else the longest with any label, else the longest quotation, else all of it.
 
     >>> source_text("Extract the brand.\\nQuery: ty beanie boos\\nOutput: ")
     'ty beanie boos'
@@ -35,14 +41,14 @@ def source_text(question: str) -> str:
     """
     labels = list(_LABEL.finditer(question))
     ends = [*(label.start() for label in labels[1:]), len(question)]
-    bodies = [
-        question[label.end() : end].strip()
+    bodies = {
+        label["name"]: body
         for label, end in zip(labels, ends, strict=False)  # one end too many if there is no label
-        if not _ANSWER_LABEL.search(label["name"])
-    ]
-    labelled = [body for body in bodies if body]
-    if labelled:
-        return labelled[-1]
+        if (body := question[label.end() : end].strip()) and not _ANSWER_LABEL.search(label["name"])
+    }
+    texts = [body for name, body in bodies.items() if _TEXT_LABEL.search(name)]
+    if bodies:
+        return texts[-1] if texts else max(bodies.values(), key=len)
     quoted = [found for left, right in _QUOTES for found in _quotations(question, left, right)]
     return max(quoted, key=len) if quoted else question.strip()
 

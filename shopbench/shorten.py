@@ -25,8 +25,11 @@ def shorten(text: str, limit: int, count: Callable[[str], int]) -> str:
     most = max(limit, 0) * _CHARACTERS_PER_UNIT
     lines = text.split("\n")
     if len(text) > most:
-        lines = _without_middle_lines(lines, most)
-        text = "\n".join(lines)
+        lengths = list(map(len, lines))
+        length = _largest(_SHORTEST_LINE, most, lambda cap: sum(min(one, cap) + 1 for one in lengths) <= most)
+        lines = [cut_middle(line, length or _SHORTEST_LINE) for line in lines]
+        text = "\n".join(lines if length else _without_middle_lines(lines, most))
+        lines = text.split("\n")
     if count(text) <= limit:
         return text
     longest = max(map(len, lines))
@@ -58,13 +61,13 @@ def _with_lines_of(lines: list[str], length: int) -> str:
 
 
 def _without_middle_lines(lines: list[str], most: int) -> list[str]:
-    """Lines from both ends that have `most` characters in all when none counts for more than half of that."""
+    """Lines from both ends that have `most` characters in all."""
     kept_head: list[str] = []
     kept_tail: list[str] = []
     room, first, last = most, 0, len(lines) - 1
     while first <= last:
         from_head = len(kept_head) <= len(kept_tail)
-        line = cut_middle(lines[first if from_head else last], most // 2)
+        line = lines[first if from_head else last]
         room -= len(line) + 1
         if room < 0:
             break

@@ -1,0 +1,216 @@
+"""What is chosen for which weights on which machine, and what is refused with which words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.settings import Behaviour, EngineSettings, Machine, SettingsError, behaviour, choose
+from models.weights import (
+    Weights,
+    WeightsError,
+    active_track_folder,
+    check_weights,
+    find_weights,
+    warn_if_other_prompts,
+)
+
+GIB = 1024**3
+FOUR_T4 = Machine(gpu_memory=(15 * GIB,) * 4, capability=(7, 5))
+ONE_H200 = Machine(gpu_memory=(139 * GIB,), capability=(9, 0))
+AVX2 = Machine(cpu_flags=frozenset({"avx2", "fma"}), cpu_memory=24 * GIB)
+AMX = Machine(cpu_flags=frozenset({"avx2", "avx512_bf16", "amx_bf16"}), cpu_memory=24 * GIB)
+
+SMOL = {
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "hidden_size": 576,
+    "head_dim": 64,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "max_position_embeddings": 8192,
+}
+QWEN_72B = {
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "hidden_size": 8192,
+    "intermediate_size": 29568,
+    "num_hidden_layers": 80,
+    "max_position_embeddings": 32768,
+    "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128},
+}
+PADDED = QWEN_72B | {"intermediate_size": 29696}
+
+
+def weights(config: dict[str, Any], gib: float) -> Weights:
+    return Weights(Path("weights/some"), config, int(gib * GIB))
+
+
+def chosen(config: dict[str, Any], gib: float, machine: Machine, **environment: str) -> EngineSettings:
+    return choose(weights(config, gib), machine, environment)
+
+
+def test_the_winning_model_on_the_competition_s_machine() -> None:
+    settings = chosen(PADDED, 38.7, FOUR_T4)
+    assert (settings.tensor_parallel, settings.dtype, settings.context) == (4, "float16", 3072)
+    assert (settings.eager, settings.block_size, settings.sequences, settings.quantization) == (False, 16, 16, None)
+
+
+def test_one_big_gpu_takes_it_alone() -> None:
+    settings = chosen(PADDED, 38.7, ONE_H200)
+    assert (settings.tensor_parallel, settings.dtype) == (1, "bfloat16")
+
+
+def test_a_small_model_needs_one_of_four_gpus() -> None:
+    assert chosen(SMOL, 0.3, FOUR_T4).tensor_parallel == 1
+
+
+def test_heads_bound_the_number_of_workers() -> None:
+    assert chosen(SMOL, 30, FOUR_T4).tensor_parallel == 3
+
+
+@pytest.mark.parametrize(("machine", "dtype"), [(AVX2, "float32"), (AMX, "bfloat16")])
+def test_a_cpu_computes_in_what_it_has(machine: Machine, dtype: str) -> None:
+    settings = chosen(SMOL, 0.3, machine)
+    assert (settings.on_gpu, settings.tensor_parallel, settings.dtype, settings.eager) == (False, 1, dtype, True)
+    assert settings.block_size == 32
+    values = 16 * 3072 * 30 * 3 * 64 * 2
+    assert settings.cache_bytes == values * (4 if dtype == "float32" else 2)
+
+
+def test_a_short_model_bounds_the_context() -> None:
+    assert chosen(SMOL | {"max_position_embeddings": 2048}, 0.3, AVX2).context == 2048
+
+
+def test_everything_can_be_overridden() -> None:
+    settings = chosen(
+        SMOL,
+        0.3,
+        AVX2,
+        SHOPBENCH_TENSOR_PARALLEL="3",
+        SHOPBENCH_DTYPE="bfloat16",
+        SHOPBENCH_QUANTIZATION="awq",
+        SHOPBENCH_MEMORY_SHARE="0.5",
+        SHOPBENCH_CONTEXT="1024",
+        SHOPBENCH_BLOCK_SIZE="64",
+        SHOPBENCH_EAGER="0",
+        SHOPBENCH_VOTES="2",
+    )
+    assert (settings.tensor_parallel, settings.dtype, settings.quantization) == (3, "bfloat16", "awq")
+    assert (settings.memory_share, settings.context, settings.block_size) == (0.5, 1024, 64)
+    assert (settings.eager, settings.sequences) == (False, 32)
+
+
+def test_behaviour_is_read_from_the_environment() -> None:
+    assert behaviour({}) == Behaviour(16, "exact", 1, None)
+    environment = {
+        "SHOPBENCH_BATCH_SIZE": "8",
+        "SHOPBENCH_CONSTRAINTS": "winners",
+        "SHOPBENCH_VOTES": "3",
+        "SHOPBENCH_RUN_SECONDS": "1200",
+    }
+    assert behaviour(environment) == Behaviour(8, "winners", 3, 1200.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SHOPBENCH_BATCH_SIZE", "17", "1 to 16"),
+        ("SHOPBENCH_BATCH_SIZE", "2.5", "whole number"),
+        ("SHOPBENCH_VOTES", "many", "SHOPBENCH_VOTES=many"),
+        ("SHOPBENCH_CONSTRAINTS", "strict", "exact, winners, none"),
+        ("SHOPBENCH_RUN_SECONDS", "-1", "0 to"),
+        ("SHOPBENCH_DTYPE", "int8", "float16, bfloat16 or float32"),
+        ("SHOPBENCH_CONTEXT", "99999", "128 to 8192"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        chosen(SMOL, 0.3, AVX2, **{name: value})
+
+
+def test_groups_that_do_not_fit_the_workers_are_refused_before_the_start() -> None:
+    with pytest.raises(WeightsError, match=r"29568 is no multiple of group 128 x tensor parallel 4 = 512; pad"):
+        chosen(QWEN_72B, 38.7, FOUR_T4)
+    compressed = QWEN_72B | {"quantization_config": {"config_groups": {"group_0": {"weights": {"group_size": 128}}}}}
+    with pytest.raises(WeightsError, match="pad the model"):
+        chosen(compressed, 38.7, FOUR_T4)
+
+
+def test_heads_that_cannot_be_split_are_refused() -> None:
+    with pytest.raises(WeightsError, match="9 attention heads cannot be split over 2"):
+        chosen(SMOL, 0.3, AVX2, SHOPBENCH_TENSOR_PARALLEL="2")
+
+
+def test_weights_that_no_gpu_can_hold_are_refused() -> None:
+    with pytest.raises(WeightsError, match="quantize them"):
+        chosen(PADDED, 135, FOUR_T4)
+
+
+def folder(path: Path, config: str | None = "{}", content: bytes | None = None) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    if config is not None:
+        (path / "config.json").write_text(config)
+    if content is not None:
+        (path / "model.safetensors").write_bytes(content)
+    return path
+
+
+SAFETENSORS = (2).to_bytes(8, "little") + b"{}"
+
+
+def test_a_folder_of_weights_is_read(tmp_path: Path) -> None:
+    found = check_weights(folder(tmp_path / "w", '{"num_attention_heads": 9}', SAFETENSORS))
+    assert (found.config, found.size, found.group_size) == ({"num_attention_heads": 9}, 10, None)
+
+
+@pytest.mark.parametrize(
+    ("config", "content", "says"),
+    [
+        (None, SAFETENSORS, "holds no config.json"),
+        ("{", SAFETENSORS, "cannot be read"),
+        ("[]", SAFETENSORS, "no JSON object"),
+        ("{}", None, r"holds no \*.safetensors"),
+        ("{}", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "git lfs pull"),
+        ("{}", b"", "cut off"),
+        ("{}", (10**6).to_bytes(8, "little") + b"{}", "cut off"),
+    ],
+)
+def test_a_bad_folder_gets_one_line(tmp_path: Path, config: str | None, content: bytes | None, says: str) -> None:
+    with pytest.raises(WeightsError, match=says) as raised:
+        check_weights(folder(tmp_path / "w", config, content))
+    assert "\n" not in str(raised.value) and str(tmp_path) in str(raised.value)
+
+
+def test_a_missing_folder_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no such folder"):
+        check_weights(tmp_path / "nowhere")
+
+
+def test_weights_are_looked_for_where_the_challenge_says(tmp_path: Path) -> None:
+    assert find_weights(tmp_path, {}) == tmp_path / "weights/embedded"
+    challenge = {"challenge_id": "amazon-kdd-cup-24-user-behavior-alignment"}
+    (tmp_path / "aicrowd.json").write_text(json.dumps(challenge))
+    assert active_track_folder(tmp_path) == tmp_path / "weights/track3"
+    assert find_weights(tmp_path, {}) == tmp_path / "weights/embedded"
+    folder(tmp_path / "weights/track3", "{}", SAFETENSORS)
+    assert find_weights(tmp_path, {}) == tmp_path / "weights/track3"
+    assert find_weights(tmp_path, {"SHOPBENCH_WEIGHTS": "elsewhere"}) == Path("elsewhere")
+
+
+def test_an_unknown_challenge_is_named(tmp_path: Path) -> None:
+    (tmp_path / "aicrowd.json").write_text('{"challenge_id": "chess"}')
+    with pytest.raises(WeightsError, match="chess"):
+        find_weights(tmp_path, {})
+
+
+def test_other_prompts_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = check_weights(folder(tmp_path / "w", "{}", SAFETENSORS))
+    warn_if_other_prompts(found)
+    (found.folder / "provenance.json").write_text('{"prompt_hash": "0000"}')
+    assert not caplog.records
+    warn_if_other_prompts(found)
+    assert "other prompts" in caplog.text
