@@ -46,13 +46,20 @@ class _Job:
 
 
 class Engine:
-    """One running vLLM engine. Starting takes seconds to minutes; `wait_until_ready` before the first `generate`."""
+    """One running vLLM engine. Starting takes seconds to minutes; `wait_until_ready` before the first `generate`.
+
+    Attributes:
+        seconds: time in steps so far: "prefill" while a request waited for its first token, else "decode".
+        decode_steps: number of the latter.
+    """
 
     def __init__(self, settings: EngineSettings, constraints: str = "exact") -> None:
         """Begin to start, in the background."""
         prepare_environment()
         self.settings = settings
         self._constraints = constraints
+        self.seconds = {"prefill": 0.0, "decode": 0.0}
+        self.decode_steps = 0
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -154,15 +161,20 @@ class Engine:
             request = job.requests[place]
             prompt = {"prompt_token_ids": list(request.prompt)}
             core.add_request(name, prompt, _sampling(request, self._constraints, vocabulary))
+        no_token_yet = set(waiting)
         while waiting and not job.cancelled.is_set():
             started = time.monotonic()
+            phase = "prefill" if no_token_yet else "decode"
             for output in core.step():
+                no_token_yet.discard(output.request_id)
                 place = waiting[output.request_id]
                 job.completions[place] = _completion(output)
                 if output.finished:
                     del waiting[output.request_id]
             self._progress = time.monotonic()
             self._slowest_step = max(self._slowest_step if serial > 1 else 0.0, self._progress - started)
+            self.seconds[phase] += self._progress - started
+            self.decode_steps += phase == "decode"
         if waiting:
             core.abort_request(list(waiting))
 

@@ -57,6 +57,11 @@ class Supervisor:
         LOG.error("no engine before the deadline: %d questions are answered by fallback", len(requests))
         return [Completion() for _ in requests]
 
+    @property
+    def engine(self) -> EngineLike:
+        """The engine that answers now."""
+        return self._engine
+
     def close(self) -> None:
         """End the engine."""
         self._engine.close()
