@@ -23,6 +23,9 @@ from training.data.formats import Row
 MEMORY_LIMIT = "1500MB"
 ROWS_AT_ONCE = 2000
 
+FILES_READ: set[str] = set()
+"""Every file that `files` has named in this process: the manifest of a build holds their hashes."""
+
 Connection = duckdb.DuckDBPyConnection
 
 
@@ -74,7 +77,9 @@ def files(sources: Path, *patterns: str) -> list[str]:
     """Files under the sources folder that match a pattern (`**` allowed), sorted, without those in progress."""
     places = (sources, sources / "sources")  # a data folder may keep the raw datasets in a folder of their own
     found = {path for place in places for pattern in patterns for path in place.glob(pattern) if path.is_file()}
-    return [str(path) for path in sorted(found) if path.suffix != ".part"]
+    names = [str(path) for path in sorted(found) if path.suffix != ".part"]
+    FILES_READ.update(names)
+    return names
 
 
 def need_files(sources: Path, dataset: str, *patterns: str) -> list[str]:

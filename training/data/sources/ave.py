@@ -199,14 +199,30 @@ EXAMPLE: Row = {
     "input": "Hillside Breakfast Tea, 16 oz (Pack of 6)",
     "category": "Tea",
     "target_scores": {"Brand": {"Hillside": 1}, "Net content": {"16 oz": 1}, "Scent": {"n/a": 1}},
-    "rivals": {"Brand": ["Marrow", "Quillon", "Tessaly"], "Net content": ["2 lb", "5 oz", "9 g"], "Scent": ["mint", "rose", "lime"]},
+    "rivals": {
+        "Brand": ["Marrow", "Quillon", "Tessaly"],
+        "Net content": ["2 lb", "5 oz", "9 g"],
+        "Scent": ["mint", "rose", "lime"],
+    },
     "near": ["Quillon Green Tea", "Marrow Mint Tea", "Tessaly Black Tea"],
-    "far": ["Wool Scarf", "Desk Lamp", "Garden Hose", "Bike Bell", "Chess Set", "Rain Coat", "Wall Map", "Dog Bed",
-            "Drum Sticks"],
-}  # fmt: skip
+    "far": [
+        "Wool Scarf",
+        "Desk Lamp",
+        "Garden Hose",
+        "Bike Bell",
+        "Chess Set",
+        "Rain Coat",
+        "Wall Map",
+        "Dog Bed",
+        "Drum Sticks",
+    ],
+}
 CATEGORY_EXAMPLE: Row = {
-    "attribute": "roast", "category": "Coffee", "without": ["Tea", "Shoes", "Lure"], "foreign": ["spf", "lens", "heel"],
-}  # fmt: skip
+    "attribute": "roast",
+    "category": "Coffee",
+    "without": ["Tea", "Shoes", "Lure"],
+    "foreign": ["spf", "lens", "heel"],
+}
 
 
 def _task(

@@ -86,10 +86,15 @@ TASKS = (
             "answerKey": "B",
             "question": {
                 "stem": "Where does a kettle stand?",
-                "choices": [{"label": label, "text": text} for label, text in
-                            zip("ABCDE", ("river", "stove", "bed", "cloud", "shoe"), strict=True)],
+                "choices": [
+                    {"label": "A", "text": "in a river"},
+                    {"label": "B", "text": "on a stove"},
+                    {"label": "C", "text": "in a bed"},
+                    {"label": "D", "text": "on a cloud"},
+                    {"label": "E", "text": "in a shoe"},
+                ],
             },
-        },  # fmt: skip
+        },
         row_id=_stem,
         licence="not stated by the copy's owner",
         shareable=False,

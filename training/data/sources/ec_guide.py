@@ -178,11 +178,34 @@ def entity(task: str, row: Row, rng: random.Random, query: bool = True) -> Sampl
     return Sample(question, tuple(found), task, TaskType.NER, "micro f1", False)
 
 
-
-_TYPE_WORDS = set(
-    "tell me what the this that product category type name is are about explain describe used for a an "
-    "instructions instruction input mean means it of".split()
-)
+_TYPE_WORDS = {
+    "tell",
+    "me",
+    "what",
+    "the",
+    "this",
+    "that",
+    "product",
+    "category",
+    "type",
+    "name",
+    "is",
+    "are",
+    "about",
+    "explain",
+    "describe",
+    "used",
+    "for",
+    "a",
+    "an",
+    "instructions",
+    "instruction",
+    "input",
+    "mean",
+    "means",
+    "it",
+    "of",
+}
 
 
 def explained_type(row: Row) -> str:

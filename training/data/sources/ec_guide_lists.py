@@ -1,4 +1,4 @@
-"""Questions that EC-Guide's rows give together but not one by one (Apache-2.0): products of a category, keyword sets."""
+"""Questions that EC-Guide's rows (Apache-2.0) give together: products of a category, keyword sets."""
 
 from __future__ import annotations
 
@@ -111,8 +111,20 @@ def title_key(row: Row) -> str:
     return same_key(row["title"])
 
 
-_FAR = ["Wool Scarf", "Desk Lamp", "Garden Hose", "Bike Bell", "Chess Set", "Rain Coat", "Wall Map", "Dog Bed",
-        "Ink Pen", "Drum Sticks", "Tent Pegs", "Car Wax"]  # fmt: skip
+_FAR = [
+    "Wool Scarf",
+    "Desk Lamp",
+    "Garden Hose",
+    "Bike Bell",
+    "Chess Set",
+    "Rain Coat",
+    "Wall Map",
+    "Dog Bed",
+    "Ink Pen",
+    "Drum Sticks",
+    "Tent Pegs",
+    "Car Wax",
+]
 
 
 def _task(name: str, rows: object, to_sample: object, example: Row, domain: str) -> DataTask:
@@ -130,11 +142,25 @@ def _task(name: str, rows: object, to_sample: object, example: Row, domain: str)
 
 
 TASKS = (
-    _task("ec_guide_also_bought", shelf_rows, also_bought,
-          {"title": "Brass Kettle", "near": ["Tea Pot", "Milk Jug", "Tea Strainer"], "far": _FAR}, "behaviour"),
-    _task("ec_guide_complement", sibling_rows, complement,
-          {"title": "Brass Kettle", "type": "kettle", "near": ["tea pot"], "far": _FAR}, "knowledge"),
-    _task("ec_guide_keywords_of_title", keyword_rows, keyword_set,
-          {"title": "Brass Kettle", "keywords": "kettle, brass", "others": ["hose, garden", "lamp", "map"]},
-          "multilingual"),
-)  # fmt: skip
+    _task(
+        "ec_guide_also_bought",
+        shelf_rows,
+        also_bought,
+        {"title": "Brass Kettle", "near": ["Tea Pot", "Milk Jug", "Tea Strainer"], "far": _FAR},
+        "behaviour",
+    ),
+    _task(
+        "ec_guide_complement",
+        sibling_rows,
+        complement,
+        {"title": "Brass Kettle", "type": "kettle", "near": ["tea pot"], "far": _FAR},
+        "knowledge",
+    ),
+    _task(
+        "ec_guide_keywords_of_title",
+        keyword_rows,
+        keyword_set,
+        {"title": "Brass Kettle", "keywords": "kettle, brass", "others": ["hose, garden", "lamp", "map"]},
+        "multilingual",
+    ),
+)

@@ -24,7 +24,9 @@ from training.data.wordings import choice, ordering, request, selection
 
 LICENCE = "Apache-2.0 (ESCI), CC-BY-4.0 (ECInstruct)"
 _LETTERS = dict(zip("ABCD", "ESCI", strict=True))
-_SMALL_WORDS = frozenset("a an and for in of on the to with without de la para con und für".split())
+_SMALL_WORDS = frozenset(
+    ["a", "an", "and", "for", "in", "of", "on", "the", "to", "with", "without", "de", "la", "para", "con", "und", "für"]
+)
 
 RANK = (
     "A user has made a query with keyword '{query}'. Given the following numbered list of 5 products, please rank the "
@@ -185,8 +187,19 @@ def query_key(row: Row) -> str:
     return same_key(row["query"])
 
 
-_FAR = ["Wool Scarf", "Desk Lamp", "Garden Hose", "Bike Bell", "Chess Set", "Rain Coat", "Wall Map", "Dog Bed",
-        "Drum Sticks", "Tent Pegs", "Car Wax"]  # fmt: skip
+_FAR = [
+    "Wool Scarf",
+    "Desk Lamp",
+    "Garden Hose",
+    "Bike Bell",
+    "Chess Set",
+    "Rain Coat",
+    "Wall Map",
+    "Dog Bed",
+    "Drum Sticks",
+    "Tent Pegs",
+    "Car Wax",
+]
 PRODUCTS_EXAMPLE: Row = {
     "query": "brass kettle",
     "part": 0,
