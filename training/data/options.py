@@ -40,6 +40,11 @@ class Shown:
     truth: int | tuple[int, ...] | tuple[float, ...]
     style: Style
 
+    @property
+    def count(self) -> int:
+        """How many options there are."""
+        return len(self.text.splitlines())
+
 
 def draw_style(rng: random.Random, first: int | None = None, options: Sequence[str] = ()) -> Style:
     """A numbering for these options; `first` fixes the first number (None: 0 or 1, equally often).
@@ -101,16 +106,22 @@ def multiple_choice(
 
 
 def retrieval(
-    right: Iterable[object], wrong: Iterable[object], rng: random.Random, count: int, first: int | None = 1
+    right: Iterable[object],
+    wrong: Iterable[object],
+    rng: random.Random,
+    count: int,
+    first: int | None = 1,
+    least: int | None = None,
 ) -> Shown | None:
     """All `right` options among `count`, shuffled; the truth is in rising order.
 
-    None if there are too few options, or if two right ones look the same.
+    None if there are fewer than `least` options (None: fewer than `count`), or if two right ones look the same.
     """
     given = list(right)
     answers = distinct(given)
     others = distinct(wrong, answers)
-    if not answers or len(answers) < len(given) or not len(answers) < count <= len(answers) + len(others):
+    count, wanted = min(count, len(answers) + len(others)), count if least is None else least
+    if not answers or len(answers) < len(given) or count < wanted or count <= len(answers):
         return None
     chosen = [(option, True) for option in answers]
     chosen += [(option, False) for option in rng.sample(others, count - len(answers))]

@@ -73,9 +73,8 @@ def ordering(task: str, rng: random.Random, text: str, noun: str, shown: Shown |
     """A ranking question over all options; None if there are no options."""
     if shown is None:
         return None
-    count = len(shown.text.splitlines())
     parts = [text, rng.choice(LIST_NAMES).format(noun=noun), shown.text]
-    parts.insert(rng.choice((1, 3)), rng.choice(ALL_RANKED).format(count=count))
+    parts.insert(rng.choice((1, 3)), rng.choice(ALL_RANKED).format(count=shown.count))
     question = "\n".join(parts) + rng.choice(ENDINGS)
     return Sample(question, _truth(shown), task, TaskType.RANKING, "ndcg", False)
 

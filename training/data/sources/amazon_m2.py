@@ -161,9 +161,7 @@ def previous_clicks(row: Row, rng: random.Random) -> Sample | None:
     seen = {row["purchase"], *row["clicks"]}
     wrong = [title for title in row["others"] if title not in seen]
     right = rng.sample(row["clicks"], 3)
-    if len(wrong) < 4:
-        return None
-    shown = retrieval(right, wrong, rng, min(15, 3 + len(wrong)))
+    shown = retrieval(right, wrong, rng, 15, least=7)
     asked = request(rng, row, CLICKS, title=one_line(row["purchase"], 300))
     return selection("amazon_m2_previous_clicks", rng, asked, "Product", shown)
 

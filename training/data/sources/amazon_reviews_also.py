@@ -142,11 +142,10 @@ def also_bought(row: Row, rng: random.Random) -> Sample | None:
     """
     seen = {row["title"], *row["also"]}
     wrong = [title for title in row["others"] if title not in seen]
-    count = min(15, 3 + len(wrong))
-    if count < 7:
+    shown = retrieval(rng.sample(row["also"], 3), wrong, rng, 15, least=7)
+    if shown is None:
         return None
-    shown = retrieval(rng.sample(row["also"], 3), wrong, rng, count)
-    asked = request(rng, row, ALSO_BOUGHT, title=one_line(row["title"], 300), count=count)
+    asked = request(rng, row, ALSO_BOUGHT, title=one_line(row["title"], 300), count=shown.count)
     return selection("amazon_reviews_also_bought", rng, asked, "Product", shown)
 
 

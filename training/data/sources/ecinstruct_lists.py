@@ -115,11 +115,11 @@ def most_relevant(row: Row, rng: random.Random) -> Sample | None:
     if len(best) < 2:
         return None
     wrong = rest + [title for title in row["others"] if title not in best]
-    count = min(10, len(best) + len(wrong))
-    if count < 7:
+    shown = retrieval(best, wrong, rng, 10, least=7)
+    if shown is None:
         return None
-    asked = request(rng, row, RELEVANT, query=one_line(product_fields(row)["query"]), count=count)
-    return selection("ecinstruct_most_relevant", rng, asked, "Product", retrieval(best, wrong, rng, count))
+    asked = request(rng, row, RELEVANT, query=one_line(product_fields(row)["query"]), count=shown.count)
+    return selection("ecinstruct_most_relevant", rng, asked, "Product", shown)
 
 
 def rank_reviews(row: Row, rng: random.Random) -> Sample | None:

@@ -132,9 +132,7 @@ def bullets_of_product(row: Row, rng: random.Random) -> Sample | None:
     mine = points.pop(product["id"])
     right = rng.sample(mine, 3)
     wrong = [point for others in points.values() for point in others if point not in mine]
-    if len(wrong) < 4:
-        return None
-    shown = retrieval(right, wrong, rng, rng.randint(7, min(12, 3 + len(wrong))))
+    shown = retrieval(right, wrong, rng, rng.randint(7, 12), least=7)
     asked = request(rng, row, BULLETS, title=one_line(product["title"], 300))
     return selection("esci_bullets_of_product", rng, asked, "Bullet Point", shown)
 

@@ -119,10 +119,9 @@ def exact_matches(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 35: three exact matches among six to twelve products of the same query."""
     exact = [product["title"] for product in labelled(row, "E")]
     others = [product["title"] for product in labelled(row, "SCI")]
-    if len(exact) < 3 or len(others) < 3:
+    if len(exact) < 3:
         return None
-    count = rng.randint(6, min(12, 3 + len(others)))
-    shown = retrieval(rng.sample(exact, 3), others, rng, count)
+    shown = retrieval(rng.sample(exact, 3), others, rng, rng.randint(6, 12), least=6)
     text = request(rng, row, EXACT_MATCHES, query=one_line(row["query"]))
     return selection("esci_exact_matches", rng, text, "Product", shown)
 
