@@ -29,11 +29,9 @@ from models.settings import EngineSettings, Machine
 from models.vocabulary import Vocabulary
 
 LOG = logging.getLogger(__name__)
-_PROCESSORS = {
-    "exact": ["models.logits_processors:AnswerSpaceProcessor"],
-    "winners": ["models.logits_processors:DigitsAndCommas", "models.logits_processors:CiteFromPrompt"],
-    "none": [],
-}
+_PROCESSORS = [
+    f"models.logits_processors:{name}" for name in ("AnswerSpaceProcessor", "DigitsAndCommas", "CiteFromPrompt")
+]
 
 
 @dataclass
@@ -53,11 +51,16 @@ class Engine:
         decode_steps: number of the latter.
     """
 
-    def __init__(self, settings: EngineSettings, constraints: str = "exact") -> None:
-        """Begin to start, in the background."""
+    def __init__(self, settings: EngineSettings, constraints: str = "exact", warm_up: Sequence[Request] = ()) -> None:
+        """Begin to start, in the background.
+
+        Args:
+            warm_up: requests to answer before the engine counts as ready: first calls load tables and pick kernels.
+        """
         prepare_environment()
         self.settings = settings
-        self._constraints = constraints
+        self.constraints = constraints
+        self._warm_up = warm_up
         self.seconds = {"prefill": 0.0, "decode": 0.0}
         self.decode_steps = 0
         self._ready = threading.Event()
@@ -135,8 +138,9 @@ class Engine:
 
     def _serve(self) -> None:
         try:
-            core = _start(self.settings, self._constraints)
+            core = _start(self.settings)
             self._processes = self._find_processes()
+            self._run(core, _Job(self._warm_up, [Completion() for _ in self._warm_up]), 0)
         except BaseException as error:  # the thread's only way to report: a bad start must not look like a slow one
             self._failure = error
             return
@@ -160,7 +164,7 @@ class Engine:
         for name, place in list(waiting.items()):
             request = job.requests[place]
             prompt = {"prompt_token_ids": list(request.prompt)}
-            core.add_request(name, prompt, _sampling(request, self._constraints, vocabulary))
+            core.add_request(name, prompt, _sampling(request, self.constraints, vocabulary))
         no_token_yet = set(waiting)
         while waiting and not job.cancelled.is_set():
             started = time.monotonic()
@@ -224,7 +228,7 @@ def load_tokenizer(folder: os.PathLike[str]) -> Any:
     return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
 
 
-def _start(settings: EngineSettings, constraints: str) -> Any:
+def _start(settings: EngineSettings) -> Any:
     if not settings.on_gpu and (os.cpu_count() or 1) <= 4:
         # vLLM would keep one core for itself; of two that is half, and it idles while the worker computes.
         os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
@@ -241,7 +245,7 @@ def _start(settings: EngineSettings, constraints: str) -> Any:
         "block_size": settings.block_size,
         "enforce_eager": settings.eager,
         "enable_prefix_caching": True,
-        "logits_processors": _PROCESSORS[constraints],
+        "logits_processors": _PROCESSORS,  # each acts only on requests that ask for it
         "async_scheduling": False,  # an automaton must have seen every token before it allows the next
         "seed": 0,
         "use_tqdm_on_load": False,

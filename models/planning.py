@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.answer_space import AnswerSpace, FreeText, NumberList, OneDigit
+from models.jobs import Request
 from models.quoted_spans import QuotedSpans, source_text
 from shopbench import answers
 from shopbench.classify import Classified, answer_count, classify
@@ -66,6 +67,21 @@ class Planner:
         # Two tokens to spare: the seams between frame and question may be cut differently.
         shorter = shorten(text, room - frame - 2, lambda part: len(encode_text(self._tokenizer, part)))
         return encode_prompt(self._tokenizer, task_type, shorter)[-room:], True
+
+
+_ONE_OF_EACH = (
+    ("Which is a fruit?\n0. apple\n1. car\nAnswer: ", True),
+    ("Select two of the list.\nList:\n1. a\n2. b\n3. c\nOutput: ", False),
+    ("Rank these by price.\nList:\n1. a\n2. b\n3. c\n4. d\n5. e\nOutput: ", False),
+    ("Extract the entity type 'brand' from the query.\nQuery: lego train\nOutput: ", False),
+    ("What is a toggle switch?", False),
+)
+
+
+def warm_up_requests(planner: Planner) -> list[Request]:
+    """One short question of each type."""
+    plans = [planner.plan(question, is_multiple_choice) for question, is_multiple_choice in _ONE_OF_EACH]
+    return [Request(plan.prompt, plan.space) for plan in plans]
 
 
 def answer_space(question: str, classified: Classified) -> AnswerSpace:

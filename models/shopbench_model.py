@@ -76,6 +76,11 @@ class ShopBenchModel(ShopBenchBaseModel):
         self.stats["restarts"] = self._supervisor.restarts
         return answers
 
+    @property
+    def engine(self) -> EngineLike:
+        """The engine that answers now."""
+        return self._supervisor.engine
+
     def close(self) -> None:
         """End the engine."""
         self._supervisor.close()
@@ -84,7 +89,7 @@ class ShopBenchModel(ShopBenchBaseModel):
         """When a batch must be answered: the evaluator's limit less a margin, and not after the run's own end."""
         limit = SECONDS_PER_SAMPLE * questions
         deadline = began + limit - max(_MARGIN_SECONDS, _MARGIN_SHARE * limit)
-        run_seconds = self.behaviour.run_seconds
+        run_seconds = self.behaviour.run_seconds  # since this model was made
         return min(deadline, self._started + run_seconds) if run_seconds else deadline
 
     def _plan(self, question: Any, is_multiple_choice: bool) -> Plan:

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
+from models import settings, weights
+from models.planning import Planner, warm_up_requests
 from models.shopbench_model import ShopBenchModel
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_RUN_MARGIN_SECONDS = 60.0
 
 
 class UserModel(ShopBenchModel):
     """The submitted model: weights and machine decide how it runs, models/settings.py lists what can be overridden."""
 
     def __init__(self) -> None:
-        """Check the weights, then start the engine on them."""
-        from models import engine, settings, weights
+        """Check the weights, start the engine on them and warm it up.
+
+        Raises:
+            WeightsError, SettingsError: one line on what is wrong; nothing was started.
+            EngineDied: vLLM could not start on these weights.
+        """
+        from models import engine
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-        behaviour = settings.behaviour()
         found = weights.check_weights(weights.find_weights(REPOSITORY))
+        behaviour = _with_run_limit(settings.behaviour(), found.folder)
         weights.warn_if_other_prompts(found)
         chosen = settings.choose(found, engine.machine())
+        tokenizer = engine.load_tokenizer(found.folder)
+        warm_up = warm_up_requests(Planner(tokenizer, chosen.context))
         super().__init__(
-            lambda: engine.Engine(chosen, behaviour.constraints),
-            engine.load_tokenizer(found.folder),
-            chosen.context,
-            behaviour,
+            lambda: engine.Engine(chosen, behaviour.constraints, warm_up), tokenizer, chosen.context, behaviour
         )
+
+
+def _with_run_limit(behaviour: settings.Behaviour, folder: Path) -> settings.Behaviour:
+    """A submission (a track's own weights) ends before its track's time does; other weights are work at home."""
+    track = weights.active_track(REPOSITORY)
+    if behaviour.run_seconds is not None or not track or folder != weights.track_folder(REPOSITORY, track):
+        return behaviour
+    return dataclasses.replace(behaviour, run_seconds=track.minutes * 60 - _RUN_MARGIN_SECONDS)

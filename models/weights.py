@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.prompts import prompt_hash
-from shopbench.tracks import track_of
+from shopbench.tracks import Track, track_of
 
 LOG = logging.getLogger(__name__)
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -88,19 +88,24 @@ def find_weights(repository: Path, environment: dict[str, str] | os._Environ[str
     """The folder to serve: SHOPBENCH_WEIGHTS, else the active track's if it holds weights, else weights/embedded."""
     if named := environment.get("SHOPBENCH_WEIGHTS"):
         return Path(named)
-    track = active_track_folder(repository)
-    return track if track and any(track.glob("*.safetensors")) else repository / "weights" / "embedded"
+    track = active_track(repository)
+    folder = track_folder(repository, track) if track else None
+    return folder if folder and any(folder.glob("*.safetensors")) else repository / "weights" / "embedded"
 
 
-def active_track_folder(repository: Path) -> Path | None:
-    """weights/track<N> of the challenge_id in aicrowd.json; a WeightsError if that file cannot be understood."""
+def active_track(repository: Path) -> Track | None:
+    """The track of the challenge_id in aicrowd.json; a WeightsError if that file cannot be understood."""
     path = repository / "aicrowd.json"
     if not path.exists():
         return None
     try:
-        track = track_of(json.loads(path.read_text(encoding="utf-8"))["challenge_id"])
+        return track_of(json.loads(path.read_text(encoding="utf-8"))["challenge_id"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path}: no usable challenge_id ({error}); see shopbench/tracks.py") from None
+
+
+def track_folder(repository: Path, track: Track) -> Path:
+    """Where the weights submitted to a track stand."""
     return repository / "weights" / f"track{track.number}"
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from models.user_config import UserModel
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -22,3 +26,19 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("the developers' ../shared/data is not beside this clone")
     return folder
+
+
+@pytest.fixture(scope="session")
+def real_model(repository: Path) -> Iterator[UserModel]:
+    """The submitted model on a real engine, the only one that tests start; it outlives a killed worker."""
+    folders = [repository / "weights" / name for name in ("embedded", "base/smollm2-135m-instruct")]
+    folder = next((folder for folder in folders if any(folder.glob("*.safetensors"))), None)
+    if folder is None:
+        pytest.skip("no weights are built: run `make weights`")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("SHOPBENCH_")]:
+            patch.delenv(name)
+        patch.setenv("SHOPBENCH_WEIGHTS", str(folder))
+        model = UserModel()
+    yield model
+    model.close()

@@ -12,9 +12,10 @@ from models.settings import Behaviour, EngineSettings, Machine, SettingsError, b
 from models.weights import (
     Weights,
     WeightsError,
-    active_track_folder,
+    active_track,
     check_weights,
     find_weights,
+    track_folder,
     warn_if_other_prompts,
 )
 
@@ -194,7 +195,8 @@ def test_weights_are_looked_for_where_the_challenge_says(tmp_path: Path) -> None
     assert find_weights(tmp_path, {}) == tmp_path / "weights/embedded"
     challenge = {"challenge_id": "amazon-kdd-cup-24-user-behavior-alignment"}
     (tmp_path / "aicrowd.json").write_text(json.dumps(challenge))
-    assert active_track_folder(tmp_path) == tmp_path / "weights/track3"
+    track = active_track(tmp_path)
+    assert track and track_folder(tmp_path, track) == tmp_path / "weights/track3"
     assert find_weights(tmp_path, {}) == tmp_path / "weights/embedded"
     folder(tmp_path / "weights/track3", "{}", SAFETENSORS)
     assert find_weights(tmp_path, {}) == tmp_path / "weights/track3"

@@ -1,0 +1,138 @@
+"""Questions a second of this model, against other flows on the same weights and questions.
+
+    python -m benchmarks.inference --questions FILE --peer PEER.py [--weights DIR] [--limit N] [--rounds N]
+
+The peer is a script called as `PEER.py WEIGHTS QUESTIONS OUT.json --mode MODE` that prints a JSON line with
+`predict_s` and writes its answers; the developers' rebuilds the winners' flow ("winners": batches of 16, an engine
+call for each task type) and gives every question to the engine at once ("ideal"). Each run is a process of its own
+and starts its own engine; start-up is reported apart. Rounds are interleaved, so that a busy machine is busy for
+all, and the median counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from evaluation.runner import batches_of
+from evaluation.scoring import mean_over_tasks, score_all
+from shopbench.sample import BadSample, Sample, read_samples, write_samples
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = "ours"
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    options = _parser().parse_args()
+    if options.answer:
+        return answer(*options.answer)
+    try:
+        samples = read_samples(options.questions)
+    except BadSample as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for path, what in ((options.peer, "peer script"), (options.weights, "weights folder")):
+        if not path.exists():
+            print(f"error: {path}: no such {what}", file=sys.stderr)
+            return 2
+    step = max(1, len(samples) // options.limit) if options.limit else 1
+    samples = samples[::step][: options.limit or None]
+    print(json.dumps(compare(samples, options.peer, options.weights, options.modes, options.rounds), indent=2))
+    return 0
+
+
+def compare(samples: list[Sample], peer: Path, weights: Path, modes: list[str], rounds: int) -> dict[str, Any]:
+    """Seconds, score and speed of each flow (medians), and this model's speed divided by each peer's."""
+    runs: dict[str, list[dict[str, Any]]] = {mode: [] for mode in (OURS, *modes)}
+    scores: dict[str, float | None] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        questions = Path(folder) / "questions.jsonl"
+        write_samples(questions, samples)
+        bar = tqdm(total=rounds * len(runs), desc="runs", unit=" runs")
+        for number in range(rounds):
+            for mode in list(runs) if number % 2 == 0 else list(runs)[::-1]:
+                out = Path(folder) / f"{mode}.json"
+                runs[mode].append(_run(mode, peer, weights, questions, out))
+                answers = json.loads(out.read_text(encoding="utf-8"))
+                scored, _ = score_all(samples, answers, [0.0] * len(samples))
+                scores[mode] = mean_over_tasks(scored)
+                bar.update()
+        bar.close()
+    speed = {
+        mode: len(samples) / statistics.median(one["predict_s"] for one in measured) for mode, measured in runs.items()
+    }
+    return {
+        "questions": len(samples),
+        "rounds": rounds,
+        "flows": {
+            mode: {
+                "predict_s": [one["predict_s"] for one in measured],
+                "init_s": [one["init_s"] for one in measured],
+                "questions_per_s": round(speed[mode], 3),
+                "score": scores[mode],
+            }
+            for mode, measured in runs.items()
+        },
+        "ours_to": {mode: round(speed[OURS] / speed[mode], 2) for mode in modes},
+    }
+
+
+def answer(questions: str, out: str) -> int:
+    """Answer a file with UserModel in the evaluator's batches; prints the times, writes the answers."""
+    from models.user_config import UserModel
+
+    samples = read_samples(questions)
+    started = time.perf_counter()
+    model = UserModel()
+    init = time.perf_counter() - started
+    answers = [""] * len(samples)
+    started = time.perf_counter()
+    for places in batches_of(samples, model.get_batch_size(), set()):
+        prompts = [samples[place].input_field for place in places]
+        given = model.batch_predict({"prompt": prompts}, samples[places[0]].is_multiple_choice)
+        for place, text in zip(places, given, strict=True):
+            answers[place] = text
+    took = time.perf_counter() - started
+    Path(out).write_text(json.dumps(answers, ensure_ascii=False), encoding="utf-8")
+    print(json.dumps({"init_s": round(init, 2), "predict_s": round(took, 2), "stats": dict(model.stats)}))
+    model.close()
+    return 0
+
+
+def _run(mode: str, peer: Path, weights: Path, questions: Path, out: Path) -> dict[str, Any]:
+    if mode == OURS:
+        command = [sys.executable, "-m", "benchmarks.inference", "--answer", str(questions), str(out)]
+    else:
+        command = [sys.executable, str(peer), str(weights), str(questions), str(out), "--mode", mode]
+    environment = os.environ | {"SHOPBENCH_WEIGHTS": str(weights)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"error: the run of {mode!r} failed: {done.stderr.strip().splitlines()[-1:]}")
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure questions a second against other flows.")
+    parser.add_argument("--questions", type=Path, default=ROOT / "data/sample_questions.jsonl")
+    parser.add_argument("--peer", type=Path, default=ROOT.parent / "shared/bench/peer_inference.py")
+    parser.add_argument("--weights", type=Path, default=ROOT / "weights/embedded")
+    parser.add_argument("--modes", nargs="+", default=["winners", "ideal"], help="modes of the peer")
+    parser.add_argument("--limit", type=int, default=0, help="ask about this many questions, spread over the file")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--answer", nargs=2, metavar=("QUESTIONS", "OUT"), help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
