@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
 from training.data.formats import DataTask
 from training.recipes import Recipe, nearest
 
 _DOMAIN = re.compile(r"domain:(\w+)(?:\[:(\d+)\])?")
 
-OTHER_SYSTEMS = frozenset({"ecellm", "ecominstruct", "chain_of_task"})
+OTHER_SYSTEMS = frozenset({"ecellm", "ecinstruct_source", "ecominstruct", "chain_of_task"})
 """Tags of tasks in another system's form (letters, label sets): no part of a domain."""
 
 
@@ -38,6 +39,8 @@ def selected(key: str, known: dict[str, DataTask]) -> list[DataTask]:
     if domain := _DOMAIN.fullmatch(key):
         inside = [task for task in tasks if task.domain == domain[1] and not OTHER_SYSTEMS & set(task.tags)]
         return inside[: int(domain[2])] if domain[2] else inside
+    if "*" in key:
+        return [task for task in tasks if fnmatchcase(task.name, key)]
     kind, _, value = key.partition(":")
     if kind == "table7":
         return [task for task in tasks if str(task.table7) == value]

@@ -114,17 +114,15 @@ def entity(row: Row, rng: random.Random) -> Sample | None:
     pairs = known_values(row)
     if row["category"].lower() in row["input"].lower():
         pairs += [("product type", row["category"].lower())] * 2
-    if not pairs:
-        return None
-    attribute, value = rng.choice(pairs)
     wording = rng.choice(ENTITIES)
     text = one_line(row["input"])
     if "query" in wording.lower():
-        words = text.lower().split()
-        text, value = " ".join(words[: rng.randint(4, 10)]), value.lower()
-    start = text.lower().find(value.lower())
-    if start < 0 or "," in value:
+        text = " ".join(text.lower().split()[: rng.randint(4, 10)])
+    pairs = [(name, value) for name, value in pairs if value.lower() in text.lower() and "," not in value]
+    if not pairs:
         return None
+    attribute, value = rng.choice(pairs)
+    start = text.lower().find(value.lower())
     found = text[start : start + len(value)]
     kind = attribute.lower().replace(" name", "").split("(")[0]
     return entities("ave_entity", rng, wording.format(type=kind, text=text), [found])

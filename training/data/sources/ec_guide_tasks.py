@@ -146,7 +146,7 @@ TASKS = (
         ec_guide.solved,
         "knowledge",
         (
-            "Tom has 3 bags of 4 apples. How many apples has he?\n0. 7\n1. 12\n2. 34\n3. 1\nAnswer: Let's think step by "
+            "Tom has 3 bags of 4 apples. How many has he?\n0. 7\n1. 12\n2. 34\n3. 1\nAnswer: Let's think step by "
             "step.",
             "3 bags of 4 are 12. Therefore, the answer is 1.",
         ),
@@ -180,7 +180,7 @@ TASKS = (
         choice,
         "behaviour",
         (
-            'How are the products related?\nProduct 1: "Brass Kettle", Product 2: "Green Tea"\n0. Users who buy product '
+            'How do the products relate?\nProduct 1: "Brass Kettle", Product 2: "Green Tea"\n0. Users who buy product '
             "1 may also buy product 2.\n1. Users who view product 1 may also view product 2.\n3. The product 1 is "
             "similar with the product 2.\nAnswer:",
             0,
@@ -214,7 +214,7 @@ TASKS = (
         choice,
         "behaviour",
         (
-            'What is the relevance between the query and the title?\n"brass kettle" and "Garden Hose"\n0. substitute\n1. '
+            'What is the relevance between query and title?\n"brass kettle" and "Garden Hose"\n0. substitute\n1. '
             "narrowing\n2. complement\n3. irrelevant\nAnswer:",
             3,
         ),
@@ -265,7 +265,7 @@ TASKS = (
         selection,
         "concepts",
         (
-            "Choose three aspects from the list that the review covers. You should ONLY output three numbers, separated "
+            "Choose three aspects of the list that the review covers. You should ONLY output three numbers, separated "
             "by comma.\nReview: It boils fast and whistles loudly; the spout drips.\nAspect List:\n"
             + _ASPECTS
             + "\nOutput:",

@@ -1,0 +1,69 @@
+"""What counts as evaluation data, and near repeats."""
+
+from __future__ import annotations
+
+import pytest
+
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
+from training.data.decontaminate import Excluded, runs, text_parts
+from training.data.near import NearDuplicates
+
+REVIEW = "The brass kettle boils very fast but its lid came loose after only two weeks of careful use at home"
+EVALUATION = [
+    f"Find the keyphrase.\nReview: {REVIEW}\nAspect: speed\nOutput:",
+    "Rank the products for the query 'brass kettle with whistle'.\n1. Old Brass Kettle, two litres\n2. Steel Pan",
+]
+EXCLUDED = Excluded.of(EVALUATION)
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        (EVALUATION[0], "same question"),
+        (EVALUATION[0].upper(), "same question"),
+        (f"Rate this review.\nInput: {REVIEW}!\nOutput:", "same text"),
+        ("Which product fits the query 'Brass kettle, with whistle'?\n0. a\n1. b", "same text"),
+        ("Pick one.\n0. Old brass kettle - two litres\n1. Wool hat", "same text"),
+        (f"Rate it.\nReview: I think that {REVIEW[4:80]}\nAnswer:", "shared text"),
+        ("Find the keyphrase.\nReview: A wool hat that keeps my ears warm in a cold winter.\nAspect: speed", None),
+        ("Explain the product type Steel Pan", None),
+    ],
+)
+def test_overlap(question: str, reason: str | None) -> None:
+    assert EXCLUDED.overlap(question) == reason
+
+
+def test_wording_that_evaluation_questions_share_is_not_their_data() -> None:
+    wording = "Note: pick the one product that best fits the taste of this customer"
+    excluded = Excluded.of(f"{wording}\nCustomer note: {wording}\nQuery: thing number {n}" for n in range(5))
+    assert excluded.overlap(f"{wording}\nCustomer note: {wording}\nQuery: a wool hat with ears") is None
+
+
+def test_nothing_excluded_drops_nothing() -> None:
+    assert Excluded.of([]).overlap(EVALUATION[0]) is None
+
+
+def test_japanese_runs_are_of_characters() -> None:
+    assert len(runs("真鍮のやかんはとても早くお湯を沸かすことができます")) > 10
+
+
+def test_parts_are_data_not_instructions() -> None:
+    parts = set(
+        text_parts("Instructions: Rate it.\nReview:\nBoils fast\nand well\n1. Good 'big kettle' here\nOutput: ")
+    )
+    assert parts >= {"boils fast", "and well", "good big kettle here", "big kettle"}
+    assert "rate it" not in parts
+
+
+def generation(text: str, answer: str) -> Sample:
+    return Sample(f"Find the keyphrase.\nReview: {text}\nOutput:", answer, "t", TaskType.GENERATION, "rougel", False)
+
+
+def test_a_word_or_two_make_no_new_sample() -> None:
+    near = NearDuplicates()
+    long_review = f"{REVIEW}, and the seller never answered my letters about the repair of the spout or the handle"
+    assert not near.has(generation(long_review, "boils fast"))
+    assert near.has(generation(long_review + " sadly", "Boils fast"))
+    assert not near.has(generation(long_review, "lid came loose")), "another answer of the same review"
+    assert not near.has(generation("Wool hat that keeps ears warm through every long and bitter winter night", "x"))

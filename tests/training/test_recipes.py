@@ -1,0 +1,87 @@
+"""Recipes: the paper's totals, what they name, and what may go into weights that are passed on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from training.data.mixture import mixture_of
+from training.data.sources import all_tasks
+from training.recipes import ENSEMBLES, RECIPES, ensemble_named, recipe_named
+
+TOTALS = {"v7": 417_000, "v8": 462_435, "v7b": 152_496, "v9b": 40_000}
+
+
+@pytest.mark.parametrize(("name", "total"), TOTALS.items())
+def test_the_adapters_have_the_papers_sizes(name: str, total: int) -> None:
+    assert sum(size or 0 for size in mixture_of(RECIPES[name], all_tasks()).values()) == total
+
+
+def test_the_union_of_the_adapters_is_the_papers() -> None:
+    union = {task: size for name in TOTALS for task, size in mixture_of(RECIPES[name], all_tasks()).items()}
+    assert len(union) == 38 and sum(size or 0 for size in union.values()) == 502_435
+
+
+def test_ecellm_trains_on_ten_tasks_of_the_published_sizes() -> None:
+    sizes = {name: mixture_of(RECIPES[name], all_tasks()) for name in RECIPES if name.startswith("ecellm_")}
+    assert all(len(mixture) == 10 for mixture in sizes.values())
+    assert sum(size or 0 for size in sizes["ecellm_m"].values()) == 92_022
+    # Product Matching has no more than 2,022 training samples: 47k is "5,000 each" without its missing ones.
+    totals = {name: sum(size or 0 for size in mixture.values()) for name, mixture in sizes.items()}
+    assert [totals[f"ecellm_m_{part}"] for part in ("1k", "10k", "47k")] == [1_000, 10_000, 47_022]
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_every_recipe_names_what_there_is(recipe) -> None:  # type: ignore[no-untyped-def]
+    mixture = mixture_of(recipe, all_tasks())
+    assert mixture and list(mixture) == sorted(mixture)
+
+
+@pytest.mark.parametrize("name", ["embedded_a", "embedded_b"])
+def test_embedded_recipes_hold_only_data_whose_weights_may_be_passed_on(name: str) -> None:
+    mixture = mixture_of(RECIPES[name], all_tasks())
+    unshareable = [task for task in mixture if not all_tasks()[task].shareable]
+    assert unshareable == []
+    assert all("NC" not in all_tasks()[task].licence for task in mixture)
+
+
+def test_what_has_no_open_licence_is_not_shareable() -> None:
+    for task in all_tasks().values():
+        if "NC" in task.licence or "not stated" in task.licence:
+            assert not task.shareable, task.name
+
+
+def test_an_unknown_task_is_refused_with_the_nearest_names() -> None:
+    recipe = replace(RECIPES["embedded_a"], tasks={"ec_guide_ratings": 5})
+    with pytest.raises(ValueError, match="unknown task 'ec_guide_ratings'; nearest: ec_guide_rating"):
+        mixture_of(recipe, all_tasks())
+    with pytest.raises(ValueError, match="tag:chain_of_task"):
+        mixture_of(replace(recipe, tasks={"tag:chain_of_tasks": None}), all_tasks())
+    with pytest.raises(ValueError, match=r"'domain:concepts' adds '\w+' again"):
+        mixture_of(replace(recipe, tasks={"domain:concepts[:1]": 1, "domain:concepts": 1}), all_tasks())
+
+
+def test_unknown_recipes_and_ensembles_are_refused_with_the_nearest_names() -> None:
+    with pytest.raises(ValueError, match="unknown recipe 'v9'; nearest: v9b"):
+        recipe_named("v9")
+    with pytest.raises(ValueError, match="unknown ensemble 'track9'; nearest: track"):
+        ensemble_named("track9")
+
+
+def test_stages_only_add() -> None:
+    stages = [set(mixture_of(RECIPES[f"diverse_stage{number}"], all_tasks())) for number in range(1, 5)]
+    assert all(before < after for before, after in pairwise(stages))
+    subtasks = [set(mixture_of(RECIPES[f"diverse_subtasks{number}"], all_tasks())) for number in (1, 2, 4, 8)]
+    assert all(before < after for before, after in pairwise(subtasks))
+    assert (RECIPES["diverse_r16"].training.rank, RECIPES["diverse_r32"].training.rank) == (16, 32)
+
+
+def test_every_track_has_its_ensemble_of_known_recipes() -> None:
+    assert {f"track{number}" for number in range(1, 6)} | {"embedded"} == set(ENSEMBLES)
+    for ensemble in ENSEMBLES.values():
+        for adapter, weight in ensemble.adapters:
+            assert RECIPES[adapter].training.base == ensemble.base and weight > 0
+    assert ENSEMBLES["track1"].adapters == (("v8", 0.56), ("v9b", 0.75))
+    assert ENSEMBLES["track4"].adapters == (("v7", 1.0), ("v7b", 0.5))

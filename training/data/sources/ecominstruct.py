@@ -1,0 +1,241 @@
+"""EcomInstruct (Alibaba-NLP/EcomGPT, `data/ecom_instruct_v1`; no licence stated): its tasks, and Chain-of-Task.
+
+One folder a task under `ecom_instruct/`: `meta-info.json` (task, defi, label_set by language, label_key, label_sep,
+test_prompt.instruction with {sentences} and {label_set}) and rows: sentences, with labels {key: [label, ...]}
+(classification, matching) or spans [{term, type, start, end}] (extraction; generation where start is end).
+Only `train*.jsonl` is read: `test.jsonl` of the published folders is held out for evaluation.
+
+Chain-of-Task (paper 002): atomic sub-tasks cut from each dataset. An extraction row gives span detection, typing of
+one span, detection of the types there are, and the spans of one type; a classification row the check of one label;
+a matching row of two attribute lists the comparison of one attribute.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from shopbench.classify import classify
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
+from training.data.formats import DataTask, Row
+from training.data.options import same_key
+from training.data.reading import SourceError, need_files
+from training.data.small_files import digest, json_rows, mixed
+
+LICENCE = "not stated by its owner"
+PLAIN, ATOMIC = "ecominstruct", "chain_of_task"
+
+SPANS = (
+    "Detect every entity in the sentence, whatever its type.",
+    "Which spans of the text name a product, a brand, an attribute or the like? List them.",
+)
+TYPE_OF = (
+    'What is the type of the entity "{term}" in the sentence? Candidates: {labels}.',
+    'Assign one of these types to "{term}" as the text uses it: {labels}.',
+)
+TYPES_IN = (
+    "Which of these types of entities occur in the sentence? Candidates: {labels}.",
+    "Name the attributes that the text says something about. Candidates: {labels}.",
+)
+OF_TYPE = (
+    'Extract from the sentence what belongs to the type "{type}".',
+    'Which spans of the text are of the type "{type}"?',
+)
+IS_IT = (
+    'Is "{label}" the right category of the text? Reply yes or no.',
+    'Does the label "{label}" hold for the text? Reply yes or no.',
+)
+SAME_VALUE = (
+    'Do both items have the same value of the attribute "{attribute}"? Reply yes or no.',
+    'Compare the attribute "{attribute}" of the two items: is it the same? Reply yes or no.',
+)
+_ATTRIBUTE = re.compile(r"([^#;,]+)#:#([^#;]+)")
+
+
+def rows(sources: Path) -> Iterator[Row]:
+    """Training rows of every folder, mixed, each with its folder's description under "meta"."""
+    found: list[Row] = []
+    for path in need_files(sources, "ecom_instruct", "ecom_instruct/**/train*.jsonl"):
+        about = Path(path).with_name("meta-info.json")
+        try:
+            meta = json.loads(about.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{about}: cannot be read ({error}); it belongs beside {path}") from None
+        found += [{**row, "meta": meta} for row in json_rows([path], "sentences")]
+    yield from mixed(found)
+
+
+def label_set(row: Row) -> list[str]:
+    """The labels that the prompt offers."""
+    offered = row["meta"].get("label_set") or {}
+    labels: list[str] = offered.get(row["meta"].get("label_key", ""), []) if isinstance(offered, dict) else offered
+    return [str(label) for label in labels if label]
+
+
+def truths(row: Row) -> list[str]:
+    """What the row's answer consists of: its labels, or its spans' texts."""
+    if "labels" in row:
+        return [str(label) for label in row["labels"].get(row["meta"].get("label_key", ""), [])]
+    return list(dict.fromkeys(span["term"] for span in row.get("spans", []) if span.get("term")))
+
+
+def typed_spans(row: Row) -> list[tuple[str, str]]:
+    """(term, type) of an extraction row; empty for any other row."""
+    spans = [(span.get("term"), span.get("type")) for span in row.get("spans") or []]
+    return list(dict.fromkeys((term, kind) for term, kind in spans if term and kind))
+
+
+def full(row: Row, rng: random.Random) -> Sample | None:
+    """The task as EcomGPT is asked it."""
+    prompt = row["meta"].get("test_prompt", {}).get("instruction", "")
+    separator = row["meta"].get("label_sep", ", ")
+    if "{sentences}" not in prompt or not truths(row):
+        return None
+    filled = prompt.replace("{label_set}", separator.join(label_set(row))).replace("{sentences}", row["sentences"])
+    spans = typed_spans(row)
+    if spans and "Condition" not in row["meta"]["task"]:
+        found = [f"{term}: {kind}" for term, kind in spans]
+    else:
+        found = truths(row)
+    return _sample("ecominstruct_task", filled, found, separator)
+
+
+def _sample(name: str, question: str, found: list[str], separator: str = ", ") -> Sample:
+    """A sample of the type that the question reads as (entities or text): the prompt is then the same in use."""
+    if classify(question, False).task_type is TaskType.NER:
+        return Sample(question.strip(), tuple(text.strip() for text in found), name, TaskType.NER, "micro f1", False)
+    return Sample(question.strip(), separator.join(found), name, TaskType.GENERATION, "rougel", False)
+
+
+def _asked(name: str, row: Row, request: str, *found: str) -> Sample:
+    return _sample(name, f"### Instruction:\n{row['sentences']}\n{request}\n### Response:", list(found))
+
+
+def span_detection(row: Row, rng: random.Random) -> Sample | None:
+    """Every span, without its type."""
+    spans = list(dict.fromkeys(term for term, _ in typed_spans(row)))
+    return _asked("chain_span_detection", row, rng.choice(SPANS), *spans) if spans else None
+
+
+def span_typing(row: Row, rng: random.Random) -> Sample | None:
+    """The type of one span."""
+    spans = typed_spans(row)
+    if not spans:
+        return None
+    term, kind = rng.choice(spans)
+    labels = label_set(row) or sorted({kind for _, kind in spans})
+    request = rng.choice(TYPE_OF).format(term=term, labels=", ".join(labels))
+    return _asked("chain_span_typing", row, request, kind) if kind in labels else None
+
+
+def type_detection(row: Row, rng: random.Random) -> Sample | None:
+    """The types that occur, in the order of the candidates."""
+    kinds, labels = {kind for _, kind in typed_spans(row)}, label_set(row)
+    found = [label for label in labels if label in kinds]
+    request = rng.choice(TYPES_IN).format(labels=", ".join(labels))
+    return _asked("chain_type_detection", row, request, *found) if found else None
+
+
+def spans_of_type(row: Row, rng: random.Random) -> Sample | None:
+    """The spans of one type; "none" for one that does not occur, in one question of six."""
+    spans = typed_spans(row)
+    if not spans:
+        return None
+    kinds = sorted({kind for _, kind in spans})
+    absent = [label for label in label_set(row) if label not in kinds]
+    kind = rng.choice(absent) if absent and rng.random() < 1 / 6 else rng.choice(kinds)
+    found = [term for term, of in spans if of == kind] or ["none"]
+    return _asked("chain_spans_of_type", row, rng.choice(OF_TYPE).format(type=kind), *found)
+
+
+def label_check(row: Row, rng: random.Random) -> Sample | None:
+    """Whether one label holds, as often one that does as one that does not."""
+    right = truths(row) if "labels" in row else []
+    wrong = [label for label in label_set(row) if label not in right]
+    if not right or not wrong:
+        return None
+    holds = rng.random() < 0.5
+    label = rng.choice(right if holds else wrong)
+    return _asked("chain_label_check", row, rng.choice(IS_IT).format(label=label), "yes" if holds else "no")
+
+
+def attributes(text: str) -> dict[str, set[str]]:
+    """The values of each attribute in a text of `name#:#value#;#name#:#value`; a name may occur again."""
+    found: dict[str, set[str]] = {}
+    for name, value in _ATTRIBUTE.findall(text.replace("#;#", ";")):
+        found.setdefault(name.strip(), set()).add(same_key(value))
+    return found
+
+
+def attribute_comparison(row: Row, rng: random.Random) -> Sample | None:
+    """Whether two items agree in one attribute that both lists name."""
+    first, _, second = row["sentences"].partition("\nItem 2:")
+    if not second:
+        return None
+    one, other = attributes(first), attributes(second)
+    shared = sorted(set(one) & set(other))
+    if not shared:
+        return None
+    attribute = rng.choice(shared)
+    answer = "yes" if one[attribute] == other[attribute] else "no"
+    request = rng.choice(SAME_VALUE).format(attribute=attribute)
+    return _asked("chain_attribute_comparison", row, request, answer)
+
+
+def row_id(row: Row) -> str:
+    """Identity of a row: its task and sentences."""
+    return digest(row["meta"]["task"], row["sentences"])
+
+
+def sentences(row: Row) -> str:
+    """What splits go by."""
+    return same_key(row["sentences"])
+
+
+EXTRACTION: Row = {
+    "meta": {
+        "task": "EN-Example-NER",
+        "label_set": {"en": ["Product", "Material", "Brand"]},
+        "label_key": "en",
+        "label_sep": ", ",
+        "test_prompt": {"instruction": "### Instruction:\n{sentences}\nName the {label_set} in it.\n### Response:"},
+    },
+    "sentences": "An old kettle of brass stands there .",
+    "spans": [{"term": "kettle", "type": "Product"}, {"term": "brass", "type": "Material"}],
+}
+CLASSIFICATION: Row = {
+    "meta": {**EXTRACTION["meta"], "label_set": {"en": ["match", "not match"]}},
+    "sentences": "Item 1: kettle, 颜色#:#red#;#材质#:#brass,\nItem 2: pot, 颜色#:#red#;#产地#:#here",
+    "labels": {"en": ["not match"]},
+}
+
+
+def _task(name: str, build: Callable[[Row, random.Random], Sample | None], example: Row, tag: str) -> DataTask:
+    return DataTask(
+        name=name,
+        rows=partial(rows),
+        to_sample=build,
+        example=example,
+        row_id=row_id,
+        licence=LICENCE,
+        shareable=False,
+        domain="concepts",
+        tags=(tag,),
+        group=sentences,
+    )
+
+
+TASKS = (
+    _task("chain_attribute_comparison", attribute_comparison, CLASSIFICATION, ATOMIC),
+    _task("chain_label_check", label_check, CLASSIFICATION, ATOMIC),
+    _task("chain_span_detection", span_detection, EXTRACTION, ATOMIC),
+    _task("chain_span_typing", span_typing, EXTRACTION, ATOMIC),
+    _task("chain_spans_of_type", spans_of_type, EXTRACTION, ATOMIC),
+    _task("chain_type_detection", type_detection, EXTRACTION, ATOMIC),
+    _task("ecominstruct_task", full, EXTRACTION, PLAIN),
+)
