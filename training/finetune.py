@@ -24,6 +24,7 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
 from peft.utils.other import fsdp_auto_wrap_policy
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, ProgressCallback, set_seed
 from trl import SFTConfig
 
@@ -32,8 +33,9 @@ from shopbench.sample import BadSample, read_samples
 from training import lora_linear, packed_attention
 from training.base import base_folder, compute_type, load_config, load_tokenizer
 from training.batches import Encoded, Packed, Padded, encode, plan
-from training.files import PROVENANCE, TrainingError, file_hash, fingerprint, read_json, versions, write_json
+from training.files import PROVENANCE, TrainingError, file_hash, read_json, versions, write_json
 from training.recipes import RECIPES, Recipe, Training, recipe_named
+from training.tensors import fingerprint
 from training.trainer import AnswerTrainer, Throughput, adapt_lm_head
 
 CHECKPOINTS = "checkpoints"
@@ -218,6 +220,8 @@ def save(trainer: AnswerTrainer, run: Run, counts: dict[str, Any]) -> None:
     trainer.save_model(str(beside))
     if not trainer.is_world_process_zero():
         return
+    if isinstance(trainer.model, PeftModel):
+        halve(beside / "adapter_model.safetensors")
     for file in beside.iterdir():
         if file.name not in ("README.md", "training_args.bin"):  # a template card, and a pickle
             os.replace(file, run.output / file.name)
@@ -235,6 +239,14 @@ def save(trainer: AnswerTrainer, run: Run, counts: dict[str, Any]) -> None:
         shutil.move(folder, run.output / "tensorboard")
     write_json(run.output / PROVENANCE, facts)
     shutil.rmtree(run.output / CHECKPOINTS)
+
+
+def halve(file: Path) -> None:
+    """Store an adapter in float16: half of float32's size, and finer than bfloat16 at the size of LoRA's numbers."""
+    tensors = {name: tensor.to(torch.float16) for name, tensor in load_file(file).items()}
+    beside = file.with_name(file.name + ".part")
+    save_file(tensors, beside, metadata={"format": "pt"})
+    os.replace(beside, file)
 
 
 def finetune(run: Run) -> None:
