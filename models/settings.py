@@ -63,6 +63,8 @@ class EngineSettings:
     cache_bytes: int | None = None
     memory_share: float = 0.95
     quantization: str | None = None
+    ray: bool = False
+    """More workers than this machine has GPUs: spread over a Ray cluster."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ def choose(weights: Weights, machine: Machine, environment: Mapping[str, str] = 
     """Settings for these weights on this machine; a WeightsError or SettingsError if there can be none."""
     on_gpu = bool(machine.gpu_memory)
     share = _number(environment, "SHOPBENCH_MEMORY_SHARE", 0.95, 0.1, 1.0) or 0.95
-    parts = _whole(environment, "SHOPBENCH_TENSOR_PARALLEL", _tensor_parallel(weights, machine, share), 1, 64)
+    parts = _whole(environment, "SHOPBENCH_TENSOR_PARALLEL", 0, 1, 64) or _tensor_parallel(weights, machine, share)
     weights.check_tensor_parallel(parts)
+    _check_memory(weights, machine, share, parts)
     dtype = environment.get("SHOPBENCH_DTYPE") or _dtype(weights, machine)
     if dtype not in ("float16", "bfloat16", "float32"):
         raise SettingsError(f"SHOPBENCH_DTYPE={dtype}: must be float16, bfloat16 or float32")
@@ -113,6 +116,7 @@ def choose(weights: Weights, machine: Machine, environment: Mapping[str, str] = 
         cache_bytes=None if on_gpu else _cpu_cache_bytes(weights, machine, dtype, context),
         memory_share=share,
         quantization=environment.get("SHOPBENCH_QUANTIZATION") or None,
+        ray=on_gpu and parts > len(machine.gpu_memory),
     )
 
 
@@ -120,16 +124,17 @@ def _tensor_parallel(weights: Weights, machine: Machine, share: float) -> int:
     """One worker where a GPU holds the weights in half its memory (or on a CPU), else every GPU the heads allow."""
     count = len(machine.gpu_memory)
     if count <= 1 or weights.size < min(machine.gpu_memory) * share / 2:
-        parts = 1
-    else:
-        heads = int(weights.config.get("num_attention_heads") or count)
-        parts = max(part for part in range(1, count + 1) if heads % part == 0)
-    if count and weights.size / parts > min(machine.gpu_memory) * share:
+        return 1
+    heads = int(weights.config.get("num_attention_heads") or count)
+    return max(part for part in range(1, count + 1) if heads % part == 0)
+
+
+def _check_memory(weights: Weights, machine: Machine, share: float, parts: int) -> None:
+    if machine.gpu_memory and weights.size / parts > min(machine.gpu_memory) * share:
         raise WeightsError(
             f"{weights.folder}: {weights.size / _GIB:.1f} GiB of weights on {parts} x "
             f"{min(machine.gpu_memory) / _GIB:.1f} GiB of GPU memory; quantize them (python -m training.quantize)"
         )
-    return parts
 
 
 def _dtype(weights: Weights, machine: Machine) -> str:

@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 
 
 class EngineLike(Protocol):
-    """What a supervisor needs of an engine: models/engine.py's, or a test's."""
+    """What a supervisor needs of an engine: models/engine_thread.py's, or a test's."""
 
     def wait_until_ready(self, timeout: float | None = None) -> bool: ...
 

@@ -25,6 +25,7 @@ class UserModel(ShopBenchModel):
             EngineDied: vLLM could not start on these weights.
         """
         from models import engine
+        from models.engine_thread import Engine
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         found = weights.check_weights(weights.find_weights(REPOSITORY))
@@ -33,9 +34,7 @@ class UserModel(ShopBenchModel):
         chosen = settings.choose(found, engine.machine())
         tokenizer = engine.load_tokenizer(found.folder)
         warm_up = warm_up_requests(Planner(tokenizer, chosen.context))
-        super().__init__(
-            lambda: engine.Engine(chosen, behaviour.constraints, warm_up), tokenizer, chosen.context, behaviour
-        )
+        super().__init__(lambda: Engine(chosen, behaviour.constraints, warm_up), tokenizer, chosen.context, behaviour)
 
 
 def _with_run_limit(behaviour: settings.Behaviour, folder: Path) -> settings.Behaviour:

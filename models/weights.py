@@ -51,12 +51,22 @@ class Weights:
                 f"{self.folder}: {heads} attention heads cannot be split over {parts} workers; "
                 f"set SHOPBENCH_TENSOR_PARALLEL to a divisor of {heads}"
             )
-        group, width = self.group_size, self.config.get("intermediate_size")
-        if group and width and width % (group * parts):
-            raise WeightsError(
-                f"{self.folder}: intermediate_size {width} is no multiple of group {group} x tensor parallel {parts} "
-                f"= {group * parts}; pad the model before quantizing (python -m training.pad)"
-            )
+        for name, width in self._split_widths().items():
+            if self.group_size and width % (self.group_size * parts):
+                raise WeightsError(
+                    f"{self.folder}: {name} {width} is no multiple of group {self.group_size} x tensor parallel "
+                    f"{parts} = {self.group_size * parts}; pad the model before quantizing (python -m training.pad), "
+                    "or quantize it with smaller groups"
+                )
+
+    def _split_widths(self) -> dict[str, int]:
+        """Inputs of the layers that are split by rows: of the feed-forward's second and the attention's last matrix."""
+        heads, hidden = int(self.config.get("num_attention_heads") or 1), int(self.config.get("hidden_size") or 0)
+        widths = {
+            "intermediate_size": int(self.config.get("intermediate_size") or 0),
+            "attention width": heads * int(self.config.get("head_dim") or hidden // heads),
+        }
+        return {name: width for name, width in widths.items() if width}
 
 
 def check_weights(folder: str | os.PathLike[str]) -> Weights:

@@ -6,12 +6,11 @@ import os
 import random
 import signal
 import time
-from typing import Any
 
+import psutil
 import pytest
 
 from models.jobs import Request
-from models.shopbench_model import ShopBenchModel
 from models.user_config import UserModel
 from models.vocabulary import Vocabulary
 from shopbench import answers
@@ -29,14 +28,10 @@ TEXT = "Explain the product type.\nInput: toggle switch\nOutput: "
 ALL = [RETRIEVAL, RANKING, ENTITY, TEXT]
 
 
-def engine_of(model: ShopBenchModel) -> Any:
-    return model._supervisor._engine
-
-
 def test_what_the_engine_writes_lies_within_the_space(real_model: UserModel) -> None:
     planner, vocabulary = real_model._planner, Vocabulary.of(real_model._tokenizer)
     plans = [*(planner.plan(question, False) for question in ALL), planner.plan(CHOICE, True)]
-    completions = engine_of(real_model).generate([Request(plan.prompt, plan.space) for plan in plans], 60)
+    completions = real_model.engine.generate([Request(plan.prompt, plan.space) for plan in plans], 60)
     for plan, completion in zip(plans, completions, strict=True):
         assert completion.finished and completion.token_ids
         for place, token in enumerate(completion.token_ids):
@@ -47,7 +42,7 @@ def test_no_token_is_spent_on_what_the_form_fixes(real_model: UserModel) -> None
     planner = real_model._planner
     ranking, choice = planner.plan(RANKING, False), planner.plan(CHOICE, True)
     requests = [Request(plan.prompt, plan.space) for plan in (ranking, choice)]
-    lengths = [len(completion.token_ids) for completion in engine_of(real_model).generate(requests, 60)]
+    lengths = [len(completion.token_ids) for completion in real_model.engine.generate(requests, 60)]
     assert lengths == [7, 1]  # four numbers and three commas; one digit; no end tokens
 
 
@@ -63,7 +58,7 @@ def test_the_processors_follow_requests_that_change_places(real_model: UserModel
 
 def test_probabilities_of_the_options_come_back(real_model: UserModel) -> None:
     plan = real_model._planner.plan(CHOICE, True)
-    (completion,) = engine_of(real_model).generate([Request(plan.prompt, plan.space, scored=True)], 60)
+    (completion,) = real_model.engine.generate([Request(plan.prompt, plan.space, scored=True)], 60)
     shares = real_model._ballot(completion)
     assert set(shares) == {0, 1, 2}
     assert 0 < sum(shares.values()) <= 1.001
@@ -71,7 +66,7 @@ def test_probabilities_of_the_options_come_back(real_model: UserModel) -> None:
 
 
 def test_the_winners_constraints_write_digits_and_cite(real_model: UserModel) -> None:
-    engine = engine_of(real_model)
+    engine = real_model.engine
     plans = [real_model._planner.plan(question, False) for question in ALL]
     engine.constraints = "winners"
     try:
@@ -114,7 +109,7 @@ def test_a_question_longer_than_the_context_is_answered(real_model: UserModel) -
 
 def test_a_stalled_engine_makes_no_batch_late(real_model: UserModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.shopbench_model.SECONDS_PER_SAMPLE", 3.0)
-    processes = engine_of(real_model).process_ids()
+    processes = real_model.engine.process_ids()
     unfinished = real_model.stats["unfinished"]
     for process in processes:
         os.kill(process, signal.SIGSTOP)
@@ -131,11 +126,24 @@ def test_a_stalled_engine_makes_no_batch_late(real_model: UserModel, monkeypatch
     assert real_model.stats["unfinished"] == unfinished + 1
 
 
+def test_an_engine_that_hangs_is_replaced(real_model: UserModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.engine_thread._SILENCE_SECONDS", 6.0)
+    real_model.engine._slowest_step = 0.0
+    expected = real_model.batch_predict({"prompt": ALL}, False)
+    restarts, unfinished = real_model.stats["restarts"], real_model.stats["unfinished"]
+    processes = real_model.engine.process_ids()
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    assert real_model.batch_predict({"prompt": ALL * 4}, False)[: len(ALL)] == expected
+    assert real_model.stats["restarts"] == restarts + 1 and real_model.stats["unfinished"] == unfinished
+    assert not {process.pid for process in psutil.process_iter() if process.status() != "zombie"} & set(processes)
+
+
 @pytest.mark.parametrize("which", [0, -1], ids=["engine core", "worker"])
 def test_a_killed_engine_is_started_again_and_the_batch_answered(real_model: UserModel, which: int) -> None:
     expected = real_model.batch_predict({"prompt": ALL}, False)
     restarts, unfinished = real_model.stats["restarts"], real_model.stats["unfinished"]
-    os.kill(engine_of(real_model).process_ids()[which], signal.SIGKILL)
+    os.kill(real_model.engine.process_ids()[which], signal.SIGKILL)
     assert real_model.batch_predict({"prompt": ALL * 4}, False)[: len(ALL)] == expected
     assert real_model.stats["restarts"] == restarts + 1
     assert real_model.stats["unfinished"] == unfinished

@@ -65,6 +65,14 @@ def test_one_big_gpu_takes_it_alone() -> None:
     assert (settings.tensor_parallel, settings.dtype) == (1, "bfloat16")
 
 
+def test_more_workers_than_gpus_are_spread_over_a_ray_cluster() -> None:
+    settings = chosen(PADDED, 100, FOUR_T4, SHOPBENCH_TENSOR_PARALLEL="8")
+    assert (settings.tensor_parallel, settings.ray) == (8, True)
+    assert not chosen(PADDED, 38.7, FOUR_T4).ray
+    with pytest.raises(WeightsError, match=r"100.0 GiB of weights on 4 x .* quantize them"):
+        chosen(PADDED, 100, FOUR_T4, SHOPBENCH_TENSOR_PARALLEL="4")
+
+
 def test_a_small_model_needs_one_of_four_gpus() -> None:
     assert chosen(SMOL, 0.3, FOUR_T4).tensor_parallel == 1
 
@@ -139,6 +147,12 @@ def test_groups_that_do_not_fit_the_workers_are_refused_before_the_start() -> No
     compressed = QWEN_72B | {"quantization_config": {"config_groups": {"group_0": {"weights": {"group_size": 128}}}}}
     with pytest.raises(WeightsError, match="pad the model"):
         chosen(compressed, 38.7, FOUR_T4)
+
+
+def test_groups_must_fit_the_attention_too() -> None:
+    narrow = SMOL | {"quantization_config": {"group_size": 128}, "intermediate_size": 1536}
+    with pytest.raises(WeightsError, match="attention width 576 is no multiple of group 128 x tensor parallel 1"):
+        chosen(narrow, 0.1, AVX2)
 
 
 def test_heads_that_cannot_be_split_are_refused() -> None:
