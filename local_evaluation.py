@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -160,5 +161,6 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":  # vLLM's worker processes import this file again
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends the engine's processes too, as Ctrl-C does
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     sys.exit(main())

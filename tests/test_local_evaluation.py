@@ -242,6 +242,42 @@ def test_goes_on_after_kill_9(repository: Path, tmp_path: Path, questions: Path,
     assert not list(tmp_path.glob("*.part"))
 
 
+STOPPED_MIDWAY = """
+import runpy, sys, time, types
+from tests.evaluation.fakes import FakeModel
+class Slow(FakeModel):
+    def batch_predict(self, batch, is_multiple_choice):
+        if self.calls:
+            print("asked twice", flush=True)
+            time.sleep(60)
+        return super().batch_predict(batch, is_multiple_choice)
+    def close(self):
+        print("closed", flush=True)
+sys.modules["models.user_config"] = types.SimpleNamespace(UserModel=Slow)
+sys.argv[0] = "local_evaluation.py"
+runpy.run_path("local_evaluation.py", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_ends_the_model_and_says_how_to_go_on(
+    repository: Path, tmp_path: Path, questions: Path, weights: Path, stop: signal.Signals
+) -> None:
+    arguments = ["--questions", questions, "--weights", weights, "--output", tmp_path / "results.json"]
+    command = [sys.executable, "-c", STOPPED_MIDWAY, *map(str, arguments)]
+    with subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        while run.stdout.readline() != "asked twice\n":
+            assert run.poll() is None
+        run.send_signal(stop)
+        printed, error = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert printed == "closed\n"
+    assert error.splitlines()[-1] == "interrupted: give the same command again to go on from here"
+    assert (tmp_path / "results.json.answers.part").is_file()
+    assert not (tmp_path / "results.json").exists()
+
+
 def test_help_and_bad_input_cost_no_engine(repository: Path) -> None:
     script = (
         "import sys, local_evaluation\n"
