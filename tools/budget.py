@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.runner import BadModel
+from models.engine import load_tokenizer
 from models.settings import SettingsError
 from models.weights import WeightsError, check_weights, find_weights
 from shopbench.sample import BadSample, Sample, read_samples
@@ -87,14 +87,6 @@ def batches_of_tracks(samples: Sequence[Sample], tokenizer: Any) -> dict[int, li
     return {
         number: loads(questions_of(samples, track) or samples, tokenizer, GPU_BLOCK) for number, track in TRACKS.items()
     }
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a weights folder."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def _gpus(text: str) -> tuple[Any, int]:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.engine import STEP_TOKENS
 from shopbench.tracks import SECONDS_PER_SAMPLE, Track
 from tools.devices import CASES, Device, Gpu
-from tools.roofline import BATCHED_TOKENS, Shape, step
+from tools.roofline import Shape, step
 from tools.workload import BatchLoad
 
 _QUESTION_OVERHEAD = 2e-3
@@ -78,7 +79,7 @@ def verdict(cases: Sequence[Projection]) -> str:
 
 def prefill_seconds(shape: Shape, device: Device, parts: int, load: BatchLoad) -> float:
     """Seconds until every question of a batch has its first token."""
-    steps = math.ceil(load.uncached_tokens / BATCHED_TOKENS)
+    steps = math.ceil(load.uncached_tokens / STEP_TOKENS)
     context = load.prompt_tokens / load.questions / 2
     one = step(shape, device, parts, math.ceil(load.uncached_tokens / steps), context, load.questions)
     return steps * one.seconds

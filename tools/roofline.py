@@ -22,11 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.engine import STEP_TOKENS
 from models.weights import Weights
 from tools.devices import GIB, Device
 
-BATCHED_TOKENS = 8192
-"""Most tokens in one step: vLLM's default for offline use on GPUs under 70 GiB."""
 RESERVED = 0.6 * GIB
 """CUDA context, kernels and NCCL buffers of one GPU."""
 
@@ -137,7 +136,7 @@ def plan_memory(shape: Shape, device: Device, parts: int, share: float = 0.95, s
     half, and float32 logits of all sequences.
     """
     widest = max(3 * shape.intermediate, shape.head_dim * (2 * shape.heads + 2 * shape.kv_heads)) / parts
-    activations = BATCHED_TOKENS * (3 * shape.hidden + widest) * shape.value_bytes
+    activations = STEP_TOKENS * (3 * shape.hidden + widest) * shape.value_bytes
     return MemoryPlan(
         capacity=device.memory * share,
         weights=shape.weight_bytes / parts,

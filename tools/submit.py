@@ -23,6 +23,7 @@ from tools.git import GitError
 from tools.push import send
 from tools.roofline import UnknownShape
 from tools.submission import Check, Submission, SubmitError, manifest_text, read_manifest, tag_of
+from training.files import TrainingError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -90,7 +91,7 @@ def problems_of(check: Check, submission: Submission) -> list[str]:
     try:
         for problem in check.problems(submission):
             found.append(problem)
-    except (WeightsError, SettingsError, UnknownShape, BadSample, GitError, SubmitError) as error:
+    except (WeightsError, SettingsError, UnknownShape, BadSample, GitError, SubmitError, TrainingError) as error:
         found.append(str(error))
     except (OSError, ValueError) as error:
         found.append(f"cannot be checked ({type(error).__name__}: {error}); see the file named")

@@ -5,35 +5,38 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from models.engine import load_tokenizer
 from models.settings import Machine, choose
 from models.weights import check_weights
 from shopbench.prompts import prompt_hash
 from shopbench.sample import read_samples
-from tools.budget import batches_of_tracks, load_tokenizer
+from tools.budget import batches_of_tracks
 from tools.budget_report import Target, verdicts
 from tools.devices import GIB, GPUS
 from tools.roofline import Shape, plan_memory
 from tools.submission import Submission
+from training.files import TrainingError
 
 EVALUATOR_GPU, EVALUATOR_GPUS = GPUS["T4"], 4
 _SERVED = {".safetensors", ".json", ".jinja", ".txt", ".md", ".model"}
-_LONGEST = 3072
 
 
 def whole(submission: Submission) -> Iterator[str]:
     """Every shard is there and as long as its header says, and the index names what the shards hold."""
+    from training.tensors import stored  # here and below: torch takes seconds, and --help needs none of it
+
     weights = check_weights(submission.weights)
     held: dict[str, set[str]] = {}
     for file in sorted(weights.folder.glob("*.safetensors")):
-        header, data_bytes = read_header(file)
-        tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-        end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-        if end != data_bytes:
-            yield f"{file}: holds {data_bytes} bytes of tensors, its header says {end}; copy it again"
-        if not tensors:
-            yield f"{file}: holds no tensor; copy it again"
+        held[file.name] = set()
+        try:
+            tensors = stored(file)
+        except TrainingError as error:
+            yield str(error)
+            continue
+        if max((tensor.start + tensor.size for tensor in tensors.values()), default=0) != file.stat().st_size:
+            yield f"{file}: holds other data than its header says; copy it again"
         held[file.name] = set(tensors)
     index = weights.folder / "model.safetensors.index.json"
     if index.exists():
@@ -57,26 +60,22 @@ def _index_problems(index: Path, held: dict[str, set[str]]) -> Iterator[str]:
         yield f"{index}: {len(lost)} tensors are not in their shards ({lost[0]} first); copy the weights again"
 
 
-def read_header(file: Path) -> tuple[dict[str, Any], int]:
-    """A safetensors file's header, and the bytes that follow it."""
-    with open(file, "rb") as content:
-        length = int.from_bytes(content.read(8), "little")
-        return json.loads(content.read(length)), file.stat().st_size - 8 - length
-
-
 def finite_scales(submission: Submission) -> Iterator[str]:
     """No scale of a quantized weight is infinite or not a number."""
     import torch
-    from safetensors import safe_open
 
-    seen = 0
-    for file in sorted(check_weights(submission.weights).folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as tensors:
-            for name in (name for name in tensors.keys() if name.endswith(("scales", "_scale"))):  # noqa: SIM118
-                seen += 1
-                if not torch.isfinite(tensors.get_tensor(name)).all():
-                    yield f"{file}: {name} is not finite; quantize again: python -m training.quantize"
-    if not seen:
+    from training.tensors import stored
+
+    scales = [
+        tensor
+        for file in sorted(check_weights(submission.weights).folder.glob("*.safetensors"))
+        for name, tensor in stored(file).items()
+        if name.endswith(("scales", "_scale"))
+    ]
+    for tensor in scales:
+        if not torch.isfinite(tensor.load()).all():
+            yield f"{tensor.path}: {tensor.name} is not finite; quantize again: python -m training.quantize"
+    if not scales:
         yield f"{submission.weights}: has no scales to look at; quantize: python -m training.quantize"
 
 

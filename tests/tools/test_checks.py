@@ -64,6 +64,11 @@ def cut(root: Path) -> None:
     os.truncate(file, file.stat().st_size - 100)
 
 
+def lengthen(root: Path) -> None:
+    with open(weights(root) / "model.safetensors", "ab") as file:
+        file.write(bytes(100))
+
+
 def big_plain_file(root: Path) -> None:
     (root / "data" / "big.bin").write_bytes(os.urandom(10_100_000))
     commit(root, "Add a big file")
@@ -104,7 +109,8 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
     ),
     "no weights": ("whole", lambda root: remove(weights(root) / "model.safetensors"), "no *.safetensors file", "only"),
     "a pointer": ("whole", pointer, "is a Git LFS pointer", "git lfs pull"),
-    "a file cut short": ("whole", cut, "bytes of tensors, its header says", "copy it again"),
+    "a file cut short": ("whole", cut, "is no whole safetensors file", "fetch it again"),
+    "a file with a tail": ("whole", lengthen, "holds other data than its header says", "copy it again"),
     "a missing shard": ("whole", lambda root: two_shards(root, lost="model-3.safetensors"), "is missing", "copy it"),
     "a tensor that is elsewhere": (
         "whole",
