@@ -45,11 +45,12 @@ def esci(folder: Path, locales: tuple[str, ...] = ("us", "es", "jp")) -> None:
     for locale in locales:
         for number in range(60):
             thing, color = THINGS[number % 10], COLORS[number % 6]
+            name = f"{color} {thing} {number}"
             products.append(
                 {
                     "product_id": f"P{number}",
                     "product_title": f"{color} {thing} number {number} ({locale})",
-                    "product_description": f"<p>{color} {thing} {number}, the pride of our shop &amp; built to last for years</p>",
+                    "product_description": f"<p>{name}, the pride of our shop &amp; built to last for many years</p>",
                     "product_bullet_point": "\n".join(
                         f"{part} of {color} {thing} {number}" for part in ("Handle", "Colour", "Weight", "Warranty")
                     ),

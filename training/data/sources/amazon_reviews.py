@@ -41,7 +41,7 @@ _REVIEWS_2023 = {
     "timestamp": "BIGINT",
     "helpful_vote": "BIGINT",
 }
-_REVIEWS_2018 = {
+REVIEWS_2018 = {
     "overall": "DOUBLE",
     "summary": "VARCHAR",
     "reviewText": "VARCHAR",
@@ -56,12 +56,15 @@ _META_2023 = {
     "main_category": "VARCHAR",
     "categories": "VARCHAR[]",
 }
-_META_2018 = {
+META_2018 = {
     "asin": "VARCHAR",
     "title": "VARCHAR",
     "main_cat": "VARCHAR",
     "category": "VARCHAR[]",
     "also_buy": "VARCHAR[]",
+    "also_view": "VARCHAR[]",
+    "similar_item": "VARCHAR",
+    "brand": "VARCHAR",
 }
 
 RATINGS = (
@@ -86,7 +89,7 @@ def open_reviews(connection: Connection, sources: Path, sample_by: str) -> None:
     Args:
         sample_by: "item" or "person": what is sampled where the files are larger than READ_BYTES.
     """
-    paths = [path for path in _files(sources) if not _is_meta(path)]
+    paths = [path for path in review_files(sources) if not is_meta(path)]
     if not paths:
         raise FileNotFoundError(
             f"{sources}: no reviews under amazon_reviews_2023/ or amazon_reviews_2018/; get them with: "
@@ -94,7 +97,9 @@ def open_reviews(connection: Connection, sources: Path, sample_by: str) -> None:
         )
     size = sum(Path(path).stat().st_size * (3 if path.endswith((".gz", ".parquet")) else 1) for path in paths)
     share = min(1000, max(1, READ_BYTES * 1000 // size))
-    parts = " UNION ALL ".join(f"SELECT {quoted(_kind(path))} AS kind, * FROM ({_review_part(path)})" for path in paths)
+    parts = " UNION ALL ".join(
+        f"SELECT {quoted(kind_of(path))} AS kind, * FROM ({_review_part(path)})" for path in paths
+    )
     connection.execute(
         f"""CREATE VIEW reviews AS SELECT md5(item || person || coalesce(text, '') || seconds) AS id, *
             FROM ({parts}) WHERE item <> '' AND person <> '' AND rating BETWEEN 1 AND 5 AND length(text) >= 20
@@ -104,8 +109,8 @@ def open_reviews(connection: Connection, sources: Path, sample_by: str) -> None:
 
 def open_items(connection: Connection, sources: Path) -> None:
     """Make the view `items` (item, title, type, kind, also): products with a title; the type is the last category."""
-    paths = [path for path in _files(sources) if _is_meta(path)]
-    parts = [f"SELECT {quoted(_kind(path))} AS kind, * FROM ({_item_part(path)})" for path in paths]
+    paths = [path for path in review_files(sources) if is_meta(path)]
+    parts = [f"SELECT {quoted(kind_of(path))} AS kind, * FROM ({_item_part(path)})" for path in paths]
     parts.append("SELECT '' AS kind, '' AS item, '' AS title, '' AS main, []::VARCHAR[] AS path, []::VARCHAR[] AS also")
     # Categories of 2018 have selling points and broken HTML among them; titles have scripts.
     connection.execute(
@@ -117,7 +122,8 @@ def open_items(connection: Connection, sources: Path) -> None:
     )
 
 
-def _files(sources: Path) -> list[str]:
+def review_files(sources: Path) -> list[str]:
+    """The files of reviews and metadata, of both years."""
     found = files(
         sources,
         *(
@@ -130,11 +136,12 @@ def _files(sources: Path) -> list[str]:
     return [path for path in found if "user_histories" not in path]
 
 
-def _is_meta(path: str) -> bool:
+def is_meta(path: str) -> bool:
+    """Whether a file holds metadata (else reviews)."""
     return any("meta_" in part for part in Path(path).parts[-3:])
 
 
-def _kind(path: str) -> str:
+def kind_of(path: str) -> str:
     """The category that a file is of: "all beauty" for raw_review_All_Beauty/full-0.parquet or All_Beauty_5.json.gz."""
     part = Path(path).parent.name if path.endswith(".parquet") else Path(path).name.split(".")[0]
     name = re.sub(r"^(raw_)?(reviews?|meta)_|_5$", "", part)
@@ -149,7 +156,7 @@ def _review_part(path: str) -> str:
     if "amazon_reviews_2018" in path:
         return f"""SELECT asin AS item, reviewerID AS person, overall::INT AS rating, summary AS title,
             reviewText AS text, coalesce(TRY_CAST(replace(vote, ',', '') AS BIGINT), 0) AS votes,
-            coalesce(unixReviewTime, 0) AS seconds FROM {_scan(path, _REVIEWS_2018)}"""
+            coalesce(unixReviewTime, 0) AS seconds FROM {_scan(path, REVIEWS_2018)}"""
     return f"""SELECT parent_asin AS item, user_id AS person, rating::INT AS rating, title, text,
         coalesce(helpful_vote, 0) AS votes, coalesce("timestamp", 0) // 1000 AS seconds
         FROM {_scan(path, _REVIEWS_2023)}"""
@@ -158,7 +165,7 @@ def _review_part(path: str) -> str:
 def _item_part(path: str) -> str:
     if "amazon_reviews_2018" in path:
         return f"""SELECT asin AS item, title, nullif(main_cat, '') AS main, category AS path, also_buy AS also
-            FROM {_scan(path, _META_2018)}"""
+            FROM {_scan(path, META_2018)}"""
     return f"""SELECT parent_asin AS item, title, nullif(main_category, '') AS main, categories AS path,
         []::VARCHAR[] AS also FROM {_scan(path, _META_2023)}"""
 

@@ -7,7 +7,7 @@ product_color, product_locale): 2.6 million judgments of 130,000 queries, 1.8 mi
 `tasksource/esci` holds both joined, with labels as words and the split in the file's name; JSON-lines slices
 of either layout are read too. All lie under `esci/` in the sources folder.
 
-Only the train split is used: ECInstruct's and ESCI's own test sets come from the other one.
+Table 7's tasks use the train split only: ECInstruct's and ESCI's own test sets come from the other one.
 
 Gains of a ranking are ESCI's (and ShopBench's): E 1, S 0.1, C 0.01, I 0.
 """
@@ -28,13 +28,13 @@ FIRST_CHUNK, LARGEST_CHUNK = 25_000, 100_000
 """Groups whose product texts are joined at once: a limit of 10,000 samples is met by one pass over the products."""
 
 _PRODUCT_FIELDS = ("product_title", "product_description", "product_bullet_point", "product_brand")
-_JUDGED_FIELDS = ("query", "product_id", "product_locale", "esci_label", "split")
+_JUDGED_FIELDS = ("query", "product_id", "product_locale", "esci_label", "small_version", "split")
 _SLICE_COLUMNS = dict.fromkeys((*_JUDGED_FIELDS, *_PRODUCT_FIELDS, "product_text"), "VARCHAR")
 _TITLE_OF_TEXT = 120  # a slice with all text in one field: its beginning stands for the title
 
 
-def open_tables(connection: Connection, sources: Path) -> None:
-    """Make the views `judged` (locale, query, product_id, label) and `products` (locale, product_id, texts)."""
+def open_tables(connection: Connection, sources: Path, split: str = "train") -> None:
+    """Make the views `judged` (locale, query, product_id, label, small) and `products` (locale, product_id, texts)."""
     examples = files(sources, "esci/**/*examples*.parquet")
     if examples:
         products = need_files(sources, "esci", "esci/**/*products*.parquet")
@@ -42,11 +42,11 @@ def open_tables(connection: Connection, sources: Path) -> None:
         connection.execute(f"CREATE VIEW raw_products AS SELECT * FROM read_parquet({quoted(products)})")
         need_columns(connection, "raw_judged", examples[0], *_JUDGED_FIELDS)
         need_columns(connection, "raw_products", products[0], "product_id", "product_locale", *_PRODUCT_FIELDS)
-        _views(connection, judged="raw_judged", products="raw_products")
+        _views(connection, judged="raw_judged", products="raw_products", split=split)
         return
-    joined = files(sources, "esci/**/train-*.parquet")
+    joined = files(sources, f"esci/**/{split}-*.parquet")
     if joined:
-        connection.execute(f"CREATE VIEW joined AS SELECT *, 'train' AS split FROM read_parquet({quoted(joined)})")
+        connection.execute(f"CREATE VIEW joined AS SELECT *, '{split}' AS split FROM read_parquet({quoted(joined)})")
         need_columns(connection, "joined", joined[0], *_JUDGED_FIELDS, *_PRODUCT_FIELDS)
     else:
         # Only slices with product text: a judgment without a title makes no question.
@@ -59,15 +59,15 @@ def open_tables(connection: Connection, sources: Path) -> None:
                     coalesce(esci_label, CASE WHEN filename LIKE '%exact%' THEN 'E' END) AS esci_label)
                 FROM {json_scan(slices, _SLICE_COLUMNS)}"""
         )
-    _views(connection, judged="joined", products="joined")
+    _views(connection, judged="joined", products="joined", split=split)
 
 
-def _views(connection: Connection, judged: str, products: str) -> None:
+def _views(connection: Connection, judged: str, products: str, split: str) -> None:
     connection.execute(
         f"""CREATE VIEW judged AS SELECT DISTINCT product_locale AS locale, trim(query) AS query, product_id,
-                upper(left(esci_label, 1)) AS label
+                upper(left(esci_label, 1)) AS label, coalesce(small_version::INT, 1) = 1 AS small
             FROM {judged}
-            WHERE coalesce(split, 'train') = 'train' AND trim(query) <> '' AND product_id IS NOT NULL
+            WHERE coalesce(split, 'train') = '{split}' AND trim(query) <> '' AND product_id IS NOT NULL
                 AND upper(left(esci_label, 1)) IN ('E', 'S', 'C', 'I')"""
     )
     once = "" if products == "raw_products" else "QUALIFY row_number() OVER (PARTITION BY locale, product_id) = 1"

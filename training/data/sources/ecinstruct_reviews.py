@@ -1,0 +1,198 @@
+"""ECInstruct's tasks built from Amazon Reviews 2018 as paper 001 (appendix A.1.2, A.2) does: PRP, SA, SR.
+
+Electronics, Home and Kitchen, Sports and Outdoors are in domain, a third each; Tools and Home Improvement is out of
+domain (a test set only). Where none of the three is in the folder, whatever is there stands in for them. Products
+and reviews are split 8:1:1 by a hash; SR tests on the last purchase of a user, validates on the last but one and
+trains on the one before. The schema is in amazon_reviews.py.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from training.data.ecinstruct_wordings import built_row, digest, lettered
+from training.data.formats import DataTask, Row
+from training.data.options import one_line
+from training.data.reading import Connection, database, json_scan, quoted, stream
+from training.data.sources.amazon_reviews import (
+    LICENCE,
+    META_2018,
+    REVIEWS_2018,
+    is_meta,
+    kind_of,
+    review_files,
+)
+from training.data.sources.ecinstruct import EXAMPLES, PRP, SA, SR, as_published
+
+IN_DOMAIN = ("electronics", "home and kitchen", "sports and outdoors")
+OUT_OF_DOMAIN = "tools and home improvement"
+SPLITS = {"train": "BETWEEN 0 AND 7", "val": "= 8", "test": "= 9"}
+
+RELATIONS = (
+    "Who buys product 1 may buy product 2 as well.",
+    "Who looks at product 1 may look at product 2 as well.",
+    "Product 1 and product 2 are similar.",
+)
+SENTIMENTS = ("very positive", "positive", "neutral", "negative", "very negative")
+SHORTEST_REVIEW = 10  # words
+LONGEST_HISTORY, SHOWN_WORDS, CANDIDATES, CORE = 50, 25, 20, 5
+
+
+def _open(connection: Connection, sources: Path, ood: bool) -> None:
+    """Make the tables `items18` and `reviews18` of the wanted domain."""
+    paths = [path for path in review_files(sources) if "amazon_reviews_2018" in path]
+    kinds = {kind_of(path) for path in paths}
+    wanted = {OUT_OF_DOMAIN} if ood else (kinds & set(IN_DOMAIN)) or kinds - {OUT_OF_DOMAIN}
+    chosen = [path for path in paths if kind_of(path) in wanted]
+    if not chosen:
+        raise FileNotFoundError(
+            f"{sources}: no amazon_reviews_2018/ files of {', '.join(sorted(wanted)) or 'any category'}; get them "
+            "with: python -m training.data.download amazon_reviews_2018"
+        )
+    for name, columns, meta in (("items18", META_2018, True), ("reviews18", REVIEWS_2018, False)):
+        fields = ", ".join(f'"{field}"' for field in columns)
+        parts = [
+            f"SELECT {quoted(kind_of(path))} AS kind, {fields} FROM {json_scan([path], columns)}"
+            for path in chosen
+            if is_meta(path) == meta
+        ]
+        empty = ", ".join(f'NULL::{kind} AS "{field}"' for field, kind in columns.items())
+        parts.append(f"SELECT '' AS kind, {empty} WHERE false")
+        connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
+
+
+def relation_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+    """PRP rows in the published form: pairs of titles in one relation only (also buy, also view, similar)."""
+    options = lettered(list(RELATIONS))
+    with database() as connection:
+        _open(connection, sources, ood)
+        connection.execute(
+            """CREATE TABLE titled AS SELECT kind, asin, any_value(title ORDER BY title) AS title FROM items18
+                WHERE length(title) BETWEEN 5 AND 400 AND NOT contains(title, 'getTime') GROUP BY kind, asin"""
+        )
+        connection.execute(
+            """CREATE TABLE related AS
+                WITH named AS (
+                    SELECT kind, asin, unnest(also_buy) AS other, 0 AS relation FROM items18
+                    UNION ALL SELECT kind, asin, unnest(also_view), 1 FROM items18
+                    UNION ALL SELECT kind, asin,
+                        unnest(regexp_extract_all(similar_item, 'asin[=/:" ]*([0-9A-Z]{10})', 1)), 2 FROM items18),
+                pairs AS (SELECT DISTINCT a.kind, relation,
+                        least(a.title, b.title) AS first, greatest(a.title, b.title) AS second
+                    FROM named n JOIN titled a ON a.kind = n.kind AND a.asin = n.asin
+                    JOIN titled b ON b.kind = n.kind AND b.asin = n.other WHERE a.title <> b.title)
+                SELECT kind, first, second, any_value(relation) AS relation FROM pairs
+                GROUP BY ALL HAVING count(*) = 1"""
+        )
+        found = stream(
+            connection,
+            f"""SELECT first, second, relation FROM (SELECT *, row_number() OVER (PARTITION BY kind
+                    ORDER BY md5_number_lower(first || '|' || second), first, second) AS turn FROM related
+                    WHERE md5_number_lower('split ' || first || second) % 10 {SPLITS[split]})
+                ORDER BY turn, kind""",
+        )
+        for row in found:
+            given = {"Product 1:": one_line(row["first"]), "Product 2:": one_line(row["second"])}
+            key = f"{row['first']}|{row['second']}"
+            yield built_row(PRP, key, split, given, options, chr(ord("A") + row["relation"]), ood)
+
+
+def sentiment_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+    """SA rows in the published form: reviews of ten words or more; five stars are very positive."""
+    options = lettered(list(SENTIMENTS))
+    with database() as connection:
+        _open(connection, sources, ood)
+        found = stream(
+            connection,
+            f"""SELECT text, stars FROM (
+                    SELECT kind, reviewText AS text, min(overall)::INT AS stars,
+                        row_number() OVER (PARTITION BY kind ORDER BY md5_number_lower(reviewText), reviewText) AS turn
+                    FROM reviews18 WHERE len(string_split(trim(reviewText), ' ')) >= {SHORTEST_REVIEW}
+                        AND overall BETWEEN 1 AND 5 AND md5_number_lower('split ' || reviewText) % 10 {SPLITS[split]}
+                    GROUP BY kind, reviewText HAVING count(DISTINCT overall) = 1)
+                ORDER BY turn, kind""",
+        )
+        for row in found:
+            yield built_row(SA, row["text"], split, row["text"], options, options[5 - row["stars"]], ood)
+
+
+def next_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+    """SR rows in the published form: a user's purchases in order, and twenty options for the next one."""
+    held_back = {"test": 1, "val": 2, "train": 3}[split]
+    with database() as connection:
+        _open(connection, sources, ood)
+        _five_core(connection)
+        texts = dict(connection.execute("SELECT asin, min(text) FROM described GROUP BY asin").fetchall())
+        pool = sorted(texts.values())
+        found = stream(
+            connection,
+            f"""SELECT person, list_slice(list(asin ORDER BY seconds, asin), 1, {LONGEST_HISTORY}) AS items FROM core
+                GROUP BY person HAVING count(*) > {held_back} ORDER BY md5_number_lower(person), person""",
+        )
+        for row in found:
+            bought = [texts[item] for item in row["items"]]
+            history, target = bought[: len(bought) - held_back], bought[len(bought) - held_back]
+            rng = random.Random(digest(f"{row['person']} {split}"))
+            others = [text for text in rng.sample(pool, min(len(pool), 2 * CANDIDATES)) if text not in bought]
+            if len(others) < CANDIDATES - 1 or not history:
+                continue
+            options = others[: CANDIDATES - 1]
+            place = rng.randrange(CANDIDATES)
+            options.insert(place, target)
+            given = str([f"{_ordinal(number)}: {text}" for number, text in enumerate(history, 1)])
+            key = f"{digest(row['person'])} {split}"
+            yield built_row(SR, key, split, given, lettered(options), chr(ord("A") + place), ood)
+
+
+def _five_core(connection: Connection) -> None:
+    """Make `described` (asin, text: title, category and brand, cut to 25 words) and `core` (person, asin, seconds).
+
+    Every person and product of `core` occurs five times or more; who does not is dropped until nobody is.
+    """
+    connection.execute(
+        f"""CREATE TABLE described AS SELECT asin, array_to_string(list_slice(string_split(regexp_replace(
+                concat_ws('. ', title, array_to_string(list_slice(category, 1, 2), '. '), nullif(brand, '')),
+                '\\s+', ' ', 'g'), ' '), 1, {SHOWN_WORDS}), ' ') AS text
+            FROM items18 WHERE length(title) >= 5 AND NOT contains(title, 'getTime')"""
+    )
+    connection.execute(
+        """CREATE TABLE core AS SELECT reviewerID AS person, asin, min(unixReviewTime) AS seconds
+            FROM reviews18 WHERE asin IN (SELECT asin FROM described) GROUP BY ALL"""
+    )
+    size = -1
+    while size != (size := connection.execute("SELECT count(*) FROM core").fetchall()[0][0]):
+        for key in ("person", "asin"):
+            connection.execute(
+                f"DELETE FROM core WHERE {key} IN (SELECT {key} FROM core GROUP BY {key} HAVING count(*) < {CORE})"
+            )
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 < number < 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _task(task: str, rows: Callable[[Path], Iterator[Row]], domain: str) -> DataTask:
+    name = f"ecinstruct_built_{task.lower()}"
+    return DataTask(
+        name=name,
+        rows=rows,
+        to_sample=as_published(name),
+        example=EXAMPLES[task],
+        row_id=lambda row: row["id"],
+        group=lambda row: row["input"],
+        licence=LICENCE,
+        shareable=False,
+        domain=domain,
+        limit=10_000,
+        tags=("ecinstruct_source",),
+    )
+
+
+TASKS = (
+    _task(PRP, relation_rows, "knowledge"),
+    _task(SA, sentiment_rows, "concepts"),
+    _task(SR, next_rows, "behaviour"),
+)
