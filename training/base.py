@@ -8,31 +8,13 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from training.files import TrainingError, shards
-
-FOLDERS = Path(__file__).resolve().parent.parent / "weights" / "base"
+from training.files import TrainingError
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] + '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Answer: ' }}{% endif %}"
 )
 """For bases that bring no chat template (BLOOMZ, Phi-2); saved with the weights, so inference uses it too."""
-
-
-def base_folder(name: str, given: Path | None) -> Path:
-    """Where the base model is: `given`, else weights/base/<last part of its Hub name, lower case>.
-
-    Raises:
-        TrainingError: the folder is missing or holds no complete model.
-    """
-    folder = given or FOLDERS / name.split("/")[-1].lower()
-    if not (folder / "config.json").is_file():
-        remedy = f"download {name} into it (huggingface-cli download {name} --local-dir {folder})"
-        if name == "HuggingFaceTB/SmolLM2-135M-Instruct":
-            remedy = "make it: python -m tools.embedded_model"
-        raise TrainingError(f"{folder}: holds no model; {remedy}, or give --base")
-    shards(folder)
-    return folder
 
 
 def load_config(folder: Path) -> Any:

@@ -1,7 +1,6 @@
 """Files of the offline stages: whole or not at all, checked before the long work, described by a provenance.json.
 
-Used by finetune, merge, pad and quantize. Weights are compared by `fingerprint`, which reads a little of every
-tensor: a 150 GB model is known in seconds, however it was cut into shards.
+Used by finetune, merge, pad and quantize.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 PROVENANCE = "provenance.json"
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 
 class TrainingError(Exception):
@@ -26,30 +24,47 @@ class TrainingError(Exception):
 
 
 @contextmanager
-def staged(output: Path, needed: int = 0) -> Iterator[Path]:
+def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) -> Iterator[Path]:
     """A folder to write into, renamed to `output` when the block ends well and deleted when it does not.
 
     Args:
         needed: bytes that will be written; TrainingError at once if the disk has fewer.
+        resume: what the content follows from; what a killed run with the same facts has written is then found again.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise TrainingError(f"{output}: exists; delete it or give another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(output.parent).free
-    if free < needed:
-        raise TrainingError(f"{output}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; make room")
     beside = output.with_name(f".{output.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
+    facts = beside / "facts.json"
+    if resume is None or not facts.is_file() or json.loads(facts.read_text(encoding="utf-8") or "0") != resume:
+        shutil.rmtree(beside, ignore_errors=True)
+    free = shutil.disk_usage(output.parent).free
+    written = sum(file.stat().st_size for file in beside.glob("*"))
+    if free + written < needed:
+        raise TrainingError(f"{output}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; make room")
+    beside.mkdir(exist_ok=True)
     try:
+        write_json(facts, resume)
         yield beside
+        facts.unlink()
         if output.exists():
             output.rmdir()
         os.replace(beside, output)
     except OSError as error:
-        raise TrainingError(f"{output}: cannot be written ({error.strerror or error}); make room or choose another")
+        problem = f"{output}: cannot be written ({error.strerror or error}); make room or choose another"
+        raise TrainingError(problem) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+NOT_COPIED = (".safetensors", ".bin", ".index.json", ".gguf", PROVENANCE)
+
+
+def copy_beside(source: Path, folder: Path) -> None:
+    """Copy what stands beside the weights: configuration, tokenizer, licence, model card."""
+    for file in source.iterdir():
+        if file.is_file() and not file.name.endswith(NOT_COPIED) and not file.name.startswith("."):
+            shutil.copyfile(file, folder / file.name)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -87,26 +102,20 @@ def shards(folder: Path) -> list[Path]:
     return files
 
 
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over name, type, shape and first row of every tensor of a model folder."""
-    rows: dict[str, bytes] = {}
-    for path in shards(folder):
-        try:
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118 - a safetensors file is no mapping
-                    tensor = file.get_slice(name)
-                    first = tensor[:1].contiguous().flatten()[:4096]
-                    facts = f"{name} {tensor.get_dtype()} {tensor.get_shape()}".encode()
-                    rows[name] = facts + first.view(dtype=_bytes()).numpy().tobytes()
-        except SafetensorError as error:
-            raise TrainingError(f"{path}: no readable safetensors file ({error}); fetch it again") from None
-    return hashlib.sha256(b"\n".join(rows[name] for name in sorted(rows))).hexdigest()
+def base_folder(name: str, given: Path | None) -> Path:
+    """Where the base model is: `given`, else weights/base/<last part of its Hub name, lower case>.
 
-
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8
+    Raises:
+        TrainingError: the folder is missing or holds no complete model.
+    """
+    folder = given or WEIGHTS / "base" / name.split("/")[-1].lower()
+    if not (folder / "config.json").is_file():
+        remedy = f"download {name} into it (huggingface-cli download {name} --local-dir {folder})"
+        if name == "HuggingFaceTB/SmolLM2-135M-Instruct":
+            remedy = "make it: python -m tools.embedded_model"
+        raise TrainingError(f"{folder}: holds no model; {remedy}, or give --base")
+    shards(folder)
+    return folder
 
 
 def file_hash(path: Path) -> str:

@@ -31,9 +31,9 @@ from trl import SFTConfig
 from shopbench.prompts import prompt_hash
 from shopbench.sample import BadSample, read_samples
 from training import lora_linear, packed_attention
-from training.base import base_folder, compute_type, load_config, load_tokenizer
+from training.base import compute_type, load_config, load_tokenizer
 from training.batches import Encoded, Packed, Padded, encode, plan
-from training.files import PROVENANCE, TrainingError, file_hash, read_json, versions, write_json
+from training.files import PROVENANCE, TrainingError, base_folder, file_hash, read_json, versions, write_json
 from training.recipes import RECIPES, Recipe, Training, recipe_named
 from training.tensors import fingerprint
 from training.trainer import AnswerTrainer, Throughput, adapt_lm_head
@@ -41,7 +41,7 @@ from training.trainer import AnswerTrainer, Throughput, adapt_lm_head
 CHECKPOINTS = "checkpoints"
 EVALUATIONS = 4
 """How often the validation loss is taken in a run."""
-VALIDATION_SAMPLES = 256
+VALIDATION_SAMPLES = 128
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def lora_config(training: Training) -> LoraConfig | None:
 def trainer_config(run: Run, updates: int) -> SFTConfig:
     """TRL's configuration of a recipe. One batch is one planned list of samples; all epochs are planned as one."""
     training, gpu, dtype = run.recipe.training, torch.cuda.is_available(), compute_type()
-    every = max(1, updates // EVALUATIONS)
+    every = -(-updates // EVALUATIONS)  # rounded up: the last one is at the last update
     return SFTConfig(
         output_dir=str(run.output / CHECKPOINTS),
         per_device_train_batch_size=1,

@@ -1,0 +1,127 @@
+"""`python -m training.pad --model DIR --output DIR`: widen the MLP with zeros until group x TP divides it.
+
+4-bit kernels store weights in groups along the inputs, and tensor parallelism cuts the down projection along its
+inputs: every part must hold whole groups. Qwen2-72B's 29568 = 231 groups of 128 cannot be cut in 4; 29696 = 58 x 512
+can. A gated MLP computes down(act(gate(x)) * up(x)) with act(0) = 0 for SiLU and GELU, so zero rows in gate and up
+and zero columns in down change nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from training.files import PROVENANCE, TrainingError, copy_beside, read_json, shards, staged, write_json
+from training.tensors import Stored, Written, fingerprint, stored, write_model
+
+GROUP, TENSOR_PARALLEL = 128, 4
+"""AWQ's group (FACTS 2) and the four T4s."""
+ROWS = ("gate_proj", "up_proj", "gate_up_proj")
+COLUMNS = "down_proj"
+ZERO_AT_ZERO = ("silu", "swish", "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_tanh", "relu")
+
+
+def padded_rows(source: Stored, halves: int, wanted: int) -> Iterator[Tensor]:
+    """Rows of gate, up (one half) or both in one (two halves), zeros after each half until it has `wanted` rows."""
+    width = source.shape[0] // halves
+    zeros = torch.zeros(wanted - width, *source.shape[1:], dtype=source.dtype)
+    for first, rows in source.rows():
+        for start in range(0, halves * width, width):
+            piece = rows[max(0, start - first) : max(0, start + width - first)]
+            if len(piece):
+                yield piece
+            if first < start + width <= first + len(rows):
+                yield zeros
+
+
+def padded_columns(source: Stored, wanted: int) -> Iterator[Tensor]:
+    """Rows of down with zeros after their last column."""
+    for _, rows in source.rows():
+        yield torch.nn.functional.pad(rows, (0, wanted - source.shape[1]))
+
+
+def plan(tensors: dict[str, Stored], width: int, wanted: int) -> list[Written]:
+    """The tensors of one shard after padding; TrainingError if an MLP tensor has another width than the config's."""
+    return [_padded(source, width, wanted) for source in tensors.values()]
+
+
+def _padded(source: Stored, width: int, wanted: int) -> Written:
+    kind = source.name.split(".")[-2] if "." in source.name else ""
+    if kind in ROWS:
+        halves = 2 if kind == "gate_up_proj" else 1
+        _check(source, 0, halves * width)
+        shape = (halves * wanted, *source.shape[1:])
+        return Written(source.name, source.dtype, shape, partial(padded_rows, source, halves, wanted))
+    if kind == COLUMNS and len(source.shape) == 2:
+        _check(source, 1, width)
+        return Written(source.name, source.dtype, (source.shape[0], wanted), partial(padded_columns, source, wanted))
+    return Written(source.name, source.dtype, source.shape, lambda: (rows for _, rows in source.rows()))
+
+
+def _check(source: Stored, axis: int, width: int) -> None:
+    if source.shape[axis] != width or not source.dtype.is_floating_point:
+        problem = f"{source.path}: {source.name} is {source.dtype} {source.shape}"
+        raise TrainingError(f"{problem}, not float with {width} along axis {axis}; pad the dense, unquantized model")
+
+
+def pad(model: Path, output: Path, multiple: int) -> tuple[int, int]:
+    """Write the padded model folder; return intermediate_size before and after.
+
+    Raises:
+        TrainingError: no gated MLP, quantized weights, another width than the configuration's, a full disk.
+    """
+    config = read_json(model / "config.json", "model configuration")
+    width, activation = config.get("intermediate_size"), config.get("hidden_act", config.get("hidden_activation"))
+    if not isinstance(width, int) or config.get("quantization_config"):
+        raise TrainingError(f"{model}: has no float MLP with an intermediate_size; pad before quantizing")
+    wanted = -(-width // multiple) * multiple
+    found = {file.name: stored(file) for file in shards(model)}
+    names = [name for tensors in found.values() for name in tensors]
+    if not any(f"{COLUMNS}.weight" in name for name in names) or not any("gate" in name for name in names):
+        raise TrainingError(
+            f"{model}: {config.get('model_type')} has no gated MLP (gate, up, down); nothing can be padded"
+        )
+    if activation not in ZERO_AT_ZERO:
+        raise TrainingError(f"{model}: activation {activation!r} is not known to keep zeros zero; it cannot be padded")
+    plans = {name: plan(tensors, width, wanted) for name, tensors in found.items()}
+    needed = sum(tensor.size for tensors in plans.values() for tensor in tensors)
+    made_of = read_json(model / PROVENANCE, "provenance") if (model / PROVENANCE).is_file() else {}
+    facts = {**made_of, "padded": {"from": width, "to": wanted, "multiple": multiple, "source": fingerprint(model)}}
+    with staged(output, needed, facts) as folder, tqdm(total=needed, unit="B", unit_scale=True, desc="padding") as bar:
+        write_model(folder, plans, bar.update)
+        copy_beside(model, folder)
+        write_json(folder / "config.json", {**config, "intermediate_size": wanted})
+        write_json(folder / PROVENANCE, facts)
+    return width, wanted
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; a problem is one line and status 1."""
+    parser = argparse.ArgumentParser(prog="python -m training.pad", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--model", required=True, type=Path, help="folder of the float model")
+    parser.add_argument("--output", required=True, type=Path, help="folder for the result")
+    parser.add_argument(
+        "--group", type=int, default=GROUP, help="group size of the quantization (default: %(default)s)"
+    )
+    parser.add_argument("--tp", type=int, default=TENSOR_PARALLEL, help="tensor parallel size (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    try:
+        if given.group < 1 or given.tp < 1:
+            raise TrainingError("--group and --tp must be at least 1")
+        before, after = pad(given.model, given.output, given.group * given.tp)
+    except (TrainingError, OSError) as error:
+        print(f"pad: {error}", file=sys.stderr)
+        return 1
+    print(f"{given.output}: intermediate_size {before} -> {after}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
