@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from shopbench.classify import classify
+from shopbench.tasks import TaskType
 from training.data.ecinstruct_wordings import INSTRUCTIONS, unseen
 from training.data.formats import Row
 from training.data.sources import (
@@ -164,6 +166,14 @@ def test_built_rows_make_samples_like_published_ones(task: str, raw: Path) -> No
     sample = all_tasks()[name].to_sample(row, random.Random(0))
     assert sample is not None and sample.output_field == row["output"]
     assert sample.input_field.startswith(row["instruction"]) and row["input"] in sample.input_field
+
+
+@pytest.mark.parametrize("task", BUILT)
+def test_every_instruction_is_read_as_a_request_for_text(task: str) -> None:
+    assert len(set(INSTRUCTIONS[task])) == 6
+    for instruction in INSTRUCTIONS[task]:
+        question = ecinstruct.render({**EXAMPLES[task], "instruction": instruction})
+        assert classify(question, False).task_type is TaskType.GENERATION, question
 
 
 def test_a_pair_in_two_relations_is_dropped(raw: Path) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 from shopbench.sample import Sample
@@ -80,15 +81,24 @@ def also_rows(sources: Path) -> Iterator[Row]:
 def _also_bought(sources: Path) -> Iterator[Row]:
     with database() as connection:
         open_also(connection, sources)
-        yield from stream(
-            connection,
-            """WITH named AS (SELECT item, min(title) AS title, min(kind) AS kind FROM sold GROUP BY item),
-                pairs AS (SELECT DISTINCT a.item AS id, n.title, n.kind, o.title AS other
-                    FROM also a JOIN named n USING (item) JOIN named o ON o.item = a.other
-                    WHERE lower(n.title) <> lower(o.title))
-                SELECT id, title, kind, list_slice(list(other ORDER BY md5_number_lower(other), other), 1, 8) AS also
-                FROM pairs GROUP BY id, title, kind HAVING count(*) >= 3 ORDER BY md5_number_lower(id), id""",
+        connection.execute(
+            "CREATE TABLE named AS SELECT item, min(title) AS title, min(kind) AS kind FROM sold GROUP BY item"
         )
+        found = stream(
+            connection,
+            """WITH pairs AS (SELECT DISTINCT item, other FROM also WHERE other IN (SELECT item FROM named)),
+                few AS (SELECT *, row_number() OVER (PARTITION BY item ORDER BY md5_number_lower(other), other) AS turn
+                    FROM pairs QUALIFY turn <= 12)
+                SELECT f.item AS id, n.title, n.kind, o.title AS other
+                FROM few f JOIN named n USING (item) JOIN named o ON o.item = f.other
+                ORDER BY md5_number_lower(f.item), f.item, f.turn""",
+        )
+        for _, members in groupby(found, key=lambda row: row["id"]):
+            product, *rest = list(members)
+            titles = dict.fromkeys(row["other"] for row in (product, *rest))
+            titles.pop(product["title"], None)
+            if len(titles) >= 3:
+                yield {**{key: product[key] for key in ("id", "title", "kind")}, "also": list(titles)[:8]}
 
 
 def complement_rows(sources: Path) -> Iterator[Row]:
