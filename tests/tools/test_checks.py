@@ -214,7 +214,7 @@ def test_a_broken_repository_gets_the_problem_and_its_remedy(small: Path, case: 
         ({"hidden_size": 8192, "num_attention_heads": 64, "intermediate_size": 450}, "fits", "pad the model"),
         ({"num_hidden_layers": 900, "hidden_size": 4096, "intermediate_size": 32768}, "fits", "leave no room"),
         ({"num_hidden_layers": 200, "hidden_size": 8192, "intermediate_size": 32768}, "budget", "would take over 20"),
-        ({"num_experts": 8}, "budget", "mixture of experts"),
+        ({"num_experts": 8, "hidden_size": 8192, "intermediate_size": 32768}, "budget", "mixture of experts"),
     ],
 )
 def test_weights_too_big_for_the_evaluator_are_refused(
