@@ -1,0 +1,107 @@
+"""Merging: peak memory and time of `training.merge` against PEFT's merge_and_unload and save_pretrained.
+
+    python -m benchmarks.merge --base DIR [--rank 64]
+
+Each side runs in a process of its own on the same random adapter of all linear layers, and is measured from outside:
+seconds from start to end, and the peak resident memory that the kernel reports, libraries included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from training.files import write_json
+from training.tensors import fingerprint, stored
+
+PEFT = """
+import sys, torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+base, adapter, output = sys.argv[1:]
+model = AutoModelForCausalLM.from_pretrained(base, dtype="auto", local_files_only=True)
+PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(output)
+"""
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def make_adapter(base: Path, folder: Path, rank: int) -> None:
+    """A random adapter of all linear layers, in PEFT's format, made from the shapes alone."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    tensors = {}
+    for file in sorted(base.glob("model*.safetensors")):
+        for name, weight in stored(file).items():
+            if name.split(".")[-2] in LINEAR and name.endswith(".weight"):
+                outputs, inputs = weight.shape
+                module = f"base_model.model.{name.removesuffix('.weight')}"
+                tensors[f"{module}.lora_A.weight"] = torch.randn(rank, inputs) / inputs**0.5
+                tensors[f"{module}.lora_B.weight"] = torch.randn(outputs, rank) * 0.01
+    folder.mkdir()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {
+        "peft_type": "LORA",
+        "r": rank,
+        "lora_alpha": rank,
+        "target_modules": list(LINEAR),
+        "task_type": "CAUSAL_LM",
+    }
+    write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": str(base), "bias": "none"})
+    write_json(folder / "provenance.json", {"base_fingerprint": fingerprint(base)})
+
+
+def measured(command: list[str]) -> dict[str, Any]:
+    """Seconds and peak memory (MB) of a command, which must succeed."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"benchmark: failed with status {status}: {' '.join(command[:6])}")
+    return {"seconds": round(time.perf_counter() - started, 1), "peak_mb": round(usage.ru_maxrss / 1024)}
+
+
+def difference(ours: Path, theirs: Path) -> float:
+    """Largest difference of two merged models, relative to the largest weight of its tensor."""
+    other = {name: tensor for file in theirs.glob("*.safetensors") for name, tensor in stored(file).items()}
+    worst = 0.0
+    for file in ours.glob("*.safetensors"):
+        for name, tensor in stored(file).items():
+            a, b = tensor.load().float(), other[name].load().float()
+            worst = max(worst, ((a - b).abs().max() / b.abs().max()).item())
+    return worst
+
+
+def main() -> None:
+    """Command line: print the comparison as JSON."""
+    parser = argparse.ArgumentParser(description="streamed merge against PEFT's")
+    parser.add_argument("--base", type=Path, required=True, help="folder of a float model")
+    parser.add_argument("--rank", type=int, default=64)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        adapter = folder / "adapter"
+        make_adapter(given.base, adapter, given.rank)
+        merge = [sys.executable, "-m", "training.merge", "--recipe", "embedded", "--base", str(given.base)]
+        ours = measured([*merge, "--adapters", f"{adapter}:1", "--output", str(folder / "ours")])
+        theirs = measured([sys.executable, "-c", PEFT, str(given.base), str(adapter), str(folder / "theirs")])
+        result = {
+            "streamed": ours,
+            "peft": theirs,
+            "memory_share": round(ours["peak_mb"] / theirs["peak_mb"], 3),
+            "largest_relative_difference": difference(folder / "ours", folder / "theirs"),
+            "model_mb": round(sum(f.stat().st_size for f in given.base.glob("*.safetensors")) / 2**20),
+        }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
