@@ -7,7 +7,6 @@ interrupted goes on where it stopped when the same command is given again.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -162,5 +161,4 @@ def _positive(text: str) -> int:
 
 if __name__ == "__main__":  # vLLM's worker processes import this file again
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends the engine's processes too, as Ctrl-C does
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     sys.exit(main())
