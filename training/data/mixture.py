@@ -10,7 +10,7 @@ from training.recipes import Recipe, nearest
 
 _DOMAIN = re.compile(r"domain:(\w+)(?:\[:(\d+)\])?")
 
-OTHER_SYSTEMS = frozenset({"ecellm", "ecinstruct_source", "ecominstruct", "chain_of_task"})
+OTHER_SYSTEMS = frozenset({"ecellm", "ecominstruct", "chain_of_task"})
 """Tags of tasks in another system's form (letters, label sets): no part of a domain."""
 
 

@@ -12,9 +12,13 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from training.data.formats import Row
 from training.data.reading import SourceError, need_files
+
+SAMPLED_BYTES = 200_000_000
+"""Of more than this (gzipped files count four times), a share of the lines is taken."""
 
 
 def digest(*parts: object) -> str:
@@ -34,6 +38,16 @@ def text_lines(path: str) -> Iterator[tuple[int, str]]:
         raise SourceError(f"{path}, after line {number}: broken file ({error}); download it again") from error
 
 
+def sampled_lines(paths: list[str]) -> Iterator[tuple[str, int, str]]:
+    """(file, line number, line) of large files: of what is past SAMPLED_BYTES, the lines that a hash picks."""
+    size = sum(Path(path).stat().st_size * (4 if path.endswith(".gz") else 1) for path in paths)
+    share = min(1.0, SAMPLED_BYTES / max(size, 1))
+    for path in paths:
+        for number, line in text_lines(path):
+            if line.strip() and (share == 1.0 or zlib.crc32(line.encode("utf-8", "replace")) < share * 2**32):
+                yield path, number, line
+
+
 def json_rows(paths: Iterable[str], *fields: str) -> Iterator[Row]:
     """The objects of JSON-lines files, in file order.
 
@@ -42,19 +56,34 @@ def json_rows(paths: Iterable[str], *fields: str) -> Iterator[Row]:
             SourceError. A later row that lacks one is passed on with "_problem", which the build counts.
     """
     for path in paths:
-        for number, line in text_lines(path):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise SourceError(f"{path}, line {number}: broken JSON ({error.msg}); mend or remove it") from None
+        for number, row in _objects(path):
             missing = [name for name in fields if not isinstance(row, dict) or row.get(name) is None]
             if missing and number == 1:
                 raise SourceError(f"{path}: no field {missing[0]!r} in its first row; is it the right file?")
             if missing:
                 row = {"_problem": f"no {missing[0]}"}
             yield {**row, "_file": path, "_line": number}
+
+
+def _objects(path: str) -> Iterator[tuple[int, Any]]:
+    """(number, value) of each line, or of each element where the file is one JSON array."""
+    for number, line in text_lines(path):
+        if not line.strip():
+            continue
+        if number == 1 and line.lstrip().startswith("["):
+            yield from _elements(path)
+            return
+        try:
+            yield number, json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SourceError(f"{path}, line {number}: broken JSON ({error.msg}); mend or remove it") from None
+
+
+def _elements(path: str) -> Iterator[tuple[int, Any]]:
+    try:
+        yield from enumerate(json.loads("".join(line for _, line in text_lines(path))), 1)
+    except json.JSONDecodeError as error:
+        raise SourceError(f"{path}: broken JSON ({error}); download it again") from None
 
 
 def mixed(rows: Iterable[Row]) -> list[Row]:

@@ -93,7 +93,7 @@ def open_reviews(connection: Connection, sources: Path, sample_by: str) -> None:
     if not paths:
         raise FileNotFoundError(
             f"{sources}: no reviews under amazon_reviews_2023/ or amazon_reviews_2018/; get them with: "
-            "python -m training.data.download amazon_reviews"
+            "python -m training.data.download amazon_reviews_2023"
         )
     size = sum(Path(path).stat().st_size * (3 if path.endswith((".gz", ".parquet")) else 1) for path in paths)
     share = min(1000, max(1, READ_BYTES * 1000 // size))

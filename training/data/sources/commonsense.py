@@ -74,12 +74,12 @@ def _school(name: str, dataset: str, pattern: str) -> DataTask:
 
 
 TASKS = (
-    _school("arc_challenge", "arc", "arc/ARC-Challenge_train.jsonl"),
-    _school("arc_easy", "arc", "arc/ARC-Easy_train.jsonl"),
+    _school("arc_challenge", "arc", "arc/**/ARC-C*train*.json*"),
+    _school("arc_easy", "arc", "arc/**/ARC-E*train*.json*"),
     DataTask(
         name="commonsense_qa",
         rows=partial(
-            rows, dataset="commonsense_qa", pattern="commonsense_qa/*.jsonl", fields=("question", "answerKey")
+            rows, dataset="commonsense_qa", pattern="commonsense_qa/**/*.json*", fields=("question", "answerKey")
         ),
         to_sample=commonsense,
         example={
@@ -100,5 +100,5 @@ TASKS = (
         shareable=False,
         domain="knowledge",
     ),
-    _school("openbookqa", "openbookqa", "openbookqa/*.jsonl"),
+    _school("openbookqa", "openbookqa", "openbookqa/**/train*.json*"),
 )

@@ -19,12 +19,12 @@ from pathlib import Path
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import Row
-from training.data.options import distinct, multiple_choice, retrieval, same_key
+from training.data.options import distinct, multiple_choice, one_line, retrieval, same_key
 from training.data.small_files import digest, small_set
 
 LICENCE = "Apache-2.0"
 
-_LINE_OPTION = re.compile(r"^[ \t]*(\d{1,2})[.)][ \t]?(.*)$", re.MULTILINE)
+_LINE_OPTION = re.compile(r"^[ \t]*[(\[]?(\d{1,2})[.)\]][ \t]?(.*)$", re.MULTILINE)
 _INLINE_OPTION = re.compile(r"(?<=\s)(\d)\. (.*?)(?=\s\d\. |$)", re.DOTALL)
 _SOLVED = re.compile(r"the answer is (\d)\.?\s*$")
 _HEADED = re.compile(
@@ -36,7 +36,7 @@ _QUOTED = re.compile(r"[\"'“](.{8,})[\"'”]")
 
 def read(sources: Path, name: str) -> Iterator[Row]:
     """The rows of one file, e.g. "MCQ/SPA", without the entities (&amp;) of a third of them."""
-    for row in small_set(sources, "ec_guide", [f"ec_guide/{name}.jsonl"], "input_field", "output_field"):
+    for row in small_set(sources, "ec_guide", [f"ec_guide/**/{name}.jsonl"], "input_field", "output_field"):
         if "_problem" not in row:
             row["input_field"] = html.unescape(row["input_field"]).strip()
         yield row
@@ -51,7 +51,7 @@ def source_text(row: Row) -> str:
     """The review, query, title or sentence a question was made from: what splits go by."""
     question = row["input_field"]
     found = _HEADED.search(question) or _QUOTED.search(question)
-    return same_key(found[1] if found else question)
+    return same_key(one_line(found[1] if found else question))
 
 
 def listed(question: str) -> tuple[str, dict[int, str]] | None:

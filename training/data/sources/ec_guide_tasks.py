@@ -146,8 +146,7 @@ TASKS = (
         ec_guide.solved,
         "knowledge",
         (
-            "Tom has 3 bags of 4 apples. How many has he?\n0. 7\n1. 12\n2. 34\n3. 1\nAnswer: Let's think step by "
-            "step.",
+            "Tom has 3 bags of 4 apples. How many has he?\n0. 7\n1. 12\n2. 34\n3. 1\nAnswer: Let's think step by step.",
             "3 bags of 4 are 12. Therefore, the answer is 1.",
         ),
     ),

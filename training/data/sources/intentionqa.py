@@ -32,7 +32,8 @@ PARTNERS = (
 def pairs(sources: Path) -> Iterator[Row]:
     """The rows, each with "others": second items of other pairs."""
     fields = ("item_a_name", "item_b_name", "options", "gold_ind")
-    rows = [row for row in small_set(sources, "intentionqa", ["intentionqa/*.jsonl"], *fields) if "_problem" not in row]
+    found = small_set(sources, "intentionqa", ["intentionqa/**/*task1.jsonl"], *fields)
+    rows = [row for row in found if "_problem" not in row]
     for place, row in enumerate(rows):
         others = (rows[place:] + rows[:place])[1:8]
         yield {**row, "others": [other["item_b_name"] for other in others]}
@@ -67,7 +68,7 @@ def pair_id(row: Row) -> str:
 
 def first_item(row: Row) -> str:
     """What splits go by."""
-    return same_key(row["item_a_name"])
+    return same_key(one_line(row["item_a_name"]))
 
 
 EXAMPLE: Row = {

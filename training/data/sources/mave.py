@@ -1,11 +1,10 @@
 """MAVE (`google-research-datasets/MAVE`): attribute values of Amazon products, with where they stand.
 
-Its annotations are free to use with attribution (the data card names the terms of Amazon Reviews 2018 for the texts):
-not passed on here. JSON lines, plain or gzipped, under `mave/`, positives and negatives joined with the product texts
-as the repository's own script does: id, category, paragraphs [{text, source}], attributes [{key, evidences
-[{value, pid, begin, end}]}]; an attribute without evidences (negatives) is one the texts do not tell.
+The labels are published; its own script joins them with the product texts of Amazon Reviews 2018, whose owner states
+no licence. `mave/**/mave_positives.jsonl`, plain or gzipped: id, category, paragraphs [{text, source}], attributes
+[{key, evidences [{value, pid, begin, end}]}]. 2.2 million products; a share of them by hash is read.
 
-Source of ECInstruct's Attribute_Value_Extraction (paper 001, appendix A.1.1).
+eCeLLM's Attribute_Value_Extraction is built from the same files (ecinstruct_texts.py).
 """
 
 from __future__ import annotations
@@ -16,16 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shopbench.sample import Sample
-from shopbench.tasks import TaskType
 from training.data.formats import DataTask, Row
 from training.data.options import one_line
 from training.data.reading import need_files
-from training.data.small_files import json_rows
+from training.data.small_files import mixed, sampled_lines
 from training.data.wordings import entities
 
 LICENCE = "not stated for the product texts (Amazon Reviews 2018)"
-HELD_OUT = frozenset({"Type", "Material", "Pattern", "Brand", "Style", "Size", "Color"})
-"""How many attributes the paper holds out is known (7), which is not: these, for tests out of domain."""
 
 QUERIES = (
     "Extract the phrase of the product title that corresponds to the entity type '{key}'. Do not give explanations."
@@ -33,19 +29,19 @@ QUERIES = (
     "Which words of the title are the entity type '{key}'? Copy them as they stand.\nTitle: {text}",
     "Find the entities of the type '{key}' in this title and separate them with commas.\nTitle: {text}",
 )
-EXTRACT = (
-    "Given the title, description, feature, price, and brand of a product and a set of target attributes, extract the "
-    "value of each target attribute from the product information. Output the extracted value and the corresponding "
-    "source (e.g., title or feature) denoting where the value is extracted.",
-    "Find the values of the target attributes in the product's texts and name the text each value comes from.",
-    "Extract the value of the target attribute from the given product information and output it along with the "
-    "corresponding source.",
-)
 
 
 def products(sources: Path) -> Iterator[Row]:
-    """Products in the files' order, which is that of their ids: unrelated to what they are."""
-    yield from json_rows(need_files(sources, "mave", "mave/**/*.jsonl", "mave/**/*.jsonl.gz"), "id", "attributes")
+    """Products in hash order."""
+    rows: list[Row] = []
+    for path, number, line in sampled_lines(need_files(sources, "mave", "mave/**/mave_positives.jsonl*")):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        known = row if isinstance(row, dict) else {"_problem": "no JSON object"}
+        rows.append({**known, "_file": path, "_line": number})
+    yield from mixed(rows)
 
 
 def in_source(row: Row, source: str) -> str:
@@ -66,24 +62,6 @@ def title_entity(row: Row, rng: random.Random) -> Sample | None:
     key, values = rng.choice(found)
     text = rng.choice(QUERIES).format(key=key.lower(), text=title)
     return entities("mave_title_entity", rng, text, values)
-
-
-def value_extraction(row: Row, rng: random.Random) -> Sample | None:
-    """ECInstruct's AVE: a JSON list of attribute, value and source; None for what the texts do not tell."""
-    allowed = [attribute for attribute in row["attributes"] if attribute["key"] not in HELD_OUT]
-    if not allowed or not in_source(row, "title"):
-        return None
-    attribute = rng.choice(allowed)
-    fields = {f"product {source}": in_source(row, source) for source in ("title", "description", "feature", "brand")}
-    given = {name: text for name, text in fields.items() if text} | {"target attributes": attribute["key"]}
-    evidences = attribute.get("evidences") or []
-    values = {
-        (evidence["value"], f"product {row['paragraphs'][evidence['pid']]['source']}") for evidence in evidences
-    } or {("None", "None")}
-    answer = [{"attribute": attribute["key"], "value": value, "source": source} for value, source in sorted(values)]
-    question = f"{rng.choice(EXTRACT)}\nInput: {json.dumps(given, ensure_ascii=False)}"
-    text = json.dumps(answer, ensure_ascii=False)
-    return Sample(question, text, "mave_value_extraction", TaskType.GENERATION, "rougel", False)
 
 
 def product_id(row: Row) -> str:
@@ -108,17 +86,5 @@ EXAMPLE: Row = {
 TASKS = (
     DataTask(
         "mave_title_entity", products, title_entity, EXAMPLE, product_id, LICENCE, False, "concepts", limit=10_000
-    ),
-    DataTask(
-        "mave_value_extraction",
-        products,
-        value_extraction,
-        EXAMPLE,
-        product_id,
-        LICENCE,
-        False,
-        "concepts",
-        tags=("ecinstruct_source",),
-        limit=10_000,
     ),
 )

@@ -60,10 +60,10 @@ NEXT = (
 def judged(sources: Path) -> list[tuple[str, str, str]]:
     """Distinct (query, title, label letter), sorted by their hash."""
     pairs = set()
-    for row in json_rows(need_files(sources, "ecinstruct", "ecinstruct/Multiclass_Product_Classification.jsonl")):
+    for row in json_rows(need_files(sources, "ecinstruct", "ecinstruct/**/Multiclass_Product_Classification.jsonl")):
         given = json.loads(row["input"])
         pairs.add((given["query"].strip(), one_line(given["product title"], 150), _LETTERS[row["output"][0]]))
-    for row in json_rows(need_files(sources, "esci", "esci/labelled*.jsonl", "esci/exact_us.jsonl")):
+    for row in json_rows(need_files(sources, "esci", "esci/**/labelled*.jsonl", "esci/**/exact_us.jsonl")):
         title = row.get("product_title") or one_line(row.get("product_text"), 120)
         if title and row.get("split", "train") == "train":
             pairs.add((row["query"].strip(), one_line(title, 150), row["esci_label"][0]))
@@ -96,7 +96,9 @@ def query_rows(sources: Path) -> Iterator[Row]:
 def all_queries(sources: Path) -> list[str]:
     """Distinct queries of the judged pairs and of the examples table, by hash."""
     found = {query for query, _, _ in judged(sources)}
-    found |= {row["query"].strip() for row in json_rows(need_files(sources, "esci", "esci/examples*.jsonl"), "query")}
+    found |= {
+        row["query"].strip() for row in json_rows(need_files(sources, "esci", "esci/**/examples*.jsonl"), "query")
+    }
     return sorted((query for query in found if 3 < len(query) < 60), key=digest)
 
 

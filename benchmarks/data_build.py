@@ -1,0 +1,132 @@
+"""`python -m benchmarks.data_build`: the ESCI tasks of v8 and v9b from a dataset of ESCI's full size.
+
+Three runs in processes of their own: one to the end (time, and the memory of the whole process tree), one killed
+with SIGKILL half-way and one that takes it up again; the bytes must be the same. Claim: under 5 minutes and under
+4 GB on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.esci_shaped import write_dataset
+
+CLAIM_SECONDS, CLAIM_BYTES = 300, 4 * 1024**3
+CHILD = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from training.data.build import build
+from training.data.mixture import mixture_of
+from training.data.sources import all_tasks
+from training.recipes import RECIPES
+if __name__ == "__main__":
+    tasks = {}
+    for name in ("v8", "v9b"):
+        sizes = mixture_of(RECIPES[name], all_tasks())
+        tasks |= {task: size for task, size in sizes.items() if task.startswith("esci_")}
+    recipe = replace(RECIPES["v8"], name="esci", tasks=tasks)
+    build(recipe, Path(sys.argv[1]), Path(sys.argv[2]), workers=int(sys.argv[3]))
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One build: seconds, the largest memory of the process tree in bytes (proportional share), its exit status."""
+
+    seconds: float
+    peak: int
+    status: int
+
+
+def measured(command: Sequence[str], kill_after: float | None = None) -> Run:
+    """Run a command; the whole tree is killed with SIGKILL after so many seconds, if given."""
+    process = subprocess.Popen(command, start_new_session=True)
+    peak, finished, start = 0, threading.Event(), time.monotonic()
+
+    def watch() -> None:
+        nonlocal peak
+        while not finished.wait(0.5):
+            peak = max(peak, _tree_bytes(process.pid))
+            if kill_after is not None and time.monotonic() - start > kill_after:
+                os.killpg(process.pid, signal.SIGKILL)
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    status = process.wait()
+    finished.set()
+    watcher.join()
+    return Run(time.monotonic() - start, peak, status)
+
+
+def _tree_bytes(pid: int) -> int:
+    try:
+        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return 0
+    total = 0
+    for process in tree:
+        try:
+            total += process.memory_full_info().pss
+        except psutil.Error:
+            continue  # it ended between the listing and the reading
+    return total
+
+
+def hashes(output: Path) -> dict[str, str]:
+    """The SHA-256 of the files that a build has written."""
+    found: dict[str, str] = json.loads((output / "manifest.json").read_text(encoding="utf-8"))["sha256"]
+    return found
+
+
+def main() -> int:
+    """Measure and print; status 1 if a claim does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.data_build", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--scale", type=float, default=1.0, help="share of ESCI's size")
+    parser.add_argument("--folder", type=Path, default=Path("build/benchmark"))
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--no-kill", action="store_true", help="only the plain run")
+    given = parser.parse_args()
+    sources = write_dataset(given.folder / f"esci-{given.scale:g}", given.scale)
+    whole, resumed = given.folder / "whole", given.folder / "resumed"
+    for folder in (whole, resumed):
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def command(output: Path) -> list[str]:
+        return [sys.executable, "-c", CHILD, str(sources), str(output), str(given.workers)]
+
+    run = measured(command(whole))
+    if run.status:
+        return run.status
+    samples = json.loads((whole / "manifest.json").read_text(encoding="utf-8"))["samples"]["train"]
+    print(f"{samples} samples, {run.seconds:.0f} s, peak {run.peak / 1024**3:.2f} GB, {given.workers} workers")
+    kept = run.seconds < CLAIM_SECONDS and run.peak < CLAIM_BYTES
+    if not given.no_kill:
+        killed = measured(command(resumed), kill_after=run.seconds / 2)
+        finished = [path.stem for path in (resumed / "parts").glob("*.json")]
+        again = measured(command(resumed))
+        same = again.status == 0 and hashes(whole) == hashes(resumed)
+        print(
+            f"killed after {killed.seconds:.0f} s with {len(finished)} parts finished, taken up again in "
+            f"{again.seconds:.0f} s: {'the same bytes' if same else 'OTHER BYTES'}"
+        )
+        kept = kept and same
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
