@@ -86,7 +86,7 @@ def hostile_questions(count: int) -> list[str]:
 
 
 def test_hundreds_of_hostile_questions_are_answered(real_model: UserModel) -> None:
-    questions = hostile_questions(288)
+    questions = hostile_questions(208)
     before = dict(real_model.stats)
     for start in range(0, len(questions), 16):
         batch, is_multiple_choice = questions[start : start + 16], start % 32 == 0
