@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.scratch import bare, commit, copy_of, make_weights, own_git_home
+from tests.training.conftest import tiny_model  # noqa: F401 (a fixture of both folders)
 
 
 @pytest.fixture(autouse=True)

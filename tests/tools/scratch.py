@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from shopbench.prompts import prompt_hash
 from shopbench.tracks import TRACKS
+from tests.training.conftest import byte_tokenizer
 from tools.submission import Submission, read_manifest, tag_of
 
 CONFIG = {
@@ -31,10 +30,6 @@ CONFIG = {
     "tie_word_embeddings": False,
     "vocab_size": 512,
 }
-CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -83,6 +78,15 @@ def bare(folder: Path, source: Path) -> Path:
     return folder
 
 
+def with_lfs() -> dict[str, str]:
+    """An environment in which every clone uses LFS, as after `git lfs install`."""
+    names = ("clean", "git-lfs clean -- %f"), ("smudge", "git-lfs smudge -- %f"), ("required", "true")
+    settings = {"GIT_CONFIG_COUNT": str(len(names))}
+    for number, (name, value) in enumerate(names):
+        settings |= {f"GIT_CONFIG_KEY_{number}": f"filter.lfs.{name}", f"GIT_CONFIG_VALUE_{number}": value}
+    return {**os.environ, **settings}
+
+
 def make_weights(folder: Path, megabytes: float = 1) -> Path:
     """Weights that pass every check, of this size."""
     folder.mkdir(parents=True)
@@ -94,19 +98,8 @@ def make_weights(folder: Path, megabytes: float = 1) -> Path:
         "model.layers.0.mlp.down_proj.scales": np.full((4, 256), 0.01, np.float16),
     }
     save_file(tensors, folder / "model.safetensors")
-    make_tokenizer(folder)
+    byte_tokenizer().save_pretrained(folder)
     return folder
-
-
-def make_tokenizer(folder: Path) -> None:
-    """A tokenizer of single bytes, with ChatML's markers."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({letter: number for number, letter in enumerate(alphabet)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", bos_token="<|im_start|>")
-    fast.chat_template = CHATML
-    fast.save_pretrained(folder)
 
 
 def submission(root: Path, track: int = 2, name: str = "v1") -> Submission:

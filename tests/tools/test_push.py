@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from shopbench.tracks import TRACKS
-from tests.tools.scratch import git, submission
+from tests.tools.scratch import git, submission, with_lfs
 from tools import push
 from tools.git import GitError
 from tools.push import send
@@ -57,15 +57,6 @@ def check_sent(root: Path, tmp_path: Path) -> None:
     sent, here = (folder / "weights" / "track2" / "model.safetensors" for folder in (clone, root))
     assert subprocess.run(["cmp", str(sent), str(here)], check=False).returncode == 0
     shutil.rmtree(clone)
-
-
-def with_lfs() -> dict[str, str]:
-    """An environment in which every clone uses LFS, as after `git lfs install`."""
-    names = ("clean", "git-lfs clean -- %f"), ("smudge", "git-lfs smudge -- %f"), ("required", "true")
-    settings = {"GIT_CONFIG_COUNT": str(len(names))}
-    for number, (name, value) in enumerate(names):
-        settings |= {f"GIT_CONFIG_KEY_{number}": f"filter.lfs.{name}", f"GIT_CONFIG_VALUE_{number}": value}
-    return {**os.environ, **settings}
 
 
 PUSH = "import sys; from tools.submit import main; sys.exit(main(sys.argv[1:]))"

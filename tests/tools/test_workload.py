@@ -13,14 +13,14 @@ from shopbench.sample import read_samples
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import choice, text
-from tests.tools.scratch import make_tokenizer
+from tests.training.conftest import byte_tokenizer
 from tools.workload import _cached_tokens, loads, questions_of
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("tokenizer")
-    make_tokenizer(folder)
+    byte_tokenizer().save_pretrained(folder)
     (folder / "config.json").write_text('{"model_type": "qwen2"}')
     return load_tokenizer(folder)
 
