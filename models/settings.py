@@ -98,6 +98,7 @@ def choose(weights: Weights, machine: Machine, environment: Mapping[str, str] = 
     parts = _whole(environment, "SHOPBENCH_TENSOR_PARALLEL", 0, 1, 64) or _tensor_parallel(weights, machine, share)
     weights.check_tensor_parallel(parts)
     _check_memory(weights, machine, share, parts)
+    _check_kernels(weights, machine)
     dtype = environment.get("SHOPBENCH_DTYPE") or _dtype(weights, machine)
     if dtype not in ("float16", "bfloat16", "float32"):
         raise SettingsError(f"SHOPBENCH_DTYPE={dtype}: must be float16, bfloat16 or float32")
@@ -134,6 +135,15 @@ def _check_memory(weights: Weights, machine: Machine, share: float, parts: int) 
         raise WeightsError(
             f"{weights.folder}: {weights.size / _GIB:.1f} GiB of weights on {parts} x "
             f"{min(machine.gpu_memory) / _GIB:.1f} GiB of GPU memory; quantize them (python -m training.quantize)"
+        )
+
+
+def _check_kernels(weights: Weights, machine: Machine) -> None:
+    x86_without_avx512 = "avx2" in machine.cpu_flags and "avx512f" not in machine.cpu_flags
+    if not machine.gpu_memory and weights.config.get("quantization_config") and x86_without_avx512:
+        raise WeightsError(
+            f"{weights.folder}: vLLM computes with quantized weights on CPUs with AVX-512 only, this one has AVX2; "
+            "serve the float model they were made from, or use a GPU"
         )
 
 

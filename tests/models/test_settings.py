@@ -113,6 +113,14 @@ def test_everything_can_be_overridden() -> None:
     assert (settings.eager, settings.sequences) == (False, 32)
 
 
+def test_a_cpu_without_kernels_for_quantized_weights_is_told_so() -> None:
+    quantized = SMOL | {"quantization_config": {"quant_method": "awq", "group_size": 64}}
+    with pytest.raises(WeightsError, match=r"AVX-512 only, this one has AVX2; serve the float model"):
+        chosen(quantized, 0.1, AVX2)
+    avx512 = Machine(cpu_flags=AVX2.cpu_flags | {"avx512f"}, cpu_memory=AVX2.cpu_memory)
+    assert chosen(quantized, 0.1, avx512).dtype == "bfloat16"
+
+
 def test_behaviour_is_read_from_the_environment() -> None:
     assert behaviour({}) == Behaviour(16, "exact", 1, None)
     environment = {
