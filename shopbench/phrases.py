@@ -78,6 +78,7 @@ ASKS_ENTITY = _any(
     r"\battribute values?\b|\bslot values?\b",
     # "identify the brand in the product title": parts of a title or a query, but not keywords for it
     r"\b(?:extract|identify|locate|find|determine|detect|recogni[sz]e|highlight|spot|tag|mark|select|pull out)\b"
+    r"(?! (?:if|whether|how|why)\b)"  # a yes/no question on a query and a title names no part of them
     rf"{_NO_SUMMARY}[^.\n]{{0,80}}?\b(?:title|query|search)\b",
     rf"\btitle\b[^.\n]{{0,20}}\b(?:extract|identify|locate|find|determine|select)\b{_NO_SUMMARY}",
     r"\b(?:extrahiere\w*|extra[ei]\w*|extrai\w*|estrai\w*|estrarre|identifi\w+)\b[^.\n]{0,80}\b(?:titels?|suchanfrage|anfrage|"

@@ -175,6 +175,7 @@ def test_entities_in_six_languages(question: str) -> None:
     "question",
     [
         "Explain what a French press is.",
+        "Identify if the product is a substitute for what the query asks. Output yes or no.\nQuery: a\nProduct: b",
         "Extract the one keyphrase of the review that mentions the aspect.\nReview: soft and warm\nAspect: comfort",
         "Übersetzen Sie den Titel ins Englische.\nTitel: Wasserkocher 1. Wahl",
         "Escriba una descripción del producto 'mesa plegable'.",
