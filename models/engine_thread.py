@@ -21,6 +21,7 @@ import psutil
 
 from models.engine import completion, prepare_environment, sampling, start_core
 from models.jobs import Completion, EngineDied, Request
+from models.reaper import marked_children
 from models.settings import EngineSettings
 from models.vocabulary import Vocabulary
 
@@ -132,7 +133,8 @@ class Engine:
 
     def _serve(self) -> None:
         try:
-            core = start_core(self.settings)
+            with marked_children():
+                core = start_core(self.settings)
             self._processes = self._find_processes()
             self._run(core, _Job(self._warm_up, [Completion() for _ in self._warm_up]), 0)
         except BaseException as error:  # the thread's only way to report: a bad start must not look like a slow one
