@@ -45,10 +45,11 @@ CUT_ALONG_INPUTS = re.compile(r"\.(o_proj|down_proj|out_proj|fc2|dense)\.weight$
 LINEAR = re.compile(r"\.layers\.\d+\..*(proj|fc1|fc2|dense|qkv|gate_up_proj)\.weight$")
 
 
-def check_sizes(tensors: dict[str, Stored], group: int, parallel: int) -> None:
+def check_sizes(tensors: dict[str, Stored], group: int, parallel: int, multiple: int = PACKED) -> None:
     """TrainingError unless every linear layer can be cut into `parallel` parts of whole groups and packs.
 
-    Engines do not all check this themselves, and what they then compute is silently wrong.
+    Engines do not all check this themselves, and what they then compute is silently wrong. `multiple` is what the
+    backend wants the outputs to be a multiple of.
     """
     linear = {name: tensor for name, tensor in tensors.items() if LINEAR.search(name) and len(tensor.shape) == 2}
     if not linear:
@@ -66,6 +67,8 @@ def check_sizes(tensors: dict[str, Stored], group: int, parallel: int) -> None:
             remedy = f"--group {fits[0]}" if fits else "another --tp"
             pad = f"pad it (python -m training.pad --group {group} --tp {parallel}) or " if "down_proj" in name else ""
             raise TrainingError(f"{name}: {what}; {pad}take {remedy}")
+        if outputs % multiple:
+            raise TrainingError(f"{name}: {outputs} outputs are no multiple of {multiple}; take another --backend")
         if outputs % (PACKED * (1 if along_inputs else parallel)):
             raise TrainingError(
                 f"{name}: {outputs} outputs cannot be packed by {PACKED} on TP {parallel}; take another --tp"
@@ -115,7 +118,9 @@ def quantize(given: argparse.Namespace, backend: Any, calibration: Path) -> tupl
     if config.get("quantization_config"):
         raise TrainingError(f"{given.model}: is quantized already; give the float model")
     files = shards(given.model)
-    check_sizes({name: item for file in files for name, item in stored(file).items()}, given.group, given.tp)
+    check_sizes(
+        {name: item for file in files for name, item in stored(file).items()}, given.group, given.tp, backend.OUTPUTS
+    )
     model_folder = backend.readable(given.model)
     texts, held = calibration_ids(backend.tokenizer(model_folder), calibration)
     made_of = read_json(given.model / PROVENANCE, "provenance") if (given.model / PROVENANCE).is_file() else {}

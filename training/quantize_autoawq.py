@@ -16,6 +16,8 @@ from training.base import load_tokenizer
 from training.files import TrainingError, read_json, versions
 
 VERSIONS = versions("autoawq", "torch", "transformers")
+OUTPUTS = 64
+"""Its search for clipping values asserts that this divides the outputs."""
 BLOCK = 512
 """Calibration texts are joined and cut into blocks of so many tokens, as AutoAWQ does."""
 
@@ -36,7 +38,7 @@ class CloningQuantizer(AwqQuantizer):
         def cloned(*arguments: Any, **options: Any) -> dict[str, Tensor]:
             return {name: tensor.clone() for name, tensor in state_dict(*arguments, **options).items()}
 
-        module2inspect.state_dict = cloned  # type: ignore[method-assign]
+        module2inspect.state_dict = cloned
         try:
             return super()._compute_best_scale(x, w_mean, x_mean, module2inspect, *rest)
         finally:
