@@ -50,11 +50,14 @@ def own_git_home(folder: Path, environment: pytest.MonkeyPatch) -> None:
 
 
 def copy_of(repository: Path, folder: Path) -> Path:
-    """A repository of its own with the files of this one (as they stand, committed or not), on branch main."""
+    """A repository of its own with the files of this one (as they stand, committed or not), on branch main.
+
+    The adapters of the embedded model stay away: tens of megabytes in every test's copy, and no part of a submission.
+    """
     listed = git(repository, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     for name in filter(None, listed):
         source, target = repository / name, folder / name
-        if source.is_symlink() or source.is_file():
+        if (source.is_symlink() or source.is_file()) and not name.startswith("weights/adapters/"):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
     git(folder, "init", "--quiet", "--initial-branch", "main")

@@ -233,6 +233,14 @@ def test_weights_too_big_for_the_evaluator_are_refused(
     assert says in found[0]
 
 
+def test_the_embedded_adapters_may_be_in_git(small: Path) -> None:
+    adapter = small / "weights" / "adapters" / "embedded_a" / "adapter_model.safetensors"
+    adapter.parent.mkdir(parents=True)
+    adapter.write_bytes(os.urandom(10_100_000))
+    commit(small, "Add an adapter")
+    assert problems(small, "lfs") == []
+
+
 def test_the_size_limit(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repository_checks, "MOST_BYTES", 1e6)
     (problem,) = problems(small, "size")
