@@ -67,3 +67,19 @@ def test_a_word_or_two_make_no_new_sample() -> None:
     assert near.has(generation(long_review + " sadly", "Boils fast"))
     assert not near.has(generation(long_review, "lid came loose")), "another answer of the same review"
     assert not near.has(generation("Wool hat that keeps ears warm through every long and bitter winter night", "x"))
+
+
+def related(words: str, query: str = "kettle") -> Sample:
+    options = "\n".join(
+        f"{n}. the product {word} the query in every detail that it asks for" for n, word in enumerate("abcd")
+    )
+    question = f"How do they relate?\nQuery: {query}\nProduct: {words}\n{options}\nAnswer:"
+    return Sample(question, 0, "t", TaskType.MULTIPLE_CHOICE, "accuracy", True)
+
+
+def test_options_that_are_always_the_same_hide_no_difference() -> None:
+    near = NearDuplicates()
+    texts = [" ".join(f"w{number * step % 1009}" for step in range(3, 19)) for number in range(1, 300)]
+    assert sum(not near.has(related(text)) for text in texts) >= 295
+    assert sum(near.has(related(text)) for text in texts[50:]) >= 240
+    assert not near.has(related(texts[200], query="copper pot")), "the same product, another query"
