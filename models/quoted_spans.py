@@ -1,7 +1,10 @@
 """The answer space of entities: pieces quoted from the question's own text, separated by commas.
 
-The space is strict: nothing but quotations can be written. The winners' bias (+1.0 on the prompt's tokens) leaves
-a model free to begin a sentence, and small ones do: see tests and the figures in the issue's note.
+The space is strict: nothing but quotations can be written. Measured on 160 rows of EC-Guide's NER (micro F1):
+
+    | weights               | strict | the winners' bias (+1.0 on the prompt's tokens) | free |
+    | SmolLM2-135M-Instruct | .061   | .000                                            | .000 |
+    | the same, fine-tuned  | .303   | .272                                            | .281 |
 
 Matching is done on UTF-8 bytes, so tokens that hold half a character (Japanese in byte-level BPE) take part.
 Pieces begin and end at word boundaries, hold no comma (the evaluator would read two entities) and no line end.
