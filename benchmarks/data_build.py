@@ -45,9 +45,10 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True)
 class Run:
-    """One build: seconds, the largest memory of the process tree in bytes (proportional share), its exit status."""
+    """One build: seconds on the clock and of processors, the tree's largest memory in bytes (PSS), its exit status."""
 
     seconds: float
+    cpu: float
     peak: int
     status: int
 
@@ -67,10 +68,11 @@ def measured(command: Sequence[str], kill_after: float | None = None) -> Run:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    status = process.wait()
+    _, status, usage = os.wait4(process.pid, 0)
     finished.set()
     watcher.join()
-    return Run(time.monotonic() - start, peak, status)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(time.monotonic() - start, cpu, peak, os.waitstatus_to_exitcode(status))
 
 
 def _tree_bytes(pid: int) -> int:
@@ -113,7 +115,10 @@ def main() -> int:
     if run.status:
         return run.status
     samples = json.loads((whole / "manifest.json").read_text(encoding="utf-8"))["samples"]["train"]
-    print(f"{samples} samples, {run.seconds:.0f} s, peak {run.peak / 1024**3:.2f} GB, {given.workers} workers")
+    print(
+        f"{samples} samples, {run.seconds:.0f} s ({run.cpu:.0f} s of processor time), "
+        f"peak {run.peak / 1024**3:.2f} GB, {given.workers} workers"
+    )
     kept = run.seconds < CLAIM_SECONDS and run.peak < CLAIM_BYTES
     if not given.no_kill:
         killed = measured(command(resumed), kill_after=run.seconds / 2)

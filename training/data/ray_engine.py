@@ -1,4 +1,4 @@
-"""The parts of a build as Ray tasks: where the data outgrow one machine (`--engine ray`, needs `pip install ray`).
+"""The parts of a build under Ray Data, where the data outgrow one machine (`--engine ray`; pip install "ray[data]").
 
 The sources and the output must lie on a disk that every node sees. The same function makes the same part, so the
 bytes are those of the local engine.
@@ -7,35 +7,41 @@ bytes are those of the local engine.
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from training.data.parts import Order, make_part
 
 
 def made_with_ray(orders: list[Order], folder: Path, workers: int) -> Iterator[tuple[Order, BaseException | None]]:
-    """Make the parts on a Ray cluster (the one RAY_ADDRESS names, else one on this machine with `workers` CPUs)."""
+    """Make the parts on a Ray cluster (the one RAY_ADDRESS names, else one on this machine with `workers` CPUs).
+
+    Yields each order when its part is finished, with what went wrong if something did.
+    """
     try:
         import ray
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("--engine ray needs Ray: pip install ray (or leave --engine out)") from None
+        raise ModuleNotFoundError('--engine ray needs Ray: pip install "ray[data]" (or leave --engine out)') from None
+
+    def make(row: dict[str, Any]) -> dict[str, Any]:
+        place = int(row["place"])
+        try:
+            make_part(orders[place], str(folder.resolve()))
+        except Exception as error:  # handed back whole: the caller decides what a missing dataset means
+            return {"place": place, "problem": pickle.dumps(error)}
+        return {"place": place, "problem": b""}
+
     started = not ray.is_initialized()
-    if started and os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False)
-    elif started:
-        ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
-    make = ray.remote(max_retries=2)(make_part)
-    waiting = {make.remote(order, str(folder)): order for order in orders}
+    if started:
+        options = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": max(1, workers), "include_dashboard": False}
+        ray.init(log_to_driver=False, **options)
     try:
-        while waiting:
-            done, _ = ray.wait(list(waiting), num_returns=1)
-            order = waiting.pop(done[0])
-            try:
-                ray.get(done[0])
-            except ray.exceptions.RayTaskError as error:
-                yield order, error.cause
-            else:
-                yield order, None
+        places = [{"place": place} for place in range(len(orders))]
+        if places:
+            for row in ray.data.from_items(places, override_num_blocks=len(places)).map(make).iter_rows():
+                yield orders[row["place"]], pickle.loads(row["problem"]) if row["problem"] else None
     finally:
         if started:
             ray.shutdown()

@@ -290,3 +290,22 @@ def test_a_text_lies_in_one_split_whatever_task_uses_it(shared: Path, tmp_path: 
         first_items[split] = texts
     assert len(first_items["validation"]) > 40
     assert not first_items["train"] & first_items["validation"]
+
+
+def test_ray_gives_the_same_bytes(sources: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is an optional extra")
+    build(RECIPE, sources, tmp_path / "local", workers=2)
+    build(RECIPE, sources, tmp_path / "ray", workers=2, engine="ray")
+    assert bytes_of(tmp_path / "local") == bytes_of(tmp_path / "ray")
+    (sources / "ec_guide/NER/NER.jsonl").unlink()
+    with pytest.raises(FileNotFoundError, match="training.data.download ec_guide"):
+        build(RECIPE, sources, tmp_path / "broken", workers=2, engine="ray")
+
+
+def test_ray_that_is_not_there_is_one_line(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    arguments = ("--recipe", "embedded_a", "--sources", sources, "--output", tmp_path / "out", "--engine", "ray")
+    assert run_main(*arguments) == 1
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("build: --engine ray needs Ray")
