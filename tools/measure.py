@@ -79,18 +79,33 @@ def measure(samples: Sequence[Sample], weights: Path, make_model: Callable[[], M
     """
     os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
     made: list[Model] = []
+    warm_up: list[_Work] = []
 
     def build() -> Model:
         made.append((make_model or _user_model)())
+        warm_up.append(_work_of(made[0]))
         return made[0]
 
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "answers", journal_key(samples, weights))
         done = run(samples, build, journal)
-    engine = getattr(made[0], "engine", None)  # of a ShopBenchModel; any other UserModel may have none
-    seconds = dict(getattr(engine, "seconds", {}))
-    steps = getattr(engine, "decode_steps", 0)
-    return Measured(len(samples), done.load_seconds, tuple(done.batches), seconds, steps)
+    before, after = warm_up[0], _work_of(made[0])
+    engine = {phase: seconds - before.seconds[phase] for phase, seconds in after.seconds.items()}
+    steps = after.decode_steps - before.decode_steps
+    return Measured(len(samples), done.load_seconds, tuple(done.batches), engine, steps)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What an engine has done so far (models/engine_thread.py); nothing for a UserModel without one."""
+
+    seconds: dict[str, float]
+    decode_steps: int
+
+
+def _work_of(model: Model) -> _Work:
+    engine = getattr(model, "engine", None)
+    return _Work(dict(getattr(engine, "seconds", {})), getattr(engine, "decode_steps", 0))
 
 
 def _user_model() -> Model:

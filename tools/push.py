@@ -59,7 +59,7 @@ def send(submission: Submission, dry_run: bool = False) -> Planned:
         GitError: the remote, or the way to it, refused; here nothing has changed.
     """
     planned, flags = plan(submission), ["--dry-run"] if dry_run else []
-    git(submission.root, "lfs", "push", *flags, submission.remote, planned.commit)
+    git(submission.root, "lfs", "push", *flags, submission.remote, planned.commit, progress=not dry_run)
     refs = [f"{planned.commit}:refs/{kind}" for kind in (f"heads/{planned.branch}", f"tags/{submission.tag}")]
     # LFS is served already: its pre-push hook would look for the same objects again.
     git(submission.root, "push", "--no-verify", "--atomic", "--quiet", *flags, submission.remote, *refs)

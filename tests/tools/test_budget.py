@@ -97,14 +97,21 @@ def test_where_the_time_goes() -> None:
 
 def test_measure_plays_the_evaluator(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOPBENCH_WEIGHTS", "elsewhere")
-    model = FakeModel(lambda question: "1")
-    model.engine = types.SimpleNamespace(seconds={"prefill": 0.0, "decode": 0.0}, decode_steps=3)  # type: ignore[attr-defined]
+    engine = types.SimpleNamespace(seconds={"prefill": 5.0, "decode": 2.0}, decode_steps=30)  # warming up
+
+    def answer(question: str) -> str:
+        engine.seconds["prefill"] += 0.5
+        engine.decode_steps += 1
+        return "1"
+
+    model = FakeModel(answer)
+    model.engine = engine  # type: ignore[attr-defined]
     samples = [choice(f"question {number}") for number in range(10)]
     measured = measure(samples, weights, lambda: model)
     assert sum(len(prompts) for prompts, _ in model.calls) == 10
     assert measured.questions == 10
     assert [index for batch in measured.batches for index in batch.indices] == list(range(10))
-    assert (measured.decode_steps, set(measured.engine)) == (3, {"prefill", "decode"})
+    assert (measured.engine, measured.decode_steps) == ({"prefill": 5.0, "decode": 0.0}, 10)
 
 
 def test_draws_no_question_twice(repository: Path) -> None:
