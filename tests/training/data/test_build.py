@@ -298,7 +298,7 @@ def test_ray_gives_the_same_bytes(sources: Path, tmp_path: Path) -> None:
     build(RECIPE, sources, tmp_path / "ray", workers=2, engine="ray")
     assert bytes_of(tmp_path / "local") == bytes_of(tmp_path / "ray")
     (sources / "ec_guide/NER/NER.jsonl").unlink()
-    with pytest.raises(FileNotFoundError, match="training.data.download ec_guide"):
+    with pytest.raises(FileNotFoundError, match=r"training\.data\.download ec_guide"):
         build(RECIPE, sources, tmp_path / "broken", workers=2, engine="ray")
 
 
