@@ -67,6 +67,8 @@ def compare(samples: list[Sample], peer: Path, weights: Path, modes: list[str], 
                 answers = json.loads(out.read_text(encoding="utf-8"))
                 scored, _ = score_all(samples, answers, [0.0] * len(samples))
                 scores[mode] = mean_over_tasks(scored)
+                measured = {"round": number, "flow": mode, "score": scores[mode], **runs[mode][-1]}
+                tqdm.write(json.dumps(measured, default=str), file=sys.stderr)
                 bar.update()
         bar.close()
     speed = {

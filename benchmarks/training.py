@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,19 +57,25 @@ def random_batches(encoded: Sequence[Encoded], budget: int, seed: int) -> list[l
     return batches
 
 
-def speed(model: Any, batches: list[tuple[int, dict[str, Tensor]]]) -> float:
-    """The samples' tokens per second of forward, backward and optimizer step; the first batch only warms up."""
-    optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-4, fused=True)
-    model.train()
-    tokens, started = 0, 0.0
-    for number, (count, batch) in enumerate(batches):
-        if number == 1:
-            started = time.perf_counter()
-        model(**batch, use_cache=False).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        tokens += count if number else 0
-    return tokens / (time.perf_counter() - started)
+class Side:
+    """One way of training: its model and optimizer, and the seconds of each update per own token of its samples."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model.train()
+        self.optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-4, fused=True)
+        self.seconds_per_token: list[float] = []
+
+    def update(self, tokens: int, batch: dict[str, Tensor]) -> None:
+        """Forward, backward and optimizer step of one batch."""
+        started = time.perf_counter()
+        self.model(**batch, use_cache=False).loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.seconds_per_token.append((time.perf_counter() - started) / tokens)
+
+    def tokens_per_second(self) -> float:
+        """The median over the updates, the first (warm-up) left out."""
+        return 1 / statistics.median(self.seconds_per_token[1:])
 
 
 def compare(training: Training, base: Path, encoded: list[Encoded], pad: int, updates: int) -> dict[str, Any]:
@@ -77,24 +84,21 @@ def compare(training: Training, base: Path, encoded: list[Encoded], pad: int, up
     ours, theirs = plan(encoded, budget, 1, seed=1), random_batches(encoded, budget, seed=1)
     layout = Packed(encoded)
 
-    def sized(batch: list[int], tensors: dict[str, Tensor]) -> tuple[int, dict[str, Tensor]]:
-        return sum(encoded[number].length for number in batch), tensors
-
-    def padded(batch: list[int]) -> tuple[int, dict[str, Tensor]]:
-        return sized(batch, padded_all_tokens([encoded[number] for number in batch], pad))
-
-    model = get_peft_model(load_model(base, training, "sdpa"), lora_config(training))
-    slow = speed(model, [padded(batch) for batch in theirs[: updates + 1]])
-    model.set_attn_implementation(packed_attention.NAME)
-    lora_linear.speed_up(model)
-    fast = speed(model, [sized(batch, layout([{"samples": batch}])) for batch in ours[: updates + 1]])
+    slow = Side(get_peft_model(load_model(base, training, "sdpa"), lora_config(training)))
+    fast = Side(get_peft_model(load_model(base, training, packed_attention.NAME), lora_config(training)))
+    lora_linear.speed_up(fast.model)
+    # Turn by turn, so that whatever else the machine does falls on both.
+    for our_batch, their_batch in zip(ours[: updates + 1], theirs[: updates + 1], strict=True):
+        fast.update(sum(encoded[n].length for n in our_batch), layout([{"samples": our_batch}]))
+        samples = [encoded[n] for n in their_batch]
+        slow.update(sum(sample.length for sample in samples), padded_all_tokens(samples, pad))
     filled = [
         sum(encoded[n].length for n in batch) / (len(batch) * max(encoded[n].length for n in batch)) for batch in theirs
     ]
     return {
-        "packed_answer_only_tokens_per_second": round(fast, 1),
-        "padded_all_tokens_tokens_per_second": round(slow, 1),
-        "ratio": round(fast / slow, 2),
+        "packed_answer_only_tokens_per_second": round(fast.tokens_per_second(), 1),
+        "padded_all_tokens_tokens_per_second": round(slow.tokens_per_second(), 1),
+        "ratio": round(fast.tokens_per_second() / slow.tokens_per_second(), 2),
         "tokens_per_update": budget,
         "updates": updates,
         "padded_share_of_real_tokens": round(sum(filled) / len(filled), 3),
