@@ -1,9 +1,7 @@
 """EcomInstruct (Alibaba-NLP/EcomGPT, `data/ecom_instruct_v1`; no licence stated): its tasks, and Chain-of-Task.
 
-One folder a task under `ecom_instruct/`: `meta-info.json` (task, defi, label_set by language, label_key, label_sep,
-test_prompt.instruction with {sentences} and {label_set}) and rows: sentences, with labels {key: [label, ...]}
-(classification, matching) or spans [{term, type, start, end}] (extraction; generation where start is end).
-Only `train*.jsonl` is read: `test.jsonl` of the published folders is held out for evaluation.
+One folder a task under `ecom_instruct/`, as described in shopbench/ecominstruct.py. Only `train*.jsonl` is read:
+`test.jsonl` of the published folders is held out for evaluation.
 
 Chain-of-Task (paper 002): atomic sub-tasks cut from each dataset. An extraction row gives span detection, typing of
 one span, detection of the types there are, and the spans of one type; a classification row the check of one label;
@@ -20,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from shopbench.classify import classify
+from shopbench.ecominstruct import SEPARATOR, offered_labels, question, separator, truths, typed_spans
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import DataTask, Row
@@ -72,44 +71,29 @@ def rows(sources: Path) -> Iterator[Row]:
 
 def label_set(row: Row) -> list[str]:
     """The labels that the prompt offers."""
-    offered = row["meta"].get("label_set") or {}
-    labels: list[str] = offered.get(row["meta"].get("label_key", ""), []) if isinstance(offered, dict) else offered
-    return [str(label) for label in labels if label]
-
-
-def truths(row: Row) -> list[str]:
-    """What the row's answer consists of: its labels, or its spans' texts."""
-    if "labels" in row:
-        return [str(label) for label in row["labels"].get(row["meta"].get("label_key", ""), [])]
-    return list(dict.fromkeys(span["term"] for span in row.get("spans", []) if span.get("term")))
-
-
-def typed_spans(row: Row) -> list[tuple[str, str]]:
-    """(term, type) of an extraction row; empty for any other row."""
-    spans = [(span.get("term"), span.get("type")) for span in row.get("spans") or []]
-    return list(dict.fromkeys((term, kind) for term, kind in spans if term and kind))
+    return offered_labels(row["meta"])
 
 
 def full(row: Row, rng: random.Random) -> Sample | None:
     """The task as EcomGPT is asked it."""
-    prompt = row["meta"].get("test_prompt", {}).get("instruction", "")
-    separator = row["meta"].get("label_sep", ", ")
-    if "{sentences}" not in prompt or not truths(row):
+    found = truths(row["meta"], row)
+    if not found:
         return None
-    filled = prompt.replace("{label_set}", separator.join(label_set(row))).replace("{sentences}", row["sentences"])
+    try:
+        filled = question(row["meta"], row["sentences"])
+    except ValueError:  # a folder without a prompt
+        return None
     spans = typed_spans(row)
     if spans and "Condition" not in row["meta"]["task"]:
         found = [f"{term}: {kind}" for term, kind in spans]
-    else:
-        found = truths(row)
-    return _sample("ecominstruct_task", filled, found, separator)
+    return _sample("ecominstruct_task", filled, found, separator(row["meta"]))
 
 
-def _sample(name: str, question: str, found: list[str], separator: str = ", ") -> Sample:
+def _sample(name: str, asked: str, found: list[str], between: str = SEPARATOR) -> Sample:
     """A sample of the type that the question reads as (entities or text): the prompt is then the same in use."""
-    if classify(question, False).task_type is TaskType.NER:
-        return Sample(question.strip(), tuple(text.strip() for text in found), name, TaskType.NER, "micro f1", False)
-    return Sample(question.strip(), separator.join(found), name, TaskType.GENERATION, "rougel", False)
+    if classify(asked, False).task_type is TaskType.NER:
+        return Sample(asked.strip(), tuple(text.strip() for text in found), name, TaskType.NER, "micro f1", False)
+    return Sample(asked.strip(), between.join(found), name, TaskType.GENERATION, "rougel", False)
 
 
 def _asked(name: str, row: Row, request: str, *found: str) -> Sample:
@@ -155,7 +139,7 @@ def spans_of_type(row: Row, rng: random.Random) -> Sample | None:
 
 def label_check(row: Row, rng: random.Random) -> Sample | None:
     """Whether one label holds, as often one that does as one that does not."""
-    right = truths(row) if "labels" in row else []
+    right = truths(row["meta"], row) if "labels" in row else []
     wrong = [label for label in label_set(row) if label not in right]
     if not right or not wrong:
         return None
