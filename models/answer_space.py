@@ -85,13 +85,14 @@ class OneDigit:
 
 @dataclass(frozen=True)
 class NumberList:
-    """`count` different option numbers, joined by commas: a retrieval answer, or a ranking of them all.
+    """`count` different options, joined by commas: a retrieval answer, or a ranking of them all.
 
+    Options are numbers, or other short ASCII names such as letters (not both).
     A token may follow if what is then written is the beginning of a right answer, so it does not matter how a
     tokenizer cuts numbers ("10" in one token or two, ",1" in one). State is the text, and few texts are possible.
     """
 
-    options: tuple[int, ...]
+    options: tuple[int, ...] | tuple[str, ...]
     count: int
 
     @property
@@ -129,15 +130,21 @@ class NumberList:
         rest = [option for option in self.options if option not in numbers]
         return ",".join(map(str, [*numbers, *rest][: self.count]))
 
-    def _numbers(self, text: str) -> list[int]:
+    @property
+    def characters(self) -> frozenset[str]:
+        """What the options are written in."""
+        return frozenset("".join(map(str, self.options)))
+
+    def _numbers(self, text: str) -> list[int | str]:
         # No int() on a model's text: it also reads other scripts' digits and "1_0".
-        by_name = {str(option): option for option in self.options}
+        by_name: dict[str, int | str] = {str(option): option for option in self.options}
         return [by_name[part.strip()] for part in text.split(",") if part.strip() in by_name]
 
 
 @lru_cache(maxsize=65536)
 def _next_in_list(vocabulary: Vocabulary, space: NumberList, text: str) -> tuple[int, ...]:
-    following = tuple(number for number, piece in vocabulary.number_tokens if space.can_follow(text + piece))
+    tokens = vocabulary.list_tokens(space.characters)
+    following = tuple(number for number, piece in tokens if space.can_follow(text + piece))
     return following + ((vocabulary.end_id,) if space.is_complete(text) or not following else ())
 
 
@@ -163,11 +170,12 @@ def to_spec(space: AnswerSpace) -> dict[str, Any]:
 
 def from_spec(spec: dict[str, Any]) -> AnswerSpace:
     """The space that `to_spec` described; a ValueError for anything else."""
+    from models.choices import OneOf
     from models.quoted_spans import QuotedSpans
 
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in spec.items() if key != "kind"}
     kinds: dict[str, Callable[..., AnswerSpace]] = {
-        kind.__name__: kind for kind in (OneDigit, NumberList, QuotedSpans, FreeText)
+        kind.__name__: kind for kind in (OneDigit, NumberList, OneOf, QuotedSpans, FreeText)
     }
     try:
         return kinds[spec["kind"]](**fields)

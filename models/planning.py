@@ -26,6 +26,15 @@ _NOTHING = "(empty question)"
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A question that comes with its answer space, as those of other benchmarks do; its type names the system line."""
+
+    text: str
+    space: AnswerSpace
+    task_type: TaskType = TaskType.GENERATION
+
+
+@dataclass(frozen=True)
 class Plan:
     """How one question is asked: as what, in which tokens, and which answers are allowed."""
 
@@ -54,6 +63,13 @@ class Planner:
         space = answer_space(text, classified)
         prompt, shortened = self._encode(classified.task_type, text, self._context - max(space.max_tokens, 1))
         return Plan(text, classified, prompt, space, shortened or len(raw) > most)
+
+    def plan_asked(self, asked: Asked) -> Plan:
+        """The plan for a question that needs no classifying."""
+        most = self._context * _CHARACTERS_PER_TOKEN
+        text = clean(shorten(asked.text, most, len)) or _NOTHING
+        prompt, shortened = self._encode(asked.task_type, text, self._context - max(asked.space.max_tokens, 1))
+        return Plan(text, Classified(asked.task_type, ()), prompt, asked.space, shortened or len(asked.text) > most)
 
     def reworded(self, plan: Plan, question: str) -> list[int]:
         """The prompt that asks another wording of a planned question."""
@@ -96,12 +112,6 @@ def answer_space(question: str, classified: Classified) -> AnswerSpace:
     if task_type is TaskType.NER:
         return QuotedSpans(source_text(question), TASKS[task_type].max_tokens)
     return FreeText(TASKS[task_type].max_tokens)
-
-
-def tidy(plan: Plan, text: str) -> str:
-    """The answer from the text that was generated within the plan's space."""
-    answer = plan.space.finish(text)
-    return first_sentences(answer) if plan.classified.task_type is TaskType.GENERATION else answer
 
 
 def is_readable(plan: Plan, answer: str) -> bool:

@@ -26,6 +26,7 @@ class Vocabulary:
         """From a tokenizer's own table (token text as stored -> id)."""
         stand_ins = _byte_stand_ins() if any("Ġ" in token for token in tokens) else None
         self.end_id = end_id
+        self._list_tokens: dict[frozenset[str], tuple[tuple[int, str], ...]] = {}
         self.spelling: dict[int, bytes] = {
             number: _spell(token, stand_ins) for token, number in tokens.items() if number not in special_ids
         }
@@ -60,8 +61,16 @@ class Vocabulary:
     @cached_property
     def number_tokens(self) -> tuple[tuple[int, str], ...]:
         """(id, text) of every token that can stand in a list of numbers: ASCII digits and commas, one blank before."""
-        pattern = re.compile(rb" ?[0-9,]+")
-        return tuple((number, text.decode()) for number, text in self.spelling.items() if pattern.fullmatch(text))
+        return self.list_tokens(frozenset("0123456789"))
+
+    def list_tokens(self, characters: frozenset[str]) -> tuple[tuple[int, str], ...]:
+        """(id, text) of every token that can stand in a list of names of these characters: them and commas."""
+        if characters not in self._list_tokens:
+            pattern = re.compile(f" ?[,{''.join(map(re.escape, sorted(characters)))}]+".encode())
+            self._list_tokens[characters] = tuple(
+                (number, text.decode()) for number, text in self.spelling.items() if pattern.fullmatch(text)
+            )
+        return self._list_tokens[characters]
 
 
 def _spell(token: str, stand_ins: dict[str, int] | None) -> bytes:
