@@ -35,7 +35,7 @@ class OneOf:
 
     def finish(self, text: str) -> str:
         """The name that was written or begun; of several, the first in the list."""
-        begun = text.strip().rstrip("\ufffd")  # half a character: what follows the bytes that were needed
+        begun = text.lstrip().rstrip("\ufffd")  # half a character: what follows the bytes that were needed
         if begun in self.names:
             return begun
         return next((name for name in self.names if begun and name.startswith(begun)), self.names[0])

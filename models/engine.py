@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 
 from models.answer_space import AnswerSpace, FreeText, NumberList, OneDigit, to_spec
+from models.choices import OneOf
 from models.jobs import Completion, Request
 from models.quoted_spans import QuotedSpans
 from models.settings import EngineSettings, Machine
@@ -124,7 +125,7 @@ def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
 
     space = request.space
     options: dict[str, Any] = {"temperature": 0.0, "max_tokens": space.max_tokens, "detokenize": False}
-    if constraints == "exact" and isinstance(space, OneDigit):
+    if constraints == "exact" and isinstance(space, OneDigit | OneOf) and space.max_tokens == 1:
         options["allowed_token_ids"] = list(space.next_tokens(vocabulary, ()))
         if request.scored:
             options["logprob_token_ids"] = options["allowed_token_ids"]

@@ -37,7 +37,7 @@ def test_every_walk_ends_in_a_name_and_every_name_can_be_said(space: OneOf, most
         tokens = walk(space, vocabulary, rng)
         text = vocabulary.text(tokens)
         answer = space.finish(text)
-        assert answer.startswith(text.strip().rstrip("\ufffd"))
+        assert answer.startswith(text.lstrip().rstrip("\ufffd"))
         said.add(answer)
     assert said == set(space.names)
 
