@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 References = str | Sequence[str]
 
+_HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_HAN_OR_WORD = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+")
+
+
+class _ByCharacter:
+    """A tokenizer for rouge_score: its own keeps a-z and 0-9 only, so a Chinese text has no tokens at all."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return _HAN_OR_WORD.findall(text.lower())
+
 
 @lru_cache
-def _rouge_scorer() -> Any:
+def _rouge_scorer(by_character: bool = False) -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL"], use_stemmer=True)
+    return RougeScorer(["rougeL"], use_stemmer=True, tokenizer=_ByCharacter() if by_character else None)
 
 
 @lru_cache
@@ -25,9 +36,22 @@ def _bleu_scorer(tokenizer: str) -> Any:
 
 def rouge_l(parsed: str, truth: References) -> float:
     """F-measure of the longest common subsequence of stemmed words; the mean over several references."""
+    return _rouge_l(_rouge_scorer(), parsed, truth)
+
+
+def rouge_l_chinese(parsed: str, truth: References) -> float:
+    """`rouge_l` with every Chinese character a token; a run of other letters or digits is one, unstemmed."""
+    return _rouge_l(_rouge_scorer(by_character=True), parsed, truth)
+
+
+def _rouge_l(scorer: Any, parsed: str, truth: References) -> float:
     references = _several(truth)
-    scorer = _rouge_scorer()
     return sum(scorer.score(parsed, reference)["rougeL"].fmeasure for reference in references) / len(references)
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text holds Chinese characters."""
+    return re.search(f"[{_HAN}]", text) is not None
 
 
 def bleu(parsed: str, truth: References) -> float:
