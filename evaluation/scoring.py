@@ -19,7 +19,7 @@ from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from shopbench.tracks import Track
 
-_TASK_TYPE_OF_METRIC = {
+TASK_TYPE_OF_METRIC = {
     "accuracy": TaskType.MULTIPLE_CHOICE,
     "hit rate@3": TaskType.RETRIEVAL,
     "ndcg": TaskType.RANKING,
@@ -33,7 +33,7 @@ def check_sample(sample: Sample) -> None:
     if not isinstance(sample.metric, str):
         raise ValueError(f"field 'metric' must be text, not {type(sample.metric).__name__}")
     metric_named(sample.metric)
-    wanted = _TASK_TYPE_OF_METRIC.get(sample.metric, TaskType.GENERATION)
+    wanted = TASK_TYPE_OF_METRIC.get(sample.metric, TaskType.GENERATION)
     if sample.task_type is not wanted:
         raise ValueError(f"metric {sample.metric!r} scores {wanted} answers, not {sample.task_type}")
 

@@ -1,0 +1,170 @@
+"""Reading Shopping MMLU (KL4805/ShoppingMMLU, NeurIPS 2024 Datasets and Benchmarks), ShopBench's public release.
+
+A folder of files, at any depth; `<task>_dataset.csv` and `.json`:
+- multiple choice: csv with `question`, `choices` (a Python list of texts) and `answer` (its index). The question is
+  asked as the published script asks it: the choices numbered from 0, a line each, then "Answer: ". Where `choices` is
+  empty (ratings of reviews) nothing is added, and `answer` is the number itself.
+- all else: json, one object a line (or one list), with `input_field` and `target_field`.
+The type of a task is its folder's (multiple_choice, retrieval, ranking, named_entity_recognition, generation), else
+what its truth looks like; the metric of a generation task follows from its name, as published.
+
+Skills: a folder above the file, or a file itself, is named for one (skill1_concept, skill2_knowledge, skill3_behavior,
+skill4_multilingual). The release also holds each skill whole, as skills/<skill>.json with ShopBench's own rows
+(`input_field, output_field, task_name, task_type, metric`): where there are such files, only they are read, as
+the tasks' files hold the same questions again.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evaluation.scoring import TASK_TYPE_OF_METRIC, check_sample
+from shopbench.sample import BadSample, Sample, read_json_lines
+from shopbench.tasks import TaskType
+from shopbench.tracks import TRACKS
+
+TYPE_OF_FOLDER = {str(task_type).replace("-", "_"): task_type for task_type in TaskType}
+METRIC_OF_TYPE = {task_type: metric for metric, task_type in TASK_TYPE_OF_METRIC.items()}
+_SKILL_NUMBER = re.compile(r"(?:skill|track)[ _-]?([1-4])(?!\d)", re.IGNORECASE)
+_SKILL_WORDS = {1: "concept", 2: "knowledge", 3: "behavio", 4: "lingual"}
+_Row = tuple[int, dict[str, Any]]
+
+
+def read_folder(folder: Path) -> list[Sample]:
+    """All questions of a folder (or of one file), with `track` set to their skill; BadSample for what cannot be read.
+
+    The order is that of the files' paths, and within a file its own.
+    """
+    found = sorted(folder.rglob("*")) if folder.is_dir() else [folder]
+    files = [path for path in found if path.suffix in (".csv", ".json", ".jsonl") and path.is_file()]
+    whole = [path for path in files if path.parent.name == "skills"]
+    root = folder if folder.is_dir() else folder.parent
+    samples = [sample for path in whole or files for sample in _read_file(path, path.relative_to(root))]
+    if not samples:
+        raise BadSample(
+            f"{folder}: holds no questions; give the unpacked data folder of Shopping MMLU (csv files of multiple "
+            "choice, json files of all else)"
+        )
+    return samples
+
+
+def skill_of(relative: Path) -> str:
+    """The skill that a file's path names, as a track's challenge id; else its outermost folder's name, or ""."""
+    folders = relative.parent.parts
+    numbers = [int(match[1]) for part in (*folders, relative.stem) if (match := _SKILL_NUMBER.search(part))]
+    numbers += [number for part in folders for number, word in _SKILL_WORDS.items() if word in part.lower()]
+    if numbers:
+        return TRACKS[numbers[0]].challenge_id
+    named = [part for part in folders if part not in (*TYPE_OF_FOLDER, "skills")]
+    return named[0] if named else ""
+
+
+def _read_file(path: Path, relative: Path) -> Iterator[Sample]:
+    skill, task = skill_of(relative), path.stem.removesuffix("_dataset")
+    folder_type = next(
+        (TYPE_OF_FOLDER[part] for part in reversed(relative.parent.parts) if part in TYPE_OF_FOLDER), None
+    )
+    for number, row in _csv_rows(path) if path.suffix == ".csv" else _json_rows(path):
+        try:
+            fields = _choice(row) if path.suffix == ".csv" else _other(row, folder_type, task)
+            sample = Sample.from_dict({"task_name": task, **fields, "track": skill})
+            check_sample(sample)
+            yield sample
+        except (ValueError, TypeError) as error:
+            raise BadSample(f"{path}, row {number}: {error}") from None
+
+
+def _choice(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a multiple-choice file as a ShopBench row."""
+    for field in ("question", "choices", "answer"):
+        if row.get(field) is None:
+            raise ValueError(f"column {field!r} is missing")
+    question, choices = row["question"], _choices(row["choices"])
+    if choices:
+        question += "".join(f"\n{number}. {choice}" for number, choice in enumerate(choices))
+    answer = row["answer"].strip()
+    if not answer.isdecimal() or (choices and int(answer) >= len(choices)):
+        raise ValueError(f"answer {answer!r:.40} is no index of {len(choices)} choices")
+    task_type = TaskType.MULTIPLE_CHOICE
+    return {
+        "input_field": f"{question}\nAnswer: ",
+        "output_field": int(answer),
+        "task_type": task_type,
+        "metric": METRIC_OF_TYPE[task_type],
+    }
+
+
+def _choices(text: str) -> list[str]:
+    if not text.strip():
+        return []
+    try:
+        value = ast.literal_eval(text.strip())
+    except (SyntaxError, ValueError, MemoryError, RecursionError, TypeError):
+        value = None
+    if not isinstance(value, list):
+        raise ValueError(f"choices {text!r:.60} are no list of texts")
+    return [str(choice) for choice in value]
+
+
+def _other(row: dict[str, Any], folder_type: TaskType | None, task: str) -> dict[str, Any]:
+    """A row of a json file as a ShopBench row; what the row itself says comes first."""
+    truth = row.get("target_field", row.get("output_field"))
+    if truth is None:
+        raise ValueError("field 'target_field' is missing")
+    task_type = row.get("task_type") or folder_type or _type_of_truth(truth)
+    metric = METRIC_OF_TYPE.get(task_type) or generation_metric(str(row.get("task_name") or task))
+    return {"metric": metric, **row, "output_field": truth, "task_type": task_type}
+
+
+def _type_of_truth(truth: Any) -> TaskType:
+    if isinstance(truth, str):
+        return TaskType.GENERATION
+    if isinstance(truth, list) and truth and all(isinstance(part, str) for part in truth):
+        return TaskType.NER
+    if (
+        isinstance(truth, list)
+        and all(isinstance(part, int) and part > 0 for part in truth)
+        and len(set(truth)) == len(truth)
+    ):
+        return TaskType.RETRIEVAL if len(truth) <= 3 else TaskType.RANKING
+    return TaskType.RANKING
+
+
+def generation_metric(task: str) -> str:
+    """The metric of a generation task by its name, as in the published task_wise_eval/hf_generation.py."""
+    if "extraction" in task:
+        return "rougel"
+    if "translation" in task:
+        return "jp-bleu" if "JP" in task else "bleu"
+    return "multilingual-sent-transformer" if "multilingual" in task else "sent-transformer"
+
+
+def _csv_rows(path: Path) -> Iterator[_Row]:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            yield from enumerate(csv.DictReader(file, strict=True), 1)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadSample(f"{path}: cannot be read as csv ({error}); save it as UTF-8 csv with a header") from None
+
+
+def _json_rows(path: Path) -> Iterator[_Row]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            is_list = file.read(1) == "["
+            rows = json.loads("[" + file.read()) if is_list else []
+    except (OSError, ValueError) as error:
+        raise BadSample(
+            f"{path}: cannot be read as JSON ({error}); it holds objects, one a line or in a list"
+        ) from None
+    if not is_list:
+        yield from read_json_lines(path)
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise BadSample(f"{path}, row {number}: a JSON object is wanted, not {type(row).__name__}")
+        yield number, row
