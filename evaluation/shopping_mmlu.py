@@ -1,9 +1,10 @@
 """Shopping MMLU, ShopBench's public release (57 tasks of four skills), in the form in which it is published.
 
 evaluation/shopping_mmlu_files.py says what is read. Every question is asked as ShopBench's are, with its type's
-answer space. A task's score is its metric of FACTS 1, two ways: "published", the benchmark's own looser reading of
-an answer (the headline, comparable with its leaderboard), and "competition", the evaluator of KDD Cup 2024
-(shopbench/answers.py). Tasks are averaged within their skill, then the skills, as on the leaderboard.
+answer space. A task's score is its metric of FACTS 1, two ways: by the benchmark's own looser reading of an answer
+(under the metric's name; the headline, comparable with its leaderboard), and as the evaluator of KDD Cup 2024 reads
+it (shopbench/answers.py; under "competition"). Tasks are averaged within their skill, then the skills, as on the
+leaderboard.
 
 How the published scripts (task_wise_eval, skill_wise_eval/metrics.py) read an answer:
 - multiple choice: the first digit, wherever it stands (the competition: the first character).
@@ -22,7 +23,7 @@ Options heeded: limit (questions of each task), drop_failed (answers that cannot
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 
-PUBLISHED, COMPETITION = "published", "competition"
+COMPETITION = "competition"
 _NAMES = {track.challenge_id: track.name for track in TRACKS.values()}
 
 
@@ -66,21 +67,21 @@ class ShoppingMMLU:
         loose = [parse_loosely(task_type, text) for task_type, text in answers]
         strict = [parse(task_type, text) for task_type, text in answers]
         missing: dict[str, str] = {}
-        raw = {
-            PUBLISHED: _raw_scores(questions, loose, missing),
-            COMPETITION: _raw_scores(questions, strict, missing),
-        }
+        published, competition = (_raw_scores(questions, read, missing) for read in (loose, strict))
         readings = [
             Reading(read, read in (-1, [], ""), micro_f1([score]) if isinstance(score, tuple) else score)
-            for read, score in zip(loose, raw[PUBLISHED], strict=True)
+            for read, score in zip(loose, published, strict=True)
         ]
         tests = {}
         for name in dict.fromkeys(question.test for question in questions):
             places = [place for place, question in enumerate(questions) if question.test == name]
             kept = [place for place in places if not (options.drop_failed and readings[place].failed)]
-            aggregate = METRICS[questions[places[0]].details["metric"]].aggregate
-            metrics = {way: _aggregate(aggregate, [scores[place] for place in kept]) for way, scores in raw.items()}
-            tests[name] = Test(PUBLISHED, metrics, sum(readings[place].failed for place in places))
+            metric = questions[places[0]].details["metric"]
+            metrics = {
+                metric: _aggregate(metric, [published[place] for place in kept]),
+                COMPETITION: _aggregate(metric, [competition[place] for place in kept]),
+            }
+            tests[name] = Test(metric, metrics, sum(readings[place].failed for place in places))
         return Scores(readings, tests, missing)
 
 
@@ -136,11 +137,11 @@ def _raw_scores(questions: Sequence[Question], read: Sequence[Any], missing: dic
     return scores
 
 
-def _aggregate(aggregate: Callable[[Sequence[Any]], float], scores: Sequence[Any]) -> float | None:
+def _aggregate(metric: str, scores: Sequence[Any]) -> float | None:
     """A task's score; None where the metric's model is missing, 0 where no answer is left."""
     if any(score is None for score in scores):
         return None
-    return aggregate(scores) if scores else 0.0
+    return METRICS[metric].aggregate(scores) if scores else 0.0
 
 
 BENCHMARK = ShoppingMMLU()
