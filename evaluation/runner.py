@@ -2,7 +2,8 @@
 
 Only `input_field` and `is_multiple_choice` reach the model; a batch never mixes multiple choice with the
 rest; answers are joined to questions by position. Every batch is journalled (evaluation/journal.py), so a
-run that was killed goes on where it stopped.
+run that was killed goes on where it stopped. Questions of other benchmarks, which name their answer spaces, are
+asked in the same way, without limits.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from evaluation.benchmark import Question
 from evaluation.journal import Batch, Journal
+from models.planning import Asked
 from shopbench.sample import Sample
 from shopbench.tracks import MAX_BATCH_SIZE, MIN_BATCH_SIZE, SECONDS_PER_SAMPLE, TRACKS, Track
 
@@ -28,6 +31,12 @@ class Model(Protocol):
     def get_batch_size(self) -> int: ...
 
     def batch_predict(self, batch: dict[str, Any], is_multiple_choice: bool) -> list[str]: ...
+
+
+class AskableModel(Model, Protocol):
+    """A model that also takes questions with their answer spaces (models.shopbench_model.ShopBenchModel)."""
+
+    def answer(self, asked: Sequence[Asked]) -> list[str]: ...
 
 
 class BadModel(ValueError):
@@ -60,10 +69,21 @@ class Run:
     resumed: int
 
 
+@dataclass(frozen=True)
+class _Work:
+    """Questions as places in a file: how they are put into batches, asked by which method, and in what time if any."""
+
+    count: int
+    batches: Callable[[int, set[int]], Iterator[list[int]]]
+    ask: Callable[[Any, list[int]], Any]
+    method: str
+    seconds_allowed: float | None = None
+
+
 def run(
     samples: Sequence[Sample], make_model: Callable[[], Model], journal: Journal, enforce_limits: bool = False
 ) -> Run:
-    """Ask the model every question that the journal does not hold yet.
+    """Ask the model every ShopBench question that the journal does not hold yet.
 
     Args:
         make_model: builds the model; called once, and only if a question is left.
@@ -71,19 +91,46 @@ def run(
     Raises:
         BadModel: a wrong batch size, or answers that are not one text a question.
     """
+
+    def ask(model: Model, places: list[int]) -> Any:
+        prompts = [samples[place].input_field for place in places]
+        return model.batch_predict({"prompt": prompts}, samples[places[0]].is_multiple_choice)
+
+    def batches(size: int, answered: set[int]) -> Iterator[list[int]]:
+        return batches_of(samples, size, answered)
+
+    seconds = allowed_seconds(samples) if enforce_limits else None
+    return _run(_Work(len(samples), batches, ask, "batch_predict", seconds), make_model, journal)
+
+
+def run_questions(questions: Sequence[Question], make_model: Callable[[], AskableModel], journal: Journal) -> Run:
+    """Ask the model every question of a benchmark that the journal does not hold yet; raises as `run` does."""
+
+    def ask(model: AskableModel, places: list[int]) -> Any:
+        chosen = [questions[place] for place in places]
+        return model.answer([Asked(question.text, question.space, question.task_type) for question in chosen])
+
+    def batches(size: int, answered: set[int]) -> Iterator[list[int]]:
+        places = [place for place in range(len(questions)) if place not in answered]
+        return (places[start : start + size] for start in range(0, len(places), size))
+
+    return _run(_Work(len(questions), batches, ask, "answer"), make_model, journal)
+
+
+def _run(work: _Work, make_model: Callable[[], Model], journal: Journal) -> Run:
     resumed = sum(len(batch.indices) for batch in journal.batches)
     load_seconds = 0.0
-    if resumed < len(samples):
+    if resumed < work.count:
         started = time.perf_counter()
         model = make_model()
         load_seconds = time.perf_counter() - started
         try:
-            _ask_all(model, samples, journal, enforce_limits)
+            _ask_all(model, work, journal)
         finally:
             close = getattr(model, "close", None)  # ours has one: the memory is free for the metrics' models then
             if callable(close):
                 close()
-    outputs, seconds = [""] * len(samples), [0.0] * len(samples)
+    outputs, seconds = [""] * work.count, [0.0] * work.count
     for batch in journal.batches:
         for index, output in zip(batch.indices, batch.outputs, strict=True):
             outputs[index] = output
@@ -113,16 +160,16 @@ def batches_of(samples: Sequence[Sample], size: int, answered: set[int]) -> Iter
         yield from (places[start : start + size] for start in range(0, len(places), size))
 
 
-def _ask_all(model: Model, samples: Sequence[Sample], journal: Journal, enforce_limits: bool) -> None:
+def _ask_all(model: Model, work: _Work, journal: Journal) -> None:
     size = _batch_size(model)
     answered = {index for batch in journal.batches for index in batch.indices}
-    left = allowed_seconds(samples) - sum(batch.seconds for batch in journal.batches)
-    with tqdm(total=len(samples), initial=len(answered), desc="questions", unit=" questions") as bar:
-        for places in batches_of(samples, size, answered):
-            limit = min(SECONDS_PER_SAMPLE * len(places), left) if enforce_limits else None
-            batch = _ask(model, samples, places, limit)
-            journal.append(batch)
-            left -= batch.seconds
+    with tqdm(total=work.count, initial=len(answered), desc="questions", unit=" questions") as bar:
+        for places in work.batches(size, answered):
+            limit = None
+            if work.seconds_allowed is not None:
+                left = work.seconds_allowed - sum(batch.seconds for batch in journal.batches)
+                limit = min(SECONDS_PER_SAMPLE * len(places), left)
+            journal.append(_ask(model, work, places, limit))
             bar.update(len(places))
 
 
@@ -135,20 +182,19 @@ def _batch_size(model: Model) -> int:
     return size
 
 
-def _ask(model: Model, samples: Sequence[Sample], places: list[int], limit: float | None) -> Batch:
-    prompts = [samples[place].input_field for place in places]
+def _ask(model: Model, work: _Work, places: list[int], limit: float | None) -> Batch:
     before = model_counts(model)
     started = time.perf_counter()
     with _deadline(limit, f"questions {_range(places)} took over {limit or 0:.1f} s: the evaluator kills the run here"):
-        outputs = model.batch_predict({"prompt": prompts}, samples[places[0]].is_multiple_choice)
+        outputs = work.ask(model, places)
     seconds = time.perf_counter() - started
-    _check_answers(outputs, places)
+    _check_answers(outputs, places, work.method)
     counts = {name: count - before.get(name, 0) for name, count in model_counts(model).items()}
     return Batch(places, outputs, seconds, {name: count for name, count in counts.items() if count})
 
 
-def _check_answers(outputs: Any, places: list[int]) -> None:
-    where = f"batch_predict on questions {_range(places)} returned"
+def _check_answers(outputs: Any, places: list[int], method: str) -> None:
+    where = f"{method} on questions {_range(places)} returned"
     if not isinstance(outputs, list):
         raise BadModel(f"{where} {type(outputs).__name__}; a list of {len(places)} texts is wanted")
     if len(outputs) != len(places):

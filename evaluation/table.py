@@ -10,9 +10,15 @@ from evaluation.results import Results
 
 
 def format_results(results: Results) -> str:
-    """Tables per task, task type and track, the score, and the times beside the competition's limits."""
-    parts = [_tasks(results), _types(results), _tracks(results), _timing(results["timing"]), _summary(results)]
-    return "\n\n".join(parts)
+    """Tables per task, task type and track, the score, and the times beside the competition's limits.
+
+    Of a benchmark: every metric of every test, the groups of tests, the score and the times.
+    """
+    if "benchmark" in results:
+        parts = [_tests(results), _groups(results["per_group"], "group"), _speed(results["timing"])]
+    else:
+        parts = [_tasks(results), _groups(results["per_type"], "type"), _tracks(results), _timing(results["timing"])]
+    return "\n\n".join([*parts, _summary(results)])
 
 
 def _tasks(results: Results) -> str:
@@ -23,12 +29,22 @@ def _tasks(results: Results) -> str:
     return _table(["task", "type", "metric", "questions", "score", ""], rows)
 
 
-def _types(results: Results) -> str:
+def _tests(results: Results) -> str:
+    """One block of rows for each test: its metrics, the one that is its score first."""
+    rows = []
+    for name, test in results["per_task"].items():
+        others = {metric: value for metric, value in test["metrics"].items() if metric != test["metric"]}
+        shown = ", ".join(f"{metric} {_score(value)}" for metric, value in others.items())
+        rows.append([name, test["count"], test["unreadable"], test["metric"], _score(test["score"]), shown])
+    return _table(["test", "questions", "#failed", "metric", "score", "others"], rows)
+
+
+def _groups(groups: dict[str, Any], title: str) -> str:
     rows = [
         [name, group["tasks"], group["count"], _score(group["score"]), f"{group['seconds'] / group['count']:.3f}"]
-        for name, group in results["per_type"].items()
+        for name, group in groups.items()
     ]
-    return _table(["type", "tasks", "questions", "score", "s/question"], rows)
+    return _table([title, "tasks", "questions", "score", "s/question"], rows)
 
 
 def _tracks(results: Results) -> str:
@@ -50,18 +66,24 @@ def _tracks(results: Results) -> str:
     )
 
 
+def _speed(timing: dict[str, Any]) -> str:
+    line = f"model load {timing['load_seconds']:.1f} s, answers {timing['predict_seconds']:.1f} s"
+    if timing["questions_per_second"]:
+        line += f" ({timing['questions_per_second']:.2f} questions/s)"
+    resumed = f"{timing['resumed_questions']} answers are of an earlier, interrupted run"
+    return f"{line}\n{resumed}" if timing["resumed_questions"] else line
+
+
 def _timing(timing: dict[str, Any]) -> str:
     slowest = timing["slowest_batch"]
+    first, *rest = _speed(timing).split("\n")
     lines = [
-        f"model load {timing['load_seconds']:.1f} s, answers {timing['predict_seconds']:.1f} s"
-        + (f" ({timing['questions_per_second']:.2f} questions/s)" if timing["questions_per_second"] else ""),
+        first,
         f"slowest batch: {slowest['questions']} questions in {slowest['seconds']:.2f} s "
         f"({slowest['allowed_seconds']:.0f} s allowed); batches over the limit: {timing['batches_over_limit']} "
         f"of {timing['batches']}",
     ]
-    if timing["resumed_questions"]:
-        lines.append(f"{timing['resumed_questions']} answers are of an earlier, interrupted run")
-    return "\n".join(lines)
+    return "\n".join([*lines, *rest])
 
 
 def _summary(results: Results) -> str:
@@ -72,9 +94,15 @@ def _summary(results: Results) -> str:
     lines += [
         f"answers that the evaluator cannot read: {results['unreadable']} of {results['questions']}",
         f"mean over questions: {_score(results['mean_over_questions'])}",
-        f"SCORE (mean over {len(results['per_task'])} tasks): {_score(results['score'])}",
+        f"SCORE (mean over {averaged(results)}): {_score(results['score'])}",
     ]
     return "\n".join(lines)
+
+
+def averaged(results: Results) -> str:
+    """What the score is the mean of, in words: "18 tasks"."""
+    over = {"tests": "per_task", "groups": "per_group"}.get(results.get("averages", ""), "per_task")
+    return f"{len(results[over])} {results.get('averages', 'tasks')}"
 
 
 def _notes(group: dict[str, Any]) -> str:
