@@ -1,0 +1,171 @@
+"""How far a score can be trusted: `python -m evaluation.intervals results.json [other.json]`.
+
+The bootstrap over questions: the questions of each task are drawn again and again with replacement, and the score
+is computed anew each time; the 2.5% and 97.5% points of those scores are the interval. The tasks stay as they are,
+so it says what other questions of the same tasks would have given. A task with one question adds no spread, which
+makes intervals of files with many such tasks too narrow.
+
+With a second file of the same questions the differences are given too, drawn in pairs: much narrower than the two
+intervals side by side suggest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from evaluation.scoring import Scored
+from shopbench.metrics import METRICS, mean
+
+Draws = NDArray[np.float64]
+
+DRAWS = 2000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left of a scored question: no text, only where it belongs and its metric's value.
+
+    Attributes:
+        value: the metric's own value: (tp, fp, fn) for micro f1, a number for every other metric.
+    """
+
+    task_name: str
+    task_type: str
+    metric: str
+    value: float | tuple[int, int, int]
+
+
+def outcomes(scored: Sequence[Scored]) -> list[Outcome]:
+    """The outcomes of scored questions, in their order; unscored ones are left out."""
+    return [
+        Outcome(one.sample.task_name, str(one.sample.task_type), one.sample.metric, one.raw)
+        for one in scored
+        if one.raw is not None
+    ]
+
+
+def outcomes_of_results(results: dict[str, Any]) -> list[Outcome]:
+    """The outcomes in a results.json; KeyError if it holds no samples."""
+    return [
+        Outcome(row["task_name"], row["task_type"], row["metric"], tuple(row["counts"] or ()) or row["score"])
+        for row in results["samples"]
+        if row["score"] is not None
+    ]
+
+
+def draws(ones: Sequence[Outcome], count: int = DRAWS, seed: int = 0) -> Draws:
+    """The mean over tasks in each of `count` draws, shape (count,).
+
+    Outcomes of the same questions in the same order are drawn alike: differences of their draws are paired.
+    """
+    tasks: dict[str, dict[str, list[Any]]] = {}
+    for one in ones:
+        tasks.setdefault(one.task_name, {}).setdefault(one.metric, []).append(one.value)
+    total = np.zeros(count)
+    for task, by_metric in tasks.items():
+        questions = sum(map(len, by_metric.values()))
+        for metric, values in by_metric.items():
+            numbers = np.random.default_rng([seed, zlib.crc32(f"{task}\n{metric}".encode())])
+            drawn = np.asarray(values, dtype=np.float64)[numbers.integers(len(values), size=(count, len(values)))]
+            total += _aggregate(drawn) * len(values) / questions
+    return total / len(tasks)
+
+
+def _aggregate(drawn: Draws) -> Draws:
+    """Scores of draws: micro F1 of counts (draws, questions, 3), means of numbers (draws, questions)."""
+    if drawn.ndim == 2:
+        return drawn.mean(axis=1)
+    found, wrong, missed = drawn.sum(axis=1).T
+    return 2 * found / np.maximum(2 * found + wrong + missed, 1)
+
+
+def score(ones: Sequence[Outcome]) -> float:
+    """The mean over tasks, as evaluation.scoring computes it."""
+    tasks: dict[str, dict[str, list[Any]]] = {}
+    for one in ones:
+        tasks.setdefault(one.task_name, {}).setdefault(one.metric, []).append(one.value)
+    scores = []
+    for by_metric in tasks.values():
+        questions = sum(map(len, by_metric.values()))
+        parts = (METRICS[metric].aggregate(values) * len(values) for metric, values in by_metric.items())
+        scores.append(sum(parts) / questions)
+    return mean(scores)
+
+
+def interval(drawn: Draws, level: float = LEVEL) -> tuple[float, float]:
+    """The middle `level` of the draws."""
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def of_type(ones: Sequence[Outcome], task_type: str) -> list[Outcome]:
+    """The outcomes of one task type."""
+    return [one for one in ones if one.task_type == task_type]
+
+
+def table(first: Sequence[Outcome], second: Sequence[Outcome] | None = None) -> str:
+    """Score and interval by task type and in all, as a markdown table; with differences if there is a second run."""
+    kinds = list(dict.fromkeys(one.task_type for one in first))
+    rows = [[kind, *_row(of_type(first, kind), second and of_type(second, kind))] for kind in kinds]
+    rows.append(["all", *_row(first, second)])
+    headers = ["type", "tasks", "questions", "score", "95% interval"]
+    headers += ["other", "difference", "95% interval"] if second else []
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def _row(first: Sequence[Outcome], second: Sequence[Outcome] | None) -> list[str]:
+    drawn = draws(first)
+    row = [str(len({one.task_name for one in first})), str(len(first)), f"{score(first):.3f}", spread(drawn)]
+    if second:
+        row += [f"{score(second):.3f}", f"{score(second) - score(first):+.3f}", spread(draws(second) - drawn, "+")]
+    return row
+
+
+def spread(drawn: Draws, sign: str = "") -> str:
+    """An interval in words: "0.21 to 0.30"."""
+    low, high = interval(drawn)
+    return f"{low:{sign}.3f} to {high:{sign}.3f}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table of one or two result files; a problem is one line and status 2."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.intervals", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("results", type=Path, help="what local_evaluation.py wrote")
+    parser.add_argument("other", type=Path, nargs="?", help="the results of other weights on the same questions")
+    given = parser.parse_args(argv)
+    read = []
+    for path in filter(None, (given.results, given.other)):
+        try:
+            read.append(json.loads(path.read_text(encoding="utf-8")))
+            read[-1]["outcomes"] = outcomes_of_results(read[-1])
+        except OSError as error:
+            print(f"intervals: {path}: {error.strerror}; give a results.json", file=sys.stderr)
+            return 2
+        except (ValueError, KeyError, TypeError) as error:
+            print(f"intervals: {path}: holds no scored questions ({error}); run local_evaluation.py", file=sys.stderr)
+            return 2
+    asked = [[(row["task_name"], row.get("question")) for row in one["samples"]] for one in read]
+    if asked[0] != asked[-1] or len(read[0]["outcomes"]) != len(read[-1]["outcomes"]):
+        print(f"intervals: {given.other}: other questions than {given.results}; give runs of one file", file=sys.stderr)
+        return 2
+    if not read[0]["outcomes"]:
+        print(f"intervals: {given.results}: no question is scored", file=sys.stderr)
+        return 2
+    print(table(read[0]["outcomes"], read[1]["outcomes"] if given.other else None))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
