@@ -1,7 +1,8 @@
 """What a run of a benchmark found, in the shape of evaluation/results.py, so that tables and report serve both.
 
 Beside its keys: `benchmark`, `averages`, `per_group` in the place of task types and tracks, and for each test in
-`per_task` all of its `metrics`.
+`per_task` all of its `metrics`; `metrics` of a group and of the whole are means as `score` is, of those metrics that
+every test in it has.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def make_benchmark_results(
         "options": vars(options),
         "averages": benchmark.averages,
         "score": _mean([one["score"] for one in averaged.values()]),
+        "metrics": _shared(list(averaged.values())),
         "mean_over_questions": _mean([reading.score for reading in scores.readings]),
         "questions": len(questions),
         "questions_file": questions_file,
@@ -70,7 +72,14 @@ def _test(name: str, questions: Sequence[Question], scores: Scores, run: Run) ->
 def _group(tests: Sequence[dict[str, Any]]) -> dict[str, Any]:
     sums = {key: sum(test[key] for test in tests) for key in ("tasks", "count", "unscored", "unreadable", "seconds")}
     metrics = dict(Counter(test["metric"] for test in tests))
-    return {**sums, "metric": ", ".join(metrics), "score": _mean([test["score"] for test in tests])}
+    score = _mean([test["score"] for test in tests])
+    return {**sums, "metric": ", ".join(metrics), "metrics": _shared(tests), "score": score}
+
+
+def _shared(parts: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    """The means of those metrics that all parts (tests or groups) have."""
+    names = [name for name in parts[0]["metrics"] if all(name in part["metrics"] for part in parts)] if parts else []
+    return {name: _mean([part["metrics"][name] for part in parts]) for name in names}
 
 
 def _sample(place: int, questions: Sequence[Question], scores: Scores, run: Run) -> dict[str, Any]:

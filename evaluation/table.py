@@ -33,18 +33,31 @@ def _tests(results: Results) -> str:
     """One block of rows for each test: its metrics, the one that is its score first."""
     rows = []
     for name, test in results["per_task"].items():
-        others = {metric: value for metric, value in test["metrics"].items() if metric != test["metric"]}
-        shown = ", ".join(f"{metric} {_score(value)}" for metric, value in others.items())
-        rows.append([name, test["count"], test["unreadable"], test["metric"], _score(test["score"]), shown])
+        others = _others(test["metrics"], test["metric"])
+        rows.append([name, test["count"], test["unreadable"], test["metric"], _score(test["score"]), others])
     return _table(["test", "questions", "#failed", "metric", "score", "others"], rows)
+
+
+def _others(metrics: dict[str, float | None], headline: str = "") -> str:
+    return ", ".join(f"{name} {_score(value)}" for name, value in metrics.items() if name != headline)
 
 
 def _groups(groups: dict[str, Any], title: str) -> str:
     rows = [
-        [name, group["tasks"], group["count"], _score(group["score"]), f"{group['seconds'] / group['count']:.3f}"]
+        [
+            name,
+            group["tasks"],
+            group["count"],
+            _score(group["score"]),
+            f"{group['seconds'] / group['count']:.3f}",
+            _others(group.get("metrics", {}), group.get("metric", "")),
+        ]
         for name, group in groups.items()
     ]
-    return _table([title, "tasks", "questions", "score", "s/question"], rows)
+    headers = [title, "tasks", "questions", "score", "s/question", "others"]
+    if not any(row[-1] for row in rows):
+        headers, rows = headers[:-1], [row[:-1] for row in rows]
+    return _table(headers, rows)
 
 
 def _tracks(results: Results) -> str:
@@ -94,6 +107,10 @@ def _summary(results: Results) -> str:
     lines += [
         f"answers that the evaluator cannot read: {results['unreadable']} of {results['questions']}",
         f"mean over questions: {_score(results['mean_over_questions'])}",
+    ]
+    if results.get("metrics"):
+        lines.append(f"means over {averaged(results)}: {_others(results['metrics'])}")
+    lines += [
         f"SCORE (mean over {averaged(results)}): {_score(results['score'])}",
     ]
     return "\n".join(lines)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import local_evaluation
 from evaluation.benchmark import Options, Question
 from evaluation.ecominstruct import BENCHMARK
 from models.answer_space import FreeText
 from models.choices import OneOf
 from models.label_sets import SomeOf
+from models.planning import Asked
 from models.quoted_spans import QuotedSpans
 from models.user_config import UserModel
 from shopbench.sample import BadSample
 from shopbench.tasks import TaskType
+from tests.evaluation.fakes import make_weights
 
 ALL = Options()
 CHOICE = {
@@ -175,8 +181,6 @@ def test_answers_can_be_written_within_their_spaces(shared: Path) -> None:
 
 @pytest.mark.engine
 def test_a_real_model_answers_one_row_of_each_folder(shared: Path, real_model: UserModel) -> None:
-    from models.planning import Asked
-
     questions = BENCHMARK.read(shared / "data/ecom_instruct", Options(limit=1))
     outputs = real_model.answer([Asked(question.text, question.space, question.task_type) for question in questions])
     scores = BENCHMARK.score(questions, outputs, ALL)
@@ -188,3 +192,46 @@ def test_a_real_model_answers_one_row_of_each_folder(shared: Path, real_model: U
             assert set(output.split(", ")) <= set(question.space.names)
         if isinstance(question.space, QuotedSpans):
             assert all(part in question.text for part in output.split(", "))
+
+
+class Reference:
+    """A model that knows every answer."""
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.answers = answers
+
+    def get_batch_size(self) -> int:
+        return 16
+
+    def answer(self, asked: Sequence[Asked]) -> list[str]:
+        return [self.answers[one.text] for one in asked]
+
+
+def test_the_command_runs_all_thirteen_folders(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shared / "data/ecom_instruct"
+    answers = {one.text: one.details["reference"] for one in BENCHMARK.read(folder, Options(limit=20))}
+    user_config = types.SimpleNamespace(UserModel=lambda: Reference(answers))
+    monkeypatch.setitem(sys.modules, "models.user_config", user_config)  # type: ignore[arg-type]
+    monkeypatch.setenv("SHOPBENCH_WEIGHTS", "")  # undone after the test, whatever main() sets
+    files = {"questions": folder, "weights": make_weights(tmp_path / "weights")}
+    files |= {name: tmp_path / name for name in ("output", "report")}
+    arguments = [part for name, value in files.items() for part in (f"--{name}", str(value))]
+    assert local_evaluation.main([*arguments, "--benchmark", "ecominstruct", "--limit", "20"]) == 0
+    results = json.loads((tmp_path / "output").read_text())
+    assert results["score"] == 1
+    assert len(results["per_task"]) == 13
+    assert {task["count"] for task in results["per_task"].values()} == {20}
+    assert {group: one["tasks"] for group, one in results["per_group"].items()} == {
+        "CLS": 6,
+        "Condition_Extract": 2,
+        "NER": 2,
+        "Extract": 2,
+        "Generate": 1,
+    }
+    assert results["per_group"]["CLS"]["metrics"]["macro_f1"] == 1
+    printed = capsys.readouterr().out
+    assert "macro_f1 1.000" in printed
+    assert "means over 13 tests: rouge_l 1.000\n" in printed  # what titles have too
+    assert "ZH-MEPAVE-NER-attribute_value_extraction" in (tmp_path / "report").read_text()

@@ -5,21 +5,27 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sys
+import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import local_evaluation
 from evaluation.benchmark import Options, Question
 from evaluation.shopping_mmlu import BENCHMARK, parse_loosely
 from evaluation.shopping_mmlu_files import generation_metric, read_folder, skill_of
 from models.answer_space import FreeText, NumberList, OneDigit
+from models.planning import Asked
 from models.quoted_spans import QuotedSpans
 from models.user_config import UserModel
 from shopbench import embeddings
 from shopbench.sample import BadSample
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
+from tests.evaluation.fakes import make_weights
 
 ALL = Options()
 CONCEPT, KNOWLEDGE, BEHAVIOR, MULTILINGUAL = (TRACKS[number].name for number in (1, 2, 3, 4))
@@ -277,10 +283,40 @@ def test_right_answers_score_one_both_ways(release: Path) -> None:
 
 @pytest.mark.engine
 def test_a_real_model_answers_every_type(release: Path, real_model: UserModel) -> None:
-    from models.planning import Asked
-
     questions = BENCHMARK.read(release, ALL)
     outputs = real_model.answer([Asked(question.text, question.space, question.task_type) for question in questions])
     scores = BENCHMARK.score(questions, outputs, ALL)
     assert not any(reading.failed for reading in scores.readings)
     assert all(0 <= (test.score or 0) <= 1 for test in scores.tests.values())
+
+
+class SaysOne:
+    """A model that always says the same."""
+
+    def get_batch_size(self) -> int:
+        return 4
+
+    def answer(self, asked: Sequence[Asked]) -> list[str]:
+        return ["It is 1, I think" for _ in asked]
+
+
+def test_the_command_averages_by_skill_both_ways(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user_config = types.SimpleNamespace(UserModel=SaysOne)
+    monkeypatch.setitem(sys.modules, "models.user_config", user_config)  # type: ignore[arg-type]
+    monkeypatch.setenv("SHOPBENCH_WEIGHTS", "")  # undone after the test, whatever main() sets
+    data = tmp_path / "data"
+    write_csv(data / "skill1_concept/a_dataset.csv", [("?", "['x', 'y']", "1")])
+    write_csv(data / "skill1_concept/b_dataset.csv", [("?", "['x', 'y']", "0")])
+    write_csv(data / "skill2_knowledge/c_dataset.csv", [("?", "['x', 'y']", "1")])
+    output = tmp_path / "results.json"
+    files = {"questions": data, "weights": make_weights(tmp_path / "weights"), "output": output}
+    arguments = [part for name, value in files.items() for part in (f"--{name}", str(value))]
+    assert local_evaluation.main([*arguments, "--benchmark", "shopping_mmlu"]) == 0
+    results = json.loads(output.read_text())
+    # read as published, "1" is right in one of two tasks of the first skill and in the one of the second
+    assert {name: group["score"] for name, group in results["per_group"].items()} == {CONCEPT: 0.5, KNOWLEDGE: 1}
+    assert results["score"] == 0.75
+    assert results["metrics"] == {"accuracy": 0.75, "competition": 0}
+    assert "SCORE (mean over 2 groups): 0.750" in capsys.readouterr().out
