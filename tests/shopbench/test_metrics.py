@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shopbench import embeddings
@@ -58,6 +59,17 @@ def test_several_references_are_averaged() -> None:
     one, other = metric.score("a lamp", "a lamp"), metric.score("a lamp", "a yoga mat")
     assert one == pytest.approx(1.0, abs=1e-5)
     assert metric.score("a lamp", ("a lamp", "a yoga mat")) == pytest.approx((one + other) / 2, abs=1e-5)
+
+
+def test_the_mean_is_cut_at_zero_and_not_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Model:
+        def encode(self, texts: list[str], **_: Any) -> Any:
+            return np.array([[1.0, 0.0] if text == "here" else [-1.0, 0.0] for text in texts])
+
+    monkeypatch.setattr(embeddings, "_model", lambda name: Model())
+    score = METRICS["sent-transformer"].score
+    assert score("here", ("here", "here", "there")) == pytest.approx(1 / 3)
+    assert score("here", ("here", "there", "there")) == 0.0
 
 
 def test_a_file_of_answers_is_embedded_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
