@@ -73,7 +73,7 @@ def _read_task(folder: Path, limit: int | None) -> list[Question]:
     try:
         meta = json.loads(about.read_text(encoding="utf-8"))
         ecominstruct.question(meta, "")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise BadSample(f"{about}: is no description of a task ({error})") from None
     rows_file = next((file for name in ("test.jsonl", "test.json") if (file := folder / name).is_file()), None)
     if rows_file is None:

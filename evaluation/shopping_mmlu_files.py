@@ -158,7 +158,7 @@ def _json_rows(path: Path) -> Iterator[_Row]:
         with open(path, encoding="utf-8") as file:
             is_list = file.read(1) == "["
             rows = json.loads("[" + file.read()) if is_list else []
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadSample(
             f"{path}: cannot be read as JSON ({error}); it holds objects, one a line or in a list"
         ) from None

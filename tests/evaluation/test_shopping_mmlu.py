@@ -167,6 +167,7 @@ def test_the_name_of_a_generation_task_says_its_metric() -> None:
         ("a.json", "{broken\n", "line 1: broken JSON"),
         ("a.json", "[1]", "row 1: a JSON object is wanted"),
         ("a.json", "[{]", "cannot be read as JSON"),
+        ("a.json", "[" * 100_000, "cannot be read as JSON"),
         ("a.json", '{"input_field": "x", "target_field": {}}\n', "row 1: field 'output_field' is no truth"),
         ("a.json", '{"input_field": "x", "target_field": "y", "metric": "acc"}\n', "row 1: unknown metric 'acc'"),
         ("a.json", '{"input_field": "x", "target_field": "y", "task_type": ["x"]}\n', "row 1: "),
