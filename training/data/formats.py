@@ -33,6 +33,7 @@ class DataTask:
         licence: of the data set, as its owner states it.
         shareable: whether weights trained on it may be passed on (not for CC BY-NC or unknown licences).
         limit: samples wanted at most; None for all.
+        wordings: the requests that a language model may word anew (`python -m training.synthesize reword`).
         group: the text a row was made from; rows with the same one never lie on both sides of a split (the row
             id where it is left out).
     """
@@ -49,3 +50,4 @@ class DataTask:
     limit: int | None = None
     tags: tuple[str, ...] = field(default=())
     group: Callable[[Row], str] | None = None
+    wordings: tuple[str, ...] = ()

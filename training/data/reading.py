@@ -157,10 +157,25 @@ def said_by_model(sources: Path, task: str) -> dict[str, Row]:
     return labels
 
 
+def wordings_of_model(sources: Path, task: str) -> list[str]:
+    """A language model's wordings of a task's request, without those that are kept unseen.
+
+    They lie in `synthetic/wordings.jsonl` under the sources folder: {"id", "task", "wording", "unseen"}.
+    """
+    offered = said_by_model(sources, "wordings").values()
+    return [str(one["wording"]) for one in offered if one.get("task") == task and not one.get("unseen")]
+
+
 def with_labels(sources: Path, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
-    """Add a language model's labels to the rows that have some; `label_source` says which ("llm" or "metadata")."""
+    """Add a language model's labels to the rows that have some; `label_source` says which ("llm" or "metadata").
+
+    Its wordings of the task's request, where there are some, are added to every row as "wordings".
+    """
     labels = said_by_model(sources, task)
+    wordings = wordings_of_model(sources, task)
     for row in rows:
+        if wordings:
+            row = {**row, "wordings": wordings}
         label = labels.get(row_id(row))
         if label is None:
             yield {**row, "label_source": "metadata"}

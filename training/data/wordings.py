@@ -36,15 +36,21 @@ LIST_NAMES = ("{noun} List:", "{noun} list:", "List of {noun}s:", "{noun}s:", "O
 
 
 def request(rng: random.Random, row: Row, wordings: Sequence[str], **values: object) -> str:
-    """One of the wordings with its values; a language model's own wording of this row (`row["wording"]`) goes first."""
-    chosen = rng.choice(wordings)
+    """One of the wordings with its values.
+
+    A language model's own wording of this row (`row["wording"]`) goes first; its wordings of the task
+    (`row["wordings"]`) are as good as those here. Those with other placeholders are not used.
+    """
+    known = [placeholders(one) for one in wordings]
+    chosen = rng.choice([*wordings, *(one for one in row.get("wordings", ()) if placeholders(one) in known)])
     offered = row.get("wording")
-    if isinstance(offered, str) and _placeholders(offered) == _placeholders(chosen):
+    if isinstance(offered, str) and placeholders(offered) == placeholders(chosen):
         chosen = offered
     return chosen.format(**values)
 
 
-def _placeholders(wording: str) -> set[str | None]:
+def placeholders(wording: str) -> set[str | None]:
+    """The names in braces of a wording; {None} if it is none, with a brace left over."""
     try:
         return {field for _, field, _, _ in string.Formatter().parse(wording) if field is not None}
     except ValueError:  # a lone brace: not a wording of ours

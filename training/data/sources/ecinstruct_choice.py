@@ -1,8 +1,9 @@
 """ECInstruct rows as multiple choice in ShopBench's form (Table 7 rows 12, 13, 15-19); schema in ecinstruct.py.
 
 Letters become numbers, options are shuffled, yes/no become two options. Products 1 and 2 of Product_Matching swap
-places in half of the samples. Rows 12, 13 and 15 were worded by a language model: `synthetic/<task>.jsonl` may
-hold {"id", "wording"} by row id, a request with the same placeholders as those here.
+places in half of the samples. Rows 12, 13 and 15 were worded by a language model: `synthetic/wordings.jsonl`
+may hold its requests for a task (see `wordings_of_model`), `synthetic/<task>.jsonl` {"id", "wording"} by row id, with
+the same placeholders as those here.
 """
 
 from __future__ import annotations
@@ -185,6 +186,7 @@ def _task(
     to_sample: Callable[[Row, random.Random], Sample | None],
     domain: str,
     limit: int = 10_000,
+    wordings: tuple[str, ...] = (),
 ) -> DataTask:
     return DataTask(
         name=name,
@@ -198,13 +200,14 @@ def _task(
         domain=domain,
         table7=number,
         limit=limit,
+        wordings=wordings,
     )
 
 
 TASKS = (
-    _task("ecinstruct_relevance", 12, MPC, relevance, "behaviour"),
-    _task("ecinstruct_relation", 13, PRP, relation, "knowledge"),
-    _task("ecinstruct_next_purchase", 15, SR, next_purchase, "behaviour"),
+    _task("ecinstruct_relevance", 12, MPC, relevance, "behaviour", wordings=RELEVANCE),
+    _task("ecinstruct_relation", 13, PRP, relation, "knowledge", wordings=RELATIONS),
+    _task("ecinstruct_next_purchase", 15, SR, next_purchase, "behaviour", wordings=NEXT),
     _task("ecinstruct_answerable", 16, AP, answerable, "knowledge"),
     _task("ecinstruct_same_product", 17, PM, same_product, "concepts", limit=4_044),
     _task("ecinstruct_substitute", 18, PSI, substitute, "behaviour"),

@@ -1,6 +1,7 @@
 """ECInstruct rows as entities and lists in ShopBench's form (Table 7 rows 11, 14, 28); schema in ecinstruct.py.
 
-Rows 11 and 14 were worded by a language model: `synthetic/<task>.jsonl` may hold {"id", "wording"} by row id.
+Rows 11 and 14 were worded by a language model: `synthetic/wordings.jsonl` may hold its requests for a task (see
+`wordings_of_model`), `synthetic/<task>.jsonl` {"id", "wording"} by row id.
 """
 
 from __future__ import annotations
@@ -157,6 +158,7 @@ TASKS = (
         domain="concepts",
         table7=11,
         limit=19_622,
+        wordings=ENTITIES,
     ),
     DataTask(
         name="ecinstruct_most_relevant",
@@ -170,6 +172,7 @@ TASKS = (
         domain="behaviour",
         table7=14,
         limit=10_000,
+        wordings=RELEVANT,
     ),
     DataTask(
         name="ecinstruct_rank_reviews",

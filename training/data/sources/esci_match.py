@@ -1,7 +1,8 @@
 """ESCI tasks that find a product for a query or a text, or judge a pair (Table 7 rows 24-27, 29, 33).
 
 The right answer is an E product of the query, the wrong ones are products of the same query judged S, C or I.
-Rows 24 to 26 were worded by a language model: `synthetic/<task>.jsonl` may hold {"id", "wording"} for a query.
+Rows 24 to 26 were worded by a language model: `synthetic/wordings.jsonl` may hold its requests for a task (see
+`wordings_of_model`), `synthetic/<task>.jsonl` {"id", "wording"} for a query.
 """
 
 from __future__ import annotations
@@ -201,6 +202,7 @@ def _task(
     limit: int = 10_000,
     locales: tuple[str, ...] = ("us",),
     texts: bool = False,
+    wordings: tuple[str, ...] = (),
 ) -> DataTask:
     return DataTask(
         name=name,
@@ -214,13 +216,21 @@ def _task(
         domain="behaviour",
         table7=number,
         limit=limit,
+        wordings=wordings,
     )
 
 
 TASKS = (
-    _task("esci_title_of_description", 24, title_of_description, locales=ALL_LOCALES, texts=True),
-    _task("esci_title_of_features", 25, title_of_features, locales=ALL_LOCALES, texts=True),
-    _task("esci_title_of_query", 26, title_of_query, locales=ALL_LOCALES),
+    _task(
+        "esci_title_of_description",
+        24,
+        title_of_description,
+        locales=ALL_LOCALES,
+        texts=True,
+        wordings=TITLE_OF_DESCRIPTION,
+    ),
+    _task("esci_title_of_features", 25, title_of_features, locales=ALL_LOCALES, texts=True, wordings=TITLE_OF_FEATURES),
+    _task("esci_title_of_query", 26, title_of_query, locales=ALL_LOCALES, wordings=TITLE_OF_QUERY),
     _task("esci_bullets_of_product", 27, bullets_of_product, texts=True),
     _task("esci_product_of_query", 29, product_of_query, limit=5_435),
     DataTask(

@@ -1,7 +1,7 @@
 """ESCI tasks that find a query, keywords or a brand for a product (Table 7 rows 8, 21, 22, 23, 32).
 
-Rows 21 to 23 were worded by a language model: `synthetic/<task>.jsonl` may hold {"id", "wording"} for a
-product, a request with the same placeholder as those here.
+Rows 21 to 23 were worded by a language model: `synthetic/wordings.jsonl` may hold its requests for a task (see
+`wordings_of_model`), `synthetic/<task>.jsonl` {"id", "wording"} for a product, with the same placeholder as those here.
 """
 
 from __future__ import annotations
@@ -151,6 +151,7 @@ def _task(
     to_sample: Callable[[Row, random.Random], Sample | None],
     domain: str,
     locales: tuple[str, ...] = ALL_LOCALES,
+    wordings: tuple[str, ...] = (),
 ) -> DataTask:
     return DataTask(
         name=name,
@@ -164,13 +165,14 @@ def _task(
         domain=domain,
         table7=number,
         limit=10_000,
+        wordings=wordings,
     )
 
 
 TASKS = (
     _task("esci_keyword_set", 8, keyword_set, "multilingual"),
-    _task("esci_query_of_description", 21, query_of_description, "behaviour"),
-    _task("esci_query_of_features", 22, query_of_features, "behaviour"),
-    _task("esci_query_of_title", 23, query_of_title, "behaviour"),
+    _task("esci_query_of_description", 21, query_of_description, "behaviour", wordings=QUERY_OF_DESCRIPTION),
+    _task("esci_query_of_features", 22, query_of_features, "behaviour", wordings=QUERY_OF_FEATURES),
+    _task("esci_query_of_title", 23, query_of_title, "behaviour", wordings=QUERY_OF_TITLE),
     _task("esci_brand_of_title", 32, brand_of_title, "concepts", locales=("us",)),
 )
