@@ -8,7 +8,6 @@ so the number of threads changes nothing.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 import duckdb
 
 from training.data.formats import Row
+from training.data.spill import spill_folder
 
 MEMORY_LIMIT = "1500MB"
 ROWS_AT_ONCE = 2000
@@ -36,9 +36,9 @@ class SourceError(ValueError):
 @contextmanager
 def database() -> Iterator[Connection]:
     """An in-memory DuckDB that spills to a temporary folder; a bad file becomes one line of SourceError."""
-    with tempfile.TemporaryDirectory(prefix="shopbench-duckdb-") as folder:
+    with spill_folder() as folder:
         connection = duckdb.connect(
-            config={"memory_limit": MEMORY_LIMIT, "temp_directory": folder, "preserve_insertion_order": "false"}
+            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder), "preserve_insertion_order": "false"}
         )
         try:
             yield connection
