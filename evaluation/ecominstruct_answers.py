@@ -11,7 +11,8 @@ What the published script (Alibaba-NLP/EcomGPT, src/eval.py) does otherwise, and
 - Its F1 of NER is over BIO tags laid on the characters, at every place where a span occurs: here over (type, span).
 - It offers a random share of the labels (0 to 49 and the right ones, unseeded, in the order of a hash), so no two runs
   ask the same: here all labels, in the order of the file. That is harder: 167 instead of about 25 for the fine classes.
-- Its ROUGE-L cuts at blanks, so a Chinese text is one token: here every Chinese character is one.
+- Its ROUGE-L cuts at blanks, so a Chinese text is one token: here every Chinese character is one, and English words
+  are stemmed, as in ShopBench.
 - Its reference of an NER answer names every type, "None" for most: here the types that occur, and "None" is no span.
 - Here case, a closing full stop and repeats do not count; types may come first ("Brand: a, b") or last ("a: Brand").
 Kept as published: macro F1 is that of the mean precision and the mean recall over the rows.
