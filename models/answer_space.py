@@ -172,11 +172,12 @@ def from_spec(spec: dict[str, Any]) -> AnswerSpace:
     """The space that `to_spec` described; a ValueError for anything else."""
     from models.choices import OneOf
     from models.label_sets import SomeOf
+    from models.option_names import OptionNames
     from models.quoted_spans import QuotedSpans
 
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in spec.items() if key != "kind"}
     kinds: dict[str, Callable[..., AnswerSpace]] = {
-        kind.__name__: kind for kind in (OneDigit, NumberList, OneOf, SomeOf, QuotedSpans, FreeText)
+        kind.__name__: kind for kind in (OneDigit, NumberList, OneOf, SomeOf, OptionNames, QuotedSpans, FreeText)
     }
     try:
         return kinds[spec["kind"]](**fields)

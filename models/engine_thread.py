@@ -15,11 +15,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-from models.engine import completion, prepare_environment, sampling, start_core
+from models.engine import completion, lora_request, prepare_environment, sampling, start_core
 from models.jobs import Completion, EngineDied, Request
 from models.reaper import marked_children
 from models.settings import EngineSettings
@@ -64,6 +65,7 @@ class Engine:
         self._progress = time.monotonic()
         self._slowest_step = 0.0
         self._unfinished = 0
+        self._adapters: dict[Path, int] = {}
         self._others = set(multiprocessing.active_children())
         self._processes: list[psutil.Process] = []
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
@@ -114,6 +116,11 @@ class Engine:
         """The engine's processes (for tests that kill or stop them)."""
         return [process.pid for process in self._find_processes()]
 
+    def _adapter(self, request: Request) -> Any:
+        if request.adapter is None:
+            return None
+        return lora_request(self._adapters.setdefault(request.adapter, len(self._adapters) + 1), request.adapter)
+
     def _check_alive(self) -> None:
         if any(not _runs(process) for process in self._processes):
             raise EngineDied("a process of the engine has ended")
@@ -160,7 +167,8 @@ class Engine:
         for name, place in list(waiting.items()):
             request = job.requests[place]
             prompt = {"prompt_token_ids": list(request.prompt)}
-            core.add_request(name, prompt, sampling(request, self.constraints, vocabulary))
+            parameters = sampling(request, self.constraints, vocabulary)
+            core.add_request(name, prompt, parameters, lora_request=self._adapter(request))
         no_token_yet = set(waiting)
         while waiting and not job.cancelled.is_set():
             started = time.monotonic()

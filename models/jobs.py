@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from models.answer_space import AnswerSpace
 
@@ -14,11 +15,15 @@ class EngineDied(RuntimeError):
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt (token ids), the space its answer must come from, and whether the choices' probabilities are wanted."""
+    """A prompt (token ids), the space its answer must come from, and whether the choices' probabilities are wanted.
+
+    `adapter` is the folder of a LoRA adapter to answer with, for engines that were started with some `lora_rank`.
+    """
 
     prompt: Sequence[int]
     space: AnswerSpace
     scored: bool = False
+    adapter: Path | None = None
 
 
 @dataclass

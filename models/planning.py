@@ -12,9 +12,11 @@ from typing import Any
 
 from models.answer_space import AnswerSpace, FreeText, NumberList, OneDigit
 from models.jobs import Request
+from models.option_names import OptionNames, option_names
 from models.quoted_spans import QuotedSpans, source_text
 from shopbench import answers
 from shopbench.classify import Classified, answer_count, classify
+from shopbench.naming import AnswerBy
 from shopbench.prompts import clean, encode_prompt, encode_text
 from shopbench.shorten import shorten
 from shopbench.tasks import TASKS, TaskType
@@ -48,9 +50,10 @@ class Plan:
 class Planner:
     """Makes plans for one tokenizer and context length (tokens of prompt and answer together)."""
 
-    def __init__(self, tokenizer: Any, context: int) -> None:
+    def __init__(self, tokenizer: Any, context: int, answer_by: AnswerBy = AnswerBy.NUMBER) -> None:
         self._tokenizer = tokenizer
         self._context = context
+        self._answer_by = answer_by
 
     def plan(self, question: Any, is_multiple_choice: bool) -> Plan:
         """The plan for one question, whatever it is."""
@@ -60,9 +63,16 @@ class Planner:
         text = clean(shorten(raw, most, len)) or _NOTHING
         # What fits the context is classified whole; the rest shorter, as patterns take quadratic time on some texts.
         classified = classify(shorten(text, most // 2, len), bool(is_multiple_choice))
-        space = answer_space(text, classified)
+        space = self._by_name(text, classified) or answer_space(text, classified)
         prompt, shortened = self._encode(classified.task_type, text, self._context - max(space.max_tokens, 1))
         return Plan(text, classified, prompt, space, shortened or len(raw) > most)
+
+    def _by_name(self, text: str, classified: Classified) -> AnswerSpace | None:
+        """The options by their words, if the weights answer so and the question's options have words."""
+        if self._answer_by is AnswerBy.NUMBER or not classified.options:
+            return None
+        count = 1 if classified.task_type is TaskType.MULTIPLE_CHOICE else max(answer_count(text, classified), 1)
+        return option_names(self._tokenizer, text, classified.options, count)
 
     def plan_asked(self, asked: Asked) -> Plan:
         """The plan for a question that needs no classifying."""
@@ -119,7 +129,9 @@ def is_readable(plan: Plan, answer: str) -> bool:
     parsed = answers.parse(plan.classified.task_type, answer)
     if isinstance(plan.space, OneDigit):
         return parsed in plan.space.digits
-    if isinstance(plan.space, NumberList):
+    if isinstance(plan.space, OptionNames) and plan.classified.task_type is TaskType.MULTIPLE_CHOICE:
+        return parsed in plan.space.options
+    if isinstance(plan.space, NumberList | OptionNames):
         numbers = parsed if isinstance(parsed, list) else []
         return bool(numbers) and len(set(numbers)) == len(numbers) and set(numbers) <= set(plan.space.options)
     return bool(parsed)

@@ -11,6 +11,7 @@ Environment variables (unset or empty: the value named last):
     SHOPBENCH_EAGER            1 without graphs, 0 with; 0 on GPUs, 1 on a CPU
     SHOPBENCH_BATCH_SIZE       questions in a batch, 1 to 16; 16
     SHOPBENCH_CONSTRAINTS      how answers are held to their form: exact, winners or none; exact
+    SHOPBENCH_ANSWER_BY        what options are named by, number or text; what the weights were trained for
     SHOPBENCH_VOTES            orders of the options that a multiple-choice question is asked in; 1
     SHOPBENCH_RUN_SECONDS      when everything is answered by fallback, 0 for never; the active track's limit if its
                                own weights are served, else never
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.weights import Weights, WeightsError
+from shopbench.naming import AnswerBy
 from shopbench.tracks import MAX_BATCH_SIZE, MIN_BATCH_SIZE
 
 CONTEXT = 3072
@@ -65,6 +67,8 @@ class EngineSettings:
     quantization: str | None = None
     ray: bool = False
     """More workers than this machine has GPUs: spread over a Ray cluster."""
+    lora_rank: int = 0
+    """Highest rank of the adapters that requests may name; 0 for an engine without adapters, which is faster."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +79,25 @@ class Behaviour:
     constraints: str = "exact"
     votes: int = 1
     run_seconds: float | None = None
+    answer_by: AnswerBy = AnswerBy.NUMBER
 
 
-def behaviour(environment: Mapping[str, str] = os.environ) -> Behaviour:
-    """What the environment says about answering; a SettingsError for a value that cannot be used."""
+def behaviour(environment: Mapping[str, str] = os.environ, trained_for: str = AnswerBy.NUMBER) -> Behaviour:
+    """What the environment says about answering; a SettingsError for a value that cannot be used.
+
+    Args:
+        trained_for: what the weights name options by (`models.weights.answer_by`).
+    """
     seconds = _number(environment, "SHOPBENCH_RUN_SECONDS", None, 0, 10**9)
     constraints = environment.get("SHOPBENCH_CONSTRAINTS") or "exact"
     if constraints not in CONSTRAINTS:
         raise SettingsError(f"SHOPBENCH_CONSTRAINTS={constraints}: must be one of {', '.join(CONSTRAINTS)}")
+    answer_by = environment.get("SHOPBENCH_ANSWER_BY") or trained_for
+    if answer_by not in tuple(AnswerBy):
+        raise SettingsError(f"SHOPBENCH_ANSWER_BY={answer_by}: must be one of {', '.join(AnswerBy)}")
     return Behaviour(
+        # Only the exact spaces know names: other constraints are there to compare with others' decoding.
+        answer_by=AnswerBy(answer_by) if constraints == "exact" else AnswerBy.NUMBER,
         batch_size=_whole(environment, "SHOPBENCH_BATCH_SIZE", MAX_BATCH_SIZE, MIN_BATCH_SIZE, MAX_BATCH_SIZE),
         constraints=constraints,
         votes=_whole(environment, "SHOPBENCH_VOTES", 1, 1, 16),

@@ -57,7 +57,7 @@ class ShopBenchModel(ShopBenchBaseModel):
         self.behaviour = behaviour or Behaviour()
         self.stats: Counter[str] = Counter()
         self._tokenizer = tokenizer
-        self._planner = Planner(tokenizer, context)
+        self._planner = Planner(tokenizer, context, self.behaviour.answer_by)
         self._started = time.monotonic()
         self._supervisor = Supervisor(start_engine)
 

@@ -29,11 +29,11 @@ class UserModel(ShopBenchModel):
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         found = weights.check_weights(weights.find_weights(REPOSITORY))
-        behaviour = _with_run_limit(settings.behaviour(), found.folder)
+        behaviour = _with_run_limit(settings.behaviour(trained_for=weights.answer_by(found.folder)), found.folder)
         weights.warn_if_other_prompts(found)
         chosen = settings.choose(found, engine.machine())
         tokenizer = engine.load_tokenizer(found.folder)
-        warm_up = warm_up_requests(Planner(tokenizer, chosen.context))
+        warm_up = warm_up_requests(Planner(tokenizer, chosen.context, behaviour.answer_by))
         super().__init__(lambda: Engine(chosen, behaviour.constraints, warm_up), tokenizer, chosen.context, behaviour)
 
 

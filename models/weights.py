@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shopbench.naming import AnswerBy
 from shopbench.prompts import prompt_hash
 from shopbench.tracks import Track, track_of
 
@@ -83,13 +84,25 @@ def check_weights(folder: str | os.PathLike[str]) -> Weights:
     return Weights(path, config, sum(file.stat().st_size for file in files))
 
 
+def provenance(folder: Path) -> dict[str, Any]:
+    """What the provenance.json beside weights or an adapter says; nothing where there is none that can be read."""
+    try:
+        made_of = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return made_of if isinstance(made_of, dict) else {}
+
+
+def answer_by(folder: Path) -> str:
+    """What weights (or an adapter) were trained to name options by: "number" unless their provenance says "text"."""
+    made_of = provenance(folder)
+    training = made_of.get("training") or {}
+    return str(made_of.get("answer_by") or training.get("answer_by") or AnswerBy.NUMBER)
+
+
 def warn_if_other_prompts(weights: Weights) -> None:
     """Log a warning if provenance.json says that these weights were trained with other prompts than prompts/."""
-    try:
-        made_of = json.loads((weights.folder / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
-    trained_with = made_of.get("prompt_hash") if isinstance(made_of, dict) else None
+    trained_with = provenance(weights.folder).get("prompt_hash")
     if trained_with and trained_with != prompt_hash():
         LOG.warning("%s was trained with other prompts than those in prompts/: expect lower scores", weights.folder)
 

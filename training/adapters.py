@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from shopbench.naming import AnswerBy
 from training.files import PROVENANCE, TrainingError, file_hash, read_json
 from training.tensors import Stored, stored
 
@@ -59,6 +60,12 @@ class Adapter:
     config: dict[str, Any]
     provenance: dict[str, Any]
     pairs: dict[str, Pair]
+
+    @property
+    def answer_by(self) -> str:
+        """What the adapter was trained to name options by (shopbench/naming.py)."""
+        training = self.provenance.get("training") or {}
+        return str(self.provenance.get("answer_by") or training.get("answer_by") or AnswerBy.NUMBER)
 
     def summary(self) -> dict[str, Any]:
         """For provenance.json: which adapter this was and what made it."""

@@ -20,10 +20,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from shopbench import answers
-from shopbench.prompts import Tokenizer, encode_answer, encode_prompt, prompt_frame
+from shopbench.classify import classify
+from shopbench.naming import AnswerBy, encode_named, in_no_order
+from shopbench.prompts import Tokenizer, clean, encode_answer, encode_prompt, prompt_frame
 from shopbench.sample import Sample
+from shopbench.tasks import TaskType
 
 IGNORED = -100
+BY_OPTIONS = (TaskType.MULTIPLE_CHOICE, TaskType.RETRIEVAL, TaskType.RANKING)
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,35 @@ class Encoded:
         return len(self.head) + len(self.body)
 
 
-def encode(tokenizer: Tokenizer, samples: Iterable[Sample], max_length: int) -> tuple[list[Encoded], int]:
+def encode(
+    tokenizer: Tokenizer, samples: Iterable[Sample], max_length: int, answer_by: AnswerBy = AnswerBy.NUMBER
+) -> tuple[list[Encoded], int]:
     """Encode samples with the prompts that inference uses; also count those over `max_length` tokens, left out."""
     encoded, too_long = [], 0
     for sample in tqdm(samples, desc="tokenizing", unit=" samples", leave=False):
         head = tuple(prompt_frame(tokenizer, sample.task_type)[0])
         prompt = encode_prompt(tokenizer, sample.task_type, sample.input_field)
-        answer = encode_answer(tokenizer, answers.write(sample.task_type, sample.output_field))
+        answer = answer_tokens(tokenizer, sample, answer_by)
         item = Encoded(head, tuple(prompt[len(head) :] + answer), len(answer))
         if item.length > max_length:
             too_long += 1
         else:
             encoded.append(item)
     return encoded, too_long
+
+
+def answer_tokens(tokenizer: Tokenizer, sample: Sample, answer_by: AnswerBy) -> list[int]:
+    """What the model is to write: the answer as the evaluator reads it, or the words of the options it names."""
+    written = answers.write(sample.task_type, sample.output_field)
+    if answer_by is AnswerBy.TEXT and sample.task_type in BY_OPTIONS:
+        options = classify(sample.input_field, sample.is_multiple_choice).options
+        chosen = [int(number) for number in written.split(",")]
+        if sample.task_type is TaskType.RETRIEVAL:  # a set: no option is to come first for its place
+            chosen = in_no_order(sample.input_field, chosen)
+        named = encode_named(tokenizer, clean(sample.input_field), options, chosen)
+        if named:
+            return named
+    return encode_answer(tokenizer, written)
 
 
 def plan(
@@ -111,10 +131,15 @@ def _tokens(batch: Sequence[Encoded], packed: bool) -> int:
 
 
 class Packed:
-    """Collator: one batch of sample numbers -> one packed row, each shared head computed once."""
+    """Collator: one batch of sample numbers -> one packed row, each shared head computed once.
 
-    def __init__(self, encoded: Sequence[Encoded]) -> None:
+    Args:
+        per_sample: also give `shares` (1, answers), what each answer token weighs so that all samples weigh the same.
+    """
+
+    def __init__(self, encoded: Sequence[Encoded], per_sample: bool = False) -> None:
         self.encoded = encoded
+        self.per_sample = per_sample
 
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Tensors: input_ids, position_ids (1, tokens); rows, take (see packed_attention); logits_to_keep
@@ -137,7 +162,9 @@ class Packed:
             keep += range(body.stop - sample.answer - 1, body.stop - 1)
             targets += sample.body[-sample.answer :]
         labels = torch.tensor([targets])
+        shares = [1 / (len(samples) * sample.answer) for sample in samples for _ in range(sample.answer)]
         return {
+            **({"shares": torch.tensor([shares])} if self.per_sample else {}),
             "input_ids": torch.tensor([ids]),
             "position_ids": torch.tensor([positions]),
             "rows": rows,
@@ -160,11 +187,16 @@ class Packed:
 
 
 class Padded:
-    """Collator: one batch of sample numbers -> rows padded on the left, so that all answers end together."""
+    """Collator: one batch of sample numbers -> rows padded on the left, so that all answers end together.
 
-    def __init__(self, encoded: Sequence[Encoded], pad: int) -> None:
+    Args:
+        per_sample: as for Packed; `shares` is (samples, places), 0 before a sample's answer.
+    """
+
+    def __init__(self, encoded: Sequence[Encoded], pad: int, per_sample: bool = False) -> None:
         self.encoded = encoded
         self.pad = pad
+        self.per_sample = per_sample
 
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Tensors: input_ids, attention_mask (samples, longest); logits_to_keep, the last places; labels,
@@ -174,12 +206,15 @@ class Padded:
         ids = torch.full((len(samples), longest), self.pad)
         mask = torch.zeros_like(ids)
         labels = torch.full((len(samples), places), IGNORED)
+        shares = torch.zeros(len(samples), places)
         for row, sample in enumerate(samples):
             ids[row, -sample.length :] = torch.tensor([*sample.head, *sample.body])
             mask[row, -sample.length :] = 1
             labels[row, -sample.answer :] = torch.tensor(sample.body[-sample.answer :])
+            shares[row, -sample.answer :] = 1 / (len(samples) * sample.answer)
         keep = torch.arange(longest - 1 - places, longest - 1)
         return {
+            **({"shares": shares} if self.per_sample else {}),
             "input_ids": ids,
             "attention_mask": mask,
             "logits_to_keep": keep,

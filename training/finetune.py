@@ -151,7 +151,7 @@ def make_trainer(run: Run) -> tuple[AnswerTrainer, dict[str, Any]]:
     """Model, data and trainer of a run, and the counts that its provenance tells."""
     recipe, training = run.recipe, run.recipe.training
     tokenizer = load_tokenizer(run.base)
-    train, too_long = encode(tokenizer, read_samples(run.data / "train.jsonl"), training.max_length)
+    train, too_long = encode(tokenizer, read_samples(run.data / "train.jsonl"), training.max_length, training.answer_by)
     if not train:
         raise TrainingError(f"{run.data / 'train.jsonl'}: every sample is over {training.max_length} tokens")
     model = load_model(run.base, training, "sdpa")
@@ -167,16 +167,16 @@ def make_trainer(run: Run) -> tuple[AnswerTrainer, dict[str, Any]]:
     held: list[Encoded] = []
     held_batches: list[list[int]] = []
     if (run.data / "validation.jsonl").is_file():
-        held, _ = encode(
-            tokenizer, read_samples(run.data / "validation.jsonl")[:VALIDATION_SAMPLES], training.max_length
-        )
+        kept = read_samples(run.data / "validation.jsonl")[:VALIDATION_SAMPLES]
+        held, _ = encode(tokenizer, kept, training.max_length, training.answer_by)
         held_batches = planned(held, training, 1.0, recipe.seed, packed)
-    everything = train + held
+    everything, equal = train + held, training.per_sample_loss
+    layout = Packed(everything, equal) if packed else Padded(everything, tokenizer.pad_token_id, equal)
     held_batches = [[len(train) + number for number in batch] for batch in held_batches]
     trainer = AnswerTrainer(
         model=model,
         args=trainer_config(run, len(tokens)),
-        data_collator=Packed(everything) if packed else Padded(everything, tokenizer.pad_token_id),
+        data_collator=layout,
         train_dataset=Dataset.from_dict({"samples": batches}),
         eval_dataset=Dataset.from_dict({"samples": held_batches}) if held_batches else None,
         processing_class=tokenizer,

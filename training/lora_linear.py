@@ -2,8 +2,8 @@
 
 PEFT computes x W^T + s (x A^T) B^T token by token. A training batch has many more tokens than the rank, so it is
 cheaper to add s B A to W once a step and to multiply by the sum; the gradients of A and B need only the narrow
-products. Values and gradients are PEFT's to float rounding (tests/training/test_finetune.py). Only without dropout,
-which acts on the low-rank input alone, and only for float weights.
+products. Values and gradients are PEFT's to rounding (tests/training/test_finetune.py). Only without dropout, which
+acts on the low-rank input alone.
 """
 
 from __future__ import annotations
@@ -19,23 +19,27 @@ ADAPTER = "default"
 
 
 class _MergedLinear(torch.autograd.Function):
-    """x (..., inputs) -> x (W + s B A)^T, with gradients for x, A and B; W is frozen."""
+    """x (..., inputs) -> x (W + s B A)^T, with gradients for x, A and B; W is frozen, A and B are float32.
+
+    A bfloat16 W makes every product bfloat16, the sum included: what the merged weights will be in use.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scaling: float) -> Tensor:
-        merged = torch.addmm(weight, b, a, alpha=scaling)
-        ctx.save_for_backward(x, merged, a, b)
+        x, low, high = x.to(weight.dtype), a.to(weight.dtype), (b * scaling).to(weight.dtype)
+        merged = torch.addmm(weight, high, low)
+        ctx.save_for_backward(x, merged, low, high)
         ctx.scaling = scaling
         return nn.functional.linear(x, merged)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor, None]:
-        x, merged, a, b = ctx.saved_tensors
+        x, merged, low, high = ctx.saved_tensors
         gradient, tokens = gradients[0].flatten(0, -2), x.flatten(0, -2)
-        narrow = gradient @ (b * ctx.scaling)
-        low_rank = nn.functional.linear(tokens, a * ctx.scaling)
+        to_a = (gradient @ high).t() @ tokens
+        to_b = gradient.t() @ nn.functional.linear(tokens, low)
         to_x = (gradient @ merged).view_as(x) if ctx.needs_input_grad[0] else None
-        return to_x, None, narrow.t() @ tokens, gradient.t() @ low_rank, None
+        return to_x, None, to_a.float(), to_b.float() * ctx.scaling, None
 
 
 def _forward(self: Linear, x: Tensor) -> Tensor:
@@ -53,5 +57,6 @@ def speed_up(model: nn.Module) -> int:
 
 
 def _exact(layer: Linear) -> bool:
-    weights = {layer.base_layer.weight.dtype, layer.lora_A[ADAPTER].weight.dtype}
-    return weights == {torch.float32} and isinstance(layer.lora_dropout[ADAPTER], nn.Identity)
+    adapter, base = layer.lora_A[ADAPTER].weight.dtype, layer.base_layer.weight.dtype
+    known = adapter is torch.float32 and base in (torch.float32, torch.bfloat16)
+    return known and isinstance(layer.lora_dropout[ADAPTER], nn.Identity)

@@ -54,6 +54,13 @@ class Merge:
         """(weight, pair) of every adapter that changes a tensor."""
         return [(a.weight, a.pairs[tensor]) for a in self.adapters if tensor in a.pairs and a.weight]
 
+    def answer_by(self) -> str:
+        """What the merged weights name options by; a TrainingError where the adapters learned different ways."""
+        ways = {adapter.answer_by for adapter in self.adapters if adapter.weight}
+        if len(ways) > 1:
+            raise TrainingError(f"{self.name}: some adapters name options by number, others by text; merge one kind")
+        return ways.pop() if ways else "number"
+
     def provenance(self, base_fingerprint: str) -> dict[str, Any]:
         """What made the merged weights; the prompt hash only where all adapters agree on it."""
         hashes = {adapter.provenance.get("prompt_hash") for adapter in self.adapters}
@@ -62,6 +69,7 @@ class Merge:
             "base": self.base_name,
             "base_fingerprint": base_fingerprint,
             "prompt_hash": hashes.pop() if len(hashes) == 1 else None,
+            "answer_by": self.answer_by(),
             "adapters": [adapter.summary() for adapter in self.adapters],
             "versions": versions("torch"),
         }
@@ -213,7 +221,7 @@ def resolve(recipe: str, base: Path | None, adapters: list[str] | None, alpha: f
     if adapters:
         parts = [_named_weight(text) for text in adapters]
     folder = base_folder(base_name, base)
-    read = [read_adapter(_adapter_folder(name), weight * alpha) for name, weight in parts]
+    read = [read_adapter(adapter_folder(name), weight * alpha) for name, weight in parts]
     return Merge(recipe, base_name, folder, read)
 
 
@@ -225,7 +233,8 @@ def _named_weight(text: str) -> tuple[str, float]:
         raise TrainingError(f"--adapters {text}: wants NAME:WEIGHT, like v8:0.56") from None
 
 
-def _adapter_folder(name: str) -> Path:
+def adapter_folder(name: str) -> Path:
+    """The folder of an adapter: `name` itself, or the one under weights/adapters; TrainingError if none holds one."""
     for folder in (Path(name), WEIGHTS / "adapters" / name):
         if (folder / "adapter_config.json").is_file():
             return folder

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from shopbench.naming import AnswerBy
 from training.embedded_mixtures import CHOICES_FIRST, CONCEPTS_FIRST
 
 
@@ -21,6 +22,8 @@ class Training:
         batch_size: samples per device and step; `accumulation` steps make one update.
         tokens_per_batch: samples are packed into batches of so many tokens instead of `batch_size` samples.
         max_length: tokens of prompt and answer; longer samples are dropped and counted.
+        per_sample_loss: every sample of a batch weighs the same, however long its answer; else every answer token.
+        answer_by: whether options are named by number or by their words (shopbench/naming.py).
     """
 
     base: str
@@ -38,6 +41,8 @@ class Training:
     max_length: int = 2048
     tokens_per_batch: int | None = None
     train_lm_head: bool = False
+    per_sample_loss: bool = False
+    answer_by: AnswerBy = AnswerBy.NUMBER
 
 
 @dataclass(frozen=True)
@@ -137,10 +142,12 @@ SMOLLM2 = Training(
     rank=32,  # 20 MB in float16: two adapters stay small enough for the repository
     alpha=64,
     dropout=0.0,  # one pass over short data does not overfit, and without dropout LoRA costs less on a CPU
-    learning_rate=5e-4,
+    learning_rate=1e-3,
     accumulation=1,
     max_length=448,
     tokens_per_batch=1024,
+    per_sample_loss=True,
+    answer_by=AnswerBy.TEXT,
 )
 
 

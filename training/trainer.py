@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from peft import PeftModel
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import ProgressCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import Trainer
 from trl import SFTTrainer
 
+from training.batches import IGNORED
 from training.files import TrainingError
 
 
@@ -26,16 +27,30 @@ class AnswerTrainer(SFTTrainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Mean loss over the answer tokens of the whole update; the number of them comes from the trainer."""
+        """Mean loss over the answer tokens of the whole update; where the batch has `shares`, over its samples."""
         inputs["use_cache"] = False
-        # One level above SFTTrainer: Trainer's loss, which is the model's.
-        loss, outputs = Trainer.compute_loss(self, model, inputs, True, num_items_in_batch)
+        shares: Tensor | None = inputs.pop("shares", None)
+        if shares is None:
+            # One level above SFTTrainer: Trainer's loss, which is the model's.
+            loss, outputs = Trainer.compute_loss(self, model, inputs, True, num_items_in_batch)
+        else:
+            outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+            loss = self._mean_over_samples(outputs.logits, inputs["shift_labels"], shares, num_items_in_batch)
         labels: Tensor = inputs["shift_labels"]
-        answered = labels != -100
+        answered = labels != IGNORED
         right = (outputs.logits.argmax(-1) == labels) & answered
         mode = "train" if self.model.training else "eval"
         self._metrics[mode]["token_accuracy"].append((right.sum() / answered.sum().clamp(min=1)).item())
         return (loss, outputs) if return_outputs else loss
+
+    def _mean_over_samples(self, logits: Tensor, labels: Tensor, shares: Tensor, items: Any) -> Tensor:
+        """Sum over tokens of share x loss; shares of a batch add up to 1, so it is each batch's mean over samples."""
+        losses = nn.functional.cross_entropy(
+            logits.flatten(0, -2).float(), labels.flatten(), reduction="none", ignore_index=IGNORED
+        )
+        loss = (losses * shares.flatten()).sum()
+        # Trainer divides by the batches of an update only where it has not counted their tokens.
+        return loss / self.current_gradient_accumulation_steps if items is not None and self.model.training else loss
 
 
 class Throughput(ProgressCallback):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from training import finetune, lora_linear, packed_attention, recipes
 from training.base import load_tokenizer
 from training.batches import Encoded, Packed, Padded, encode, plan
 from training.files import TrainingError
+from training.trainer import AnswerTrainer
 
 Make = Callable[..., Path]
 
@@ -121,9 +123,50 @@ def test_the_faster_lora_is_pefts(base: Path, encoded: list[Encoded]) -> None:
         torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
 
 
+def test_the_faster_lora_of_a_bfloat16_base_points_where_pefts_does(base: Path, encoded: list[Encoded]) -> None:
+    config = LoraConfig(r=4, lora_alpha=6, target_modules="all-linear", init_lora_weights=False)
+    batch = Packed(encoded)([{"samples": [0, 4, 8]}])
+    results = []
+    for fast in (False, True):
+        torch.manual_seed(1)
+        model = get_peft_model(model_of(base, packed_attention.NAME).to(torch.bfloat16), config)
+        for name, parameter in model.named_parameters():
+            parameter.data = parameter.data.float() if "lora_" in name else parameter.data
+        assert not fast or lora_linear.speed_up(model) == 14
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(**batch).loss
+        loss.backward()
+        results.append([loss.detach(), *(p.grad for p in model.parameters() if p.requires_grad)])
+    assert float(results[1][0]) == pytest.approx(float(results[0][0]), rel=0.01)
+    for got, expected in zip(results[1][1:], results[0][1:], strict=True):
+        assert got.dtype is torch.float32
+        assert torch.cosine_similarity(got.flatten(), expected.flatten(), 0) > 0.97
+
+
 def test_the_faster_lora_leaves_dropout_to_peft(base: Path) -> None:
     config = LoraConfig(r=4, lora_dropout=0.1, target_modules="all-linear")
     assert lora_linear.speed_up(get_peft_model(model_of(base, "sdpa"), config)) == 0
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_shares_make_every_sample_weigh_the_same(base: Path, encoded: list[Encoded], packed: bool) -> None:
+    numbers = [5, 6, 7, 8, 13]
+    layout: Any = Packed(encoded, True) if packed else Padded(encoded, 0, True)
+    batch = layout([{"samples": numbers}])
+    shares, labels = batch.pop("shares"), batch["shift_labels"]
+    logits = model_of(base, packed_attention.NAME if packed else "sdpa")(**batch).logits
+    trainer: Any = SimpleNamespace(current_gradient_accumulation_steps=2, model=SimpleNamespace(training=True))
+    got = AnswerTrainer._mean_over_samples(trainer, logits, labels, shares, 99)
+    own = [
+        torch.nn.functional.cross_entropy(alone(model_of(base, "sdpa"), sample), torch.tensor(answer_of(sample)))
+        for sample in (encoded[number] for number in numbers)
+    ]
+    assert len({encoded[number].answer for number in numbers}) > 1
+    assert float(got) == pytest.approx(float(sum(own)) / len(own) / 2, rel=1e-4)
+
+
+def answer_of(sample: Encoded) -> tuple[int, ...]:
+    return sample.body[-sample.answer :]
 
 
 @pytest.mark.parametrize("packed", [True, False])

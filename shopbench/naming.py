@@ -1,0 +1,92 @@
+"""Answering a choice by its words: each option is named by the first tokens that tell it from the others.
+
+A small model that is asked for an option's number must find the right option and then look up its number; asked
+for the option's own words it only has to go on with a text that stands in the question. SmolLM2-135M, 500 training
+samples, 250 validation questions: 24% right by number, 36% by words (chance 25%). Which way weights were trained
+for is said in their provenance.json (`answer_by`); large models, and the winning solution, answer by number.
+
+    >>> option_texts("Which?\\n0. red car\\n1. red bus\\nAnswer:", (0, 1))
+    ('red car', 'red bus')
+
+`telling_names` gives the tokens " red car" and " red bus" for these, and " red" alone beside "blue".
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any
+
+from shopbench.options import shown_options
+from shopbench.prompts import encode_text
+
+MARK = re.compile(r"^[ \t]*(?:[-*•#][ \t]*)?[(\[（]?(\d{1,2})[.):\]．）：、][ \t]*", re.MULTILINE)
+"""The number of an option at the beginning of its line."""
+MOST_TOKENS = 16
+"""A longer name would cost more decoding steps than it is worth: then the options are named by number."""
+
+
+class AnswerBy(StrEnum):
+    """What an answer names options by."""
+
+    NUMBER = "number"
+    TEXT = "text"
+
+
+def option_texts(question: str, options: Sequence[int]) -> tuple[str, ...] | None:
+    """The text of each option in one line, None where they do not stand one a line (a rating scale, one line)."""
+    shown = shown_options(question)
+    if not shown or tuple(shown.numbers) != tuple(options):
+        return None
+    region = question[shown.start : shown.end]
+    marks = list(MARK.finditer(region))
+    if [int(mark[1]) for mark in marks] != list(options):
+        return None
+    ends = [*(mark.start() for mark in marks[1:]), len(region)]
+    texts = tuple(" ".join(region[mark.end() : end].split()) for mark, end in zip(marks, ends, strict=True))
+    return texts if all(texts) else None
+
+
+def telling_names(tokenizer: Any, texts: Sequence[str]) -> tuple[tuple[int, ...], ...] | None:
+    """For each text the fewest first tokens that begin no other one; None where texts are the same too long.
+
+    A text is cut as it is in the question, after a blank, and counts as ended by a line break, so "red" differs
+    from "red bus". No name is the beginning of another.
+    """
+    lines = [f"{text}\n" for text in texts]
+    names = []
+    for text in texts:
+        tokens = [*encode_text(tokenizer, f" {text}")[:MOST_TOKENS], line_break(tokenizer)]
+        for length in range(1, len(tokens) + 1):
+            begun = tokenizer.decode(tokens[:length]).rstrip("\ufffd").lstrip(" ")
+            if begun and sum(line.startswith(begun) for line in lines) == 1:
+                names.append(tuple(tokens[:length]))
+                break
+    return tuple(names) if len(names) == len(texts) else None
+
+
+def line_break(tokenizer: Any) -> int:
+    """The token between two names of a list."""
+    return int(encode_text(tokenizer, "\n")[-1])
+
+
+def encode_named(tokenizer: Any, question: str, options: Sequence[int], chosen: Iterable[int]) -> list[int] | None:
+    """The tokens of an answer by text: the names of the chosen options, a line each; None if it must be by number.
+
+    No end token: the form says when the answer is complete.
+    """
+    texts = option_texts(question, options)
+    names = telling_names(tokenizer, texts) if texts else None
+    if not names or not set(chosen) <= set(options):
+        return None
+    tokens: list[int] = []
+    for number in chosen:
+        tokens += [*([line_break(tokenizer)] if tokens else []), *names[list(options).index(number)]]
+    return tokens
+
+
+def in_no_order(question: str, chosen: Iterable[int]) -> list[int]:
+    """Options of a set, in an order that follows neither their numbers nor their texts, the same in every run."""
+    return sorted(chosen, key=lambda number: zlib.crc32(f"{number} {question}".encode()))
