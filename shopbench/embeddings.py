@@ -44,22 +44,29 @@ def similarity_with(model_name: str) -> Callable[[Sequence[str], Sequence[Any]],
 
 def find_model(model_name: str) -> str:
     """The folder of a sentence-transformers model on this machine; ModelMissing if there is none."""
-    own_folder = os.environ.get("SHOPBENCH_METRIC_MODELS")
-    if own_folder and (Path(own_folder) / model_name / "modules.json").is_file():
-        return str(Path(own_folder) / model_name)
     spec = importlib.util.find_spec(_PACKAGES[model_name]) if model_name in _PACKAGES else None
-    if spec and spec.origin and (Path(spec.origin).parent / "model" / "modules.json").is_file():
-        return str(Path(spec.origin).parent / "model")
+    packaged = Path(spec.origin).parent / "model" if spec and spec.origin else None
+    return metric_folder(model_name, f"sentence-transformers/{model_name}", "modules.json", packaged)
+
+
+def metric_folder(name: str, repository: str, file: str, packaged: Path | None = None) -> str:
+    """The folder of a metric's model, one that holds `file`; ModelMissing, which says how to get it, if there is none.
+
+    Looked for as the module's docstring says: SHOPBENCH_METRIC_MODELS/<name>, `packaged`, the Hugging Face cache.
+    """
+    own_folder = os.environ.get("SHOPBENCH_METRIC_MODELS")
+    for folder in filter(None, (Path(own_folder) / name if own_folder else None, packaged)):
+        if (folder / file).is_file():
+            return str(folder)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    repository = f"sentence-transformers/{model_name}"
     try:
         return snapshot_download(repository, local_files_only=True)
     except LocalEntryNotFoundError:
         raise ModelMissing(
-            f"{model_name} is not on this machine; where there is a network run `hf download {repository}`, "
-            f"or copy its folder to one that SHOPBENCH_METRIC_MODELS names, as {model_name}/"
+            f"{name} is not on this machine; where there is a network run `hf download {repository}`, "
+            f"or copy its folder to one that SHOPBENCH_METRIC_MODELS names, as {name}/"
         ) from None
 
 

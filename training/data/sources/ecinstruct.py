@@ -13,13 +13,13 @@ ShopBench's form, are in ecinstruct_choice.py and ecinstruct_lists.py.
 
 from __future__ import annotations
 
-import ast
 import json
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from shopbench.ecinstruct import AG, AP, AVE, FIELDS, MPC, PM, PRP, PSI, QPR, SA, SR, render, value
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import DataTask, Row
@@ -27,17 +27,6 @@ from training.data.options import one_line
 from training.data.reading import database, need_files, quoted, stream
 
 LICENCE = "CC-BY-4.0"
-AVE = "Attribute_Value_Extraction"
-PRP = "Product_Relation_Prediction"
-PM = "Product_Matching"
-SA = "Sentiment_Analysis"
-SR = "Sequential_Recommendation"
-MPC = "Multiclass_Product_Classification"
-PSI = "Product_Substitute_Identification"
-QPR = "Query_Product_Rank"
-AP = "Answerability_Prediction"
-AG = "Answer_Generation"
-FIELDS = ("split", "task", "setting", "instruction", "input", "options", "output", "few_shot_example")
 
 
 def read_rows(sources: Path, task: str, splits: tuple[str, ...] = ("train",)) -> Iterator[Row]:
@@ -65,16 +54,6 @@ def task_rows(task: str) -> Callable[[Path], Iterator[Row]]:
         return read_rows(sources, task)
 
     return rows
-
-
-def value(text: str | None) -> Any:
-    """A field as it is meant: parsed JSON, else a Python literal, else the text itself."""
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            return parse(text or "")
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-    return text or ""
 
 
 def option_texts(row: Row) -> list[str]:
@@ -105,14 +84,6 @@ def product_fields(row: Row, *names: str) -> dict[str, Any]:
     parsed = value(row["input"])
     fields = {str(key).rstrip(":").lower(): parsed[key] for key in parsed} if isinstance(parsed, dict) else {}
     return fields if all(name in fields for name in names) else {}
-
-
-def render(row: Row) -> str:
-    """The question of a row as eCeLLM is asked: instruction, input and options, each as published."""
-    parts = [row["instruction"].strip(), f"Input: {row['input'].strip()}"]
-    if row["options"]:
-        parts.append(f"Options: {row['options'].strip()}")
-    return "\n".join(parts)
 
 
 def as_published(name: str) -> Callable[[Row, random.Random], Sample | None]:

@@ -1,0 +1,68 @@
+"""ECInstruct's rows as published (`NingLab/ECInstruct`): names of tasks and fields, and how a row becomes a question.
+
+Used by training (training/data/sources/ecinstruct*.py) and by the benchmark (evaluation/ecinstruct.py): the same
+prompt in both.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping
+from typing import Any
+
+AVE = "Attribute_Value_Extraction"
+PRP = "Product_Relation_Prediction"
+PM = "Product_Matching"
+SA = "Sentiment_Analysis"
+SR = "Sequential_Recommendation"
+MPC = "Multiclass_Product_Classification"
+PSI = "Product_Substitute_Identification"
+QPR = "Query_Product_Rank"
+AP = "Answerability_Prediction"
+AG = "Answer_Generation"
+TASKS = {
+    "AVE": AVE,
+    "PRP": PRP,
+    "PM": PM,
+    "SA": SA,
+    "SR": SR,
+    "MPC": MPC,
+    "PSI": PSI,
+    "QPR": QPR,
+    "AP": AP,
+    "AG": AG,
+}
+"""The paper's short names and the file's."""
+FIELDS = ("split", "task", "setting", "instruction", "input", "options", "output", "few_shot_example")
+
+Fields = Mapping[str, Any]
+
+
+def value(text: str | None) -> Any:
+    """A field as it is meant: parsed JSON, else a Python literal, else the text itself."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text or "")
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+    return text or ""
+
+
+def render(row: Fields, example: Fields | str | None = None) -> str:
+    """The question of a row as eCeLLM is asked: instruction, input and options, each as published.
+
+    Args:
+        example: another row (its input, options and output) or a text, shown between instruction and input
+            (appendix E.2 of paper 001).
+    """
+    parts = [row["instruction"].strip()]
+    if example is not None:
+        shown = example if isinstance(example, str) else f"{_given(example)}\nResponse: {example['output'].strip()}"
+        parts += [f"Example:\n{shown.strip()}", "Now respond to this:"]
+    return "\n".join([*parts, _given(row)])
+
+
+def _given(row: Fields) -> str:
+    given = f"Input: {row['input'].strip()}"
+    return f"{given}\nOptions: {row['options'].strip()}" if row.get("options") else given
