@@ -17,6 +17,7 @@ from models import planning
 from models.answer_space import FreeText, OneDigit
 from models.base_model import ShopBenchBaseModel
 from models.jobs import Completion, Request
+from models.option_names import OptionNames
 from models.planning import Asked, Plan, Planner
 from models.settings import Behaviour
 from models.supervisor import EngineLike, Supervisor
@@ -160,7 +161,7 @@ class ShopBenchModel(ShopBenchBaseModel):
         orders = [
             (place, order)
             for place, plan in enumerate(plans)
-            if isinstance(plan.space, OneDigit) and completions[place].scores
+            if plan.classified.task_type is TaskType.MULTIPLE_CHOICE and completions[place].scores
             for order in further_orders(plan.question, self.behaviour.votes)
         ]
         now = time.monotonic()
@@ -171,17 +172,22 @@ class ShopBenchModel(ShopBenchBaseModel):
         requests = [
             Request(prompt, plans[place].space, True) for prompt, (place, _) in zip(prompts, orders, strict=True)
         ]
-        ballots = {place: [self._ballot(completion)] for place, completion in enumerate(completions)}
+        ballots = {place: [self._ballot(plans[place], completions[place])] for place, _ in orders}
         for (place, order), completion in zip(orders, self._supervisor.generate(requests, deadline), strict=True):
-            ballot = self._ballot(completion)
-            ballots[place].append({order.original[o]: share for o, share in ballot.items() if o in order.original})
+            ballot = self._ballot(plans[place], completion)
+            if isinstance(plans[place].space, OneDigit):  # a name stays an option's name wherever it stands
+                ballot = {order.original[o]: share for o, share in ballot.items() if o in order.original}
+            ballots[place].append(ballot)
             self.stats.update(votes=1, prompt_tokens=len(prompts[0]))
-        for place in {place for place, _ in orders}:
-            if (best := winner(ballots[place])) is not None:
+        for place, cast in ballots.items():
+            if (best := winner(cast)) is not None:
                 answers[place] = str(best)
 
-    def _ballot(self, completion: Completion) -> dict[int, float]:
-        """Each option's probability; several tokens may spell one option ("1", " 1")."""
+    def _ballot(self, plan: Plan, completion: Completion) -> dict[int, float]:
+        """Each option's probability; several tokens may spell one option's number ("1", " 1")."""
+        if isinstance(plan.space, OptionNames):
+            names = dict(zip(plan.space.options, plan.space.names, strict=True))
+            return {option: completion.scores.get(name[0], 0.0) for option, name in names.items()}
         shares: Counter[int] = Counter()
         for token, share in completion.scores.items():
             text = self._tokenizer.decode([token]).strip()

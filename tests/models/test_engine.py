@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
+from typing import Any
 
 import psutil
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from models.jobs import Request
+from models.option_names import OptionNames
+from models.planning import Planner
 from models.user_config import UserModel
 from models.vocabulary import Vocabulary
 from shopbench import answers
 from shopbench.classify import classify
+from shopbench.naming import AnswerBy
 from shopbench.prompts import clean
-from shopbench.tasks import TaskType
+from tests.models import hostile
 
 pytestmark = pytest.mark.engine
 
@@ -24,13 +29,15 @@ RETRIEVAL = "Select 3 fruits of the list.\nList:\n" + "\n".join(f"{n}. thing {n}
 RANKING = "Rank these products.\nList:\n" + "\n".join(f"{n}. shoe {n}" for n in range(1, 6)) + "\nOutput: "
 ENTITY = "Extract the phrases of the entity type 'brand' from the query.\nQuery: lego duplo train set\nOutput: "
 CHOICE = "Which is a fruit?\n0. apple\n1. car\n2. shoe\nAnswer: "
+LONG_NAMES = "Which is a fruit?\n0. a red apple\n1. a red car\n2. a shoe\nAnswer: "
 TEXT = "Explain the product type.\nInput: toggle switch\nOutput: "
 ALL = [RETRIEVAL, RANKING, ENTITY, TEXT]
 
 
 def test_what_the_engine_writes_lies_within_the_space(real_model: UserModel) -> None:
-    planner, vocabulary = real_model._planner, Vocabulary.of(real_model._tokenizer)
-    plans = [*(planner.plan(question, False) for question in ALL), planner.plan(CHOICE, True)]
+    vocabulary = Vocabulary.of(real_model._tokenizer)
+    planners = [Planner(real_model._tokenizer, 3072, way) for way in AnswerBy]
+    plans = [planner.plan(question, question == CHOICE) for planner in planners for question in (*ALL, CHOICE)]
     completions = real_model.engine.generate([Request(plan.prompt, plan.space) for plan in plans], 60)
     for plan, completion in zip(plans, completions, strict=True):
         assert completion.finished and completion.token_ids
@@ -39,11 +46,21 @@ def test_what_the_engine_writes_lies_within_the_space(real_model: UserModel) -> 
 
 
 def test_no_token_is_spent_on_what_the_form_fixes(real_model: UserModel) -> None:
-    planner = real_model._planner
+    planner = Planner(real_model._tokenizer, 3072)
     ranking, choice = planner.plan(RANKING, False), planner.plan(CHOICE, True)
     requests = [Request(plan.prompt, plan.space) for plan in (ranking, choice)]
     lengths = [len(completion.token_ids) for completion in real_model.engine.generate(requests, 60)]
     assert lengths == [7, 1]  # four numbers and three commas; one digit; no end tokens
+
+
+def test_a_named_choice_ends_with_its_name(real_model: UserModel) -> None:
+    planner = Planner(real_model._tokenizer, 3072, AnswerBy.TEXT)
+    plans = [planner.plan(question, True) for question in (CHOICE, LONG_NAMES)]
+    spaces = [plan.space for plan in plans if isinstance(plan.space, OptionNames)]
+    assert [space.max_tokens > 1 for space in spaces] == [False, True]
+    completions = real_model.engine.generate([Request(plan.prompt, plan.space) for plan in plans], 60)
+    for space, completion in zip(spaces, completions, strict=True):
+        assert completion.finished and tuple(completion.token_ids) in space.names
 
 
 def test_the_processors_follow_requests_that_change_places(real_model: UserModel) -> None:
@@ -56,18 +73,20 @@ def test_the_processors_follow_requests_that_change_places(real_model: UserModel
     assert len(set(answers.parse("retrieval", mixed[0]))) == 3  # type: ignore[arg-type]
 
 
-def test_probabilities_of_the_options_come_back(real_model: UserModel) -> None:
-    plan = real_model._planner.plan(CHOICE, True)
+@pytest.mark.parametrize("way", AnswerBy)
+def test_probabilities_of_the_options_come_back(real_model: UserModel, way: AnswerBy) -> None:
+    plan = Planner(real_model._tokenizer, 3072, way).plan(CHOICE, True)
     (completion,) = real_model.engine.generate([Request(plan.prompt, plan.space, scored=True)], 60)
-    shares = real_model._ballot(completion)
+    shares = real_model._ballot(plan, completion)
     assert set(shares) == {0, 1, 2}
     assert 0 < sum(shares.values()) <= 1.001
-    assert str(max(shares, key=shares.__getitem__)) == real_model._tokenizer.decode(completion.token_ids).strip()
+    written = real_model._tokenizer.decode(completion.token_ids)
+    assert str(max(shares, key=shares.__getitem__)) == plan.space.finish(written)
 
 
 def test_the_winners_constraints_write_digits_and_cite(real_model: UserModel) -> None:
     engine = real_model.engine
-    plans = [real_model._planner.plan(question, False) for question in ALL]
+    plans = [Planner(real_model._tokenizer, 3072).plan(question, False) for question in ALL]
     engine.constraints = "winners"
     try:
         completions = engine.generate([Request(plan.prompt, plan.space) for plan in plans], 60)
@@ -78,27 +97,19 @@ def test_the_winners_constraints_write_digits_and_cite(real_model: UserModel) ->
     assert "none" not in " ".join(texts).lower()
 
 
-def hostile_questions(count: int) -> list[str]:
-    rng = random.Random(11)
-    pieces = ["", " ", "\x00", "\ud800", "<|im_end|>", "\u202e", "9" * 40, "1. a\n2. b\n3. c", "rank", "select three",
-              "Query: x, y", "日本語", "é" * 30, "Review: good\n", "entity", "{}[]", "\n\n", "None", "-1"]  # fmt: skip
-    return ["".join(rng.choices(pieces, k=rng.randrange(5))) for _ in range(count)]
-
-
-def test_hundreds_of_hostile_questions_are_answered(real_model: UserModel) -> None:
-    questions = hostile_questions(208)
+@settings(max_examples=hostile.batches("HOSTILE_ENGINE_BATCHES", 25), deadline=None, derandomize=True)
+@given(batch=st.lists(hostile.questions(60), min_size=8, max_size=16), is_multiple_choice=st.booleans())
+def test_hundreds_of_hostile_questions_are_answered(
+    real_model: UserModel, batch: list[Any], is_multiple_choice: bool
+) -> None:
     before = dict(real_model.stats)
-    for start in range(0, len(questions), 16):
-        batch, is_multiple_choice = questions[start : start + 16], start % 32 == 0
-        given = real_model.batch_predict({"prompt": batch}, is_multiple_choice)
-        for question, answer in zip(batch, given, strict=True):
-            task_type, options = classify(clean(question) or "?", is_multiple_choice)
-            parsed = answers.parse(task_type, answer)
-            if isinstance(parsed, list) and task_type is not TaskType.NER:
-                assert len(set(parsed)) == len(parsed) > 0 and (not options or set(parsed) <= set(options))
-            assert parsed != -1 and parsed not in ("", [])
+    hostile.check(batch, is_multiple_choice, real_model.batch_predict({"prompt": batch}, is_multiple_choice))
     for name in ("failed", "unfinished", "restarts"):
         assert real_model.stats[name] == before.get(name, 0)
+    event(
+        f"answers repaired: {real_model.stats['repaired'] - before.get('repaired', 0)}"
+    )  # --hypothesis-show-statistics
+    event(f"questions: {len(batch)}")
 
 
 def test_a_question_longer_than_the_context_is_answered(real_model: UserModel) -> None:
