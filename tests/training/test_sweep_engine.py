@@ -1,0 +1,117 @@
+"""Adapters on the real engine: nothing at weight 0, the merged model at weight 1, without a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from models import engine
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
+from training import merge, sweep_points
+from training.files import write_json
+from training.sweep_engine import Served, serving
+from training.tensors import fingerprint
+
+pytestmark = pytest.mark.engine
+
+SIZES = {
+    "hidden_size": 128,
+    "intermediate_size": 160,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "tie_word_embeddings": True,
+}
+QUESTIONS = [
+    Sample(f"What is a toggle switch, number {number}?", "a switch", "text", TaskType.GENERATION, "rougel", False)
+    for number in range(4)
+]
+QUESTIONS += [
+    Sample(
+        f"Which is {word}?\n0. apple\n1. car\n2. shoe\nAnswer: ", 1, "mc", TaskType.MULTIPLE_CHOICE, "accuracy", True
+    )
+    for word in ("a fruit", "to be driven", "worn", "sweet")
+]
+
+
+def adapter(base: Path, folder: Path, seed: int, rank: int) -> Path:
+    """A random adapter, large enough to change what a random model says."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    tuned = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"))
+    for name, parameter in tuned.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    tuned.save_pretrained(folder)
+    write_json(folder / "provenance.json", {"base_fingerprint": fingerprint(base), "prompt_hash": "p"})
+    return folder
+
+
+def said(served: Served, folder: Path | None, journal: Path) -> list[str]:
+    return [one.output for one in served.answers(QUESTIONS, folder, journal)]
+
+
+def test_a_scaled_adapter_answers_as_the_merged_model_does(
+    tiny_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOPBENCH_DTYPE", "float32")  # so that only the order of sums differs from a merge
+    base = tiny_model("llama", **SIZES)
+    parts = (adapter(base, tmp_path / "a", 1, 5), adapter(base, tmp_path / "b", 2, 3))
+    weights = {"none": (0.0, 0.0), "first": (1.0, 0.0), "both": (1.0, 0.5)}
+    sweep = sweep_points.Sweep(str(base), base, parts, tuple(QUESTIONS), tmp_path)
+    for name, pair in weights.items():
+        merge.merge_adapters(sweep.merge(pair), tmp_path / name)
+    merge.merge_weights(sweep.merge(weights["both"]), tmp_path / "merged")
+
+    with serving(base, sweep_points.rank_of(sweep.read())) as served:
+        both = said(served, tmp_path / "both", tmp_path / "journal")
+        alone = said(served, None, tmp_path / "journal")  # after an adapter: it must not stick
+        answers = {name: said(served, tmp_path / name, tmp_path / "journal") for name in weights}
+    with serving(tmp_path / "merged", 0) as served:
+        merged = said(served, None, tmp_path / "journal")
+
+    assert answers["none"] == alone
+    assert answers["both"] == both == merged
+    assert len({tuple(one) for one in answers.values()}) == 3, "the adapters change what is said"
+
+
+def test_the_products_on_a_cpu_are_vllms_own() -> None:
+    """Every token's own product, as vLLM computes it, against one product for all."""
+    from vllm.lora.ops.torch_ops import lora_ops
+
+    torch.manual_seed(0)
+    inputs, shrink, expand = torch.randn(7, 12), torch.randn(1, 1, 4, 12), torch.randn(1, 1, 9, 4)
+    indices = torch.zeros(7, dtype=torch.long)
+    for ours, theirs in ((engine.bgmv_shrink, lora_ops.bgmv_shrink),):
+        found, expected = torch.zeros(7, 4), torch.zeros(7, 4)
+        ours(inputs, shrink, found, indices, 0.5)
+        theirs(inputs, shrink, expected, indices, 0.5)
+        torch.testing.assert_close(found, expected)
+    narrow = torch.randn(7, 4)
+    for width in (6, 9, 11):  # the output may be narrower or wider than the adapter's
+        start = torch.randn(7, width)
+        found, expected = start.clone(), start.clone()
+        engine.bgmv_expand(narrow, expand, found, indices, True)
+        lora_ops.bgmv_expand(narrow, expand, expected, indices, True)
+        torch.testing.assert_close(found, expected)
+    for adds in (True, False):
+        start = torch.randn(7, 20)
+        found, expected = start.clone(), start.clone()
+        engine.bgmv_expand_slice(narrow, expand, found, indices, 3, 9, adds)
+        lora_ops.bgmv_expand_slice(narrow, expand, expected, indices, 3, 9, adds)
+        torch.testing.assert_close(found, expected)
+    none = torch.tensor([0, -1, 0, -1, -1, 0, 0])
+    found = torch.zeros(7, 4)
+    engine.bgmv_shrink(inputs, shrink, found, none)
+    assert (found[none < 0] == 0).all() and (found[none == 0] != 0).all()
+
+
+def test_ranks_are_rounded_up_to_what_vllm_takes() -> None:
+    assert [engine.lora_rank_allowed(rank) for rank in (5, 8, 33, 64, 65)] == [8, 8, 64, 64, 128]
+    with pytest.raises(ValueError, match="merge them into the base"):
+        engine.lora_rank_allowed(513)
