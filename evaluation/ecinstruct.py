@@ -18,7 +18,14 @@ from typing import Any
 
 from evaluation import learned_metrics
 from evaluation.benchmark import Options, Question, Reading, Scores, Test
-from evaluation.ecinstruct_answers import option_letters, read_entries, read_letter, read_order, read_yes_no
+from evaluation.ecinstruct_answers import (
+    option_letters,
+    read_entries,
+    read_letter,
+    read_order,
+    read_ranking,
+    read_yes_no,
+)
 from evaluation.ecinstruct_rows import AskedRow, asked_rows, product_labels
 from evaluation.ecinstruct_scores import Entry, all_values, classes, ranked, values, yes_no
 from models.answer_space import AnswerSpace, FreeText, NumberList
@@ -91,7 +98,6 @@ def _question(asked: AskedRow, labels: dict[str, str] | None) -> Question:
 def _space(asked: AskedRow) -> tuple[AnswerSpace, Any]:
     """What may be answered, and the truth; a BadSample where the row's output is neither."""
     output = asked.row["output"]
-    truth: Any
     if asked.task == "AG":
         return FreeText(ANSWER_TOKENS), output.strip()
     if asked.task == "AVE":
@@ -100,11 +106,8 @@ def _space(asked: AskedRow) -> tuple[AnswerSpace, Any]:
     if asked.task in YES_NO:
         return OneOf(("yes", "no")), _wanted(asked, read_yes_no(output))
     if asked.task == "QPR":
-        letters = sorted({part.strip() for part in output.split(",")})
-        truth = _wanted(asked, read_order(output, letters))
-        if len(truth) != len(letters) or len(truth) > 26:
-            _wanted(asked, None)
-        return NumberList(tuple(letters), len(letters)), truth
+        truth = _wanted(asked, read_ranking(output))
+        return NumberList(tuple(sorted(truth)), len(truth)), truth
     letters = list(option_letters(asked.row, OPTIONS[asked.task]))
     return OneOf(tuple(letters)), _wanted(asked, read_letter(output, letters))
 

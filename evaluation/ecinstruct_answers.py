@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import Any
 
 from evaluation.ecinstruct_scores import Entry
@@ -28,7 +29,7 @@ def option_letters(row: Fields, count: int) -> tuple[str, ...]:
     marks = [_OPTION.match(option) for option in options]
     if marks and all(marks):
         return tuple(mark[1] for mark in marks if mark)
-    return tuple(chr(ord("A") + place) for place in range(len(options) or count))
+    return tuple(ascii_uppercase[: len(options) or count])
 
 
 def read_letter(text: str, letters: Sequence[str]) -> str | None:
@@ -52,6 +53,13 @@ def read_order(text: str, letters: Sequence[str]) -> list[str] | None:
     parts = [part.strip().strip("()[]'\"").removeprefix("Product ") for part in text.split(",")]
     order = [letter for part in parts if (letter := read_letter(part, letters))]
     return list(dict.fromkeys(order)) or None
+
+
+def read_ranking(text: str) -> list[str] | None:
+    """A whole ranking, as the file has it: each of the first letters of the alphabet once."""
+    order = read_order(text, ascii_uppercase) or []
+    whole = len(order) == text.count(",") + 1 and sorted(order) == list(ascii_uppercase[: len(order)])
+    return order if whole else None
 
 
 def read_entries(text: str) -> list[Entry] | None:

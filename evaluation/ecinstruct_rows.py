@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.benchmark import Options
+from evaluation.ecinstruct_answers import read_ranking
+from evaluation.ecinstruct_scores import GAINS
 from shopbench.ecinstruct import FIELDS, QPR, TASKS, Fields, value
 from shopbench.sample import BadSample, read_json_lines
 
@@ -193,10 +195,10 @@ def product_labels(path: Path, asked: Sequence[AskedRow]) -> list[dict[str, str]
 
 
 def _by_letter(one: AskedRow, labels: Any, where: str) -> dict[str, str]:
-    order = [part.strip() for part in one.row["output"].split(",")]
-    letters = [chr(ord("A") + place) for place in range(len(order))]
-    by_letter = dict(zip(letters, map(str, labels), strict=False)) if isinstance(labels, list) else {}
-    in_order = [by_letter.get(letter, "") for letter in order]
-    if sorted(order) != letters or len(labels) != len(letters) or in_order != sorted(in_order, key="ESCI".find):
+    order = read_ranking(one.row["output"]) or []
+    named = [str(label) for label in labels] if isinstance(labels, list) else []
+    by_letter = dict(zip(sorted(order), named, strict=False))
+    in_order = [by_letter.get(letter, "?") for letter in order]
+    if len(named) != len(order) or not set(named) <= set(GAINS) or in_order != sorted(in_order, key="ESCI".index):
         raise BadSample(f"{where}: does not fit the order {one.row['output']!r:.40} of {one.where}; {QPR} needs both")
     return by_letter

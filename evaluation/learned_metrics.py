@@ -30,7 +30,7 @@ PRF = tuple[float, float, float]
 def bert_scores(answers: Sequence[str], truths: Sequence[str]) -> list[PRF]:
     """Precision, recall and F of each answer, not rescaled; 0 for an empty answer. ModelMissing without the model."""
     scorer = _bert_scorer()
-    filled = [place for place, answer in enumerate(answers) if answer.strip() and truths[place].strip()]
+    filled = _filled(answers, truths)
     scores: list[PRF] = [(0.0, 0.0, 0.0)] * len(answers)
     if filled:
         columns = scorer.score([answers[place] for place in filled], [truths[place] for place in filled])
@@ -40,9 +40,24 @@ def bert_scores(answers: Sequence[str], truths: Sequence[str]) -> list[PRF]:
 
 
 def bleurt_scores(answers: Sequence[str], truths: Sequence[str]) -> list[float]:
-    """BLEURT of each answer (about 0 to 1); ModelMissing without the model, or a Python that can run it."""
+    """BLEURT of each answer (about 0 to 1); 0 for an empty one.
+
+    ModelMissing without the model, or without a Python that can run it.
+    """
     folder = metric_folder(BLEURT_MODEL, f"lucadiliello/{BLEURT_MODEL}", "config.json")
-    pairs = [[_first_words(truth), _first_words(answer)] for answer, truth in zip(answers, truths, strict=True)]
+    filled = _filled(answers, truths)
+    scores = [0.0] * len(answers)
+    pairs = [(_first_words(truths[place]), _first_words(answers[place])) for place in filled]
+    for place, score in zip(filled, _run_bleurt(folder, pairs), strict=True):
+        scores[place] = score
+    return scores
+
+
+def _filled(answers: Sequence[str], truths: Sequence[str]) -> list[int]:
+    return [place for place, answer in enumerate(answers) if answer.strip() and truths[place].strip()]
+
+
+def _run_bleurt(folder: str, pairs: Sequence[tuple[str, str]]) -> list[float]:
     python = os.environ.get("SHOPBENCH_BLEURT_PYTHON") or sys.executable
     try:
         done = subprocess.run(
