@@ -15,6 +15,7 @@ import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from training.studies import STUDIES, Study
 
 ALPHAS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
 GRID = "0,0.25,0.5,0.75,1"
+WARMUP = 0.1
+"""Of a study's steps: a recipe's fixed number may be half of a small budget."""
 
 
 def training_of(recipe: str) -> Training:
@@ -93,7 +96,7 @@ def run_study(given: argparse.Namespace, study: Study) -> None:
     from training.sweep_report import study_results, study_table
     from training.sweep_study import Order, adapters_of, answer_all, claim_output, facts, known_tasks, train_all
 
-    training = training_of(given.recipe)
+    training = replace(training_of(given.recipe), warmup=WARMUP)
     pool = given.data or given.output / "pool"
     if given.sources:
         build_pool(study, training, given.budget_tokens, given.sources, pool, tuple(given.exclude), given.workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,9 @@ from shopbench.naming import AnswerBy
 from shopbench.sample import Sample
 from training.files import TrainingError
 
+PATIENCE_SECONDS = 3600.0
+"""For a batch: what is measured here is how well adapters answer, however busy the machine is."""
+
 
 @dataclass
 class _WithAdapter:
@@ -33,7 +37,8 @@ class _WithAdapter:
 
     def generate(self, requests: Sequence[Request], timeout: float) -> list[Completion]:
         try:
-            return self.engine.generate([replace(request, adapter=self.adapter) for request in requests], timeout)
+            asked = [replace(request, adapter=self.adapter) for request in requests]
+            return self.engine.generate(asked, max(timeout, PATIENCE_SECONDS))
         except EngineDied as error:
             # A model in a competition would answer by fallback from here on; a measurement must not.
             raise TrainingError(f"{error}; give the same command again, finished points are kept") from error
@@ -73,9 +78,11 @@ class Served:
     def answers(self, samples: Sequence[Sample], adapter: Path | None, journal: Path) -> list[Scored]:
         """Ask and score as local_evaluation does; answered batches are kept in `journal` until all are scored.
 
+        Questions whose metric has no model on this machine stay unscored, for every adapter alike; a line says so.
+
         Raises:
-            TrainingError: the engine died, a deadline cut an answer, or a metric's model is missing: a score would
-                not be the adapter's.
+            TrainingError: the engine died or cut an answer (the score would not be the adapter's), or no question
+                could be scored.
         """
         model = self.model(adapter)
         kept = Journal(journal, journal_key(samples, adapter or self.base))
@@ -83,8 +90,10 @@ class Served:
         if model.stats["unfinished"]:
             raise TrainingError(f"{model.stats['unfinished']} answers were cut by a deadline; the machine is too busy")
         scored, missing = score_all(samples, done.outputs, done.seconds)
-        if missing:
-            raise TrainingError(" ".join(f"metric {name}: {remedy}" for name, remedy in missing.items()))
+        for name, remedy in missing.items():
+            print(f"sweep: metric {name} is left out: {remedy}", file=sys.stderr)
+        if all(one.raw is None for one in scored):
+            raise TrainingError("no question can be scored on this machine; see above for what is missing")
         kept.remove()
         return scored
 

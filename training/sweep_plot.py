@@ -78,7 +78,7 @@ def study_arms(rows: Sequence[dict[str, Any]], title: str, path: Path) -> None:
         axes.annotate(f"{row['score']:.3f}", (row["score"], place), (0, 8), textcoords="offset points", ha="center")
     axes.set_yticks(range(len(rows)), [row["arm"] for row in reversed(rows)])
     axes.set_ylim(-0.6, len(rows) - 0.2)
-    axes.set_xlabel("score on held-out questions (dot: mean, bar: 95% over questions, orange: single seeds)")
+    axes.set_xlabel("score on held-out questions (dot: mean, bar: 95% interval, orange: single seeds)")
     axes.set_title(title, fontsize=11)
     axes.grid(axis="x", alpha=0.3)
     save(figure, path)
