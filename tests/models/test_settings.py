@@ -13,6 +13,7 @@ from models.weights import (
     Weights,
     WeightsError,
     active_track,
+    answer_by,
     check_weights,
     find_weights,
     track_folder,
@@ -238,3 +239,19 @@ def test_other_prompts_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert not caplog.records
     warn_if_other_prompts(found)
     assert "other prompts" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("made_of", "way"),
+    [
+        (None, "number"),
+        ("[]", "number"),
+        ('{"answer_by": "text"}', "text"),
+        ('{"training": {"answer_by": "text"}}', "text"),
+        ('{"training": {"rank": 8}}', "number"),
+    ],
+)
+def test_weights_say_what_they_name_options_by(tmp_path: Path, made_of: str | None, way: str) -> None:
+    if made_of:
+        (tmp_path / "provenance.json").write_text(made_of)
+    assert answer_by(tmp_path) == way

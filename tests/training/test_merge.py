@@ -230,3 +230,17 @@ def test_an_output_is_never_overwritten(base: Path, two: list[Path], tmp_path: P
     with pytest.raises(TrainingError, match="exists; delete it"):
         merge.merge_weights(merge.resolve("embedded", base, [f"{two[0]}:1"], 1.0), tmp_path / "out")
     assert (tmp_path / "out" / "precious").read_text() == "x"
+
+
+def test_adapters_that_name_options_in_different_ways_are_not_merged(
+    base: Path, two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_text = tmp_path / "by_text"
+    shutil.copytree(two[0], by_text)
+    facts = json.loads((two[0] / "provenance.json").read_text())
+    write_json(by_text / "provenance.json", {**facts, "training": {"answer_by": "text"}})
+    assert run(base, tmp_path / "out", f"{by_text}:1", f"{two[1]}:1") == 1
+    assert "name options by" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(base, tmp_path / "alone", f"{by_text}:0.5") == 0
+    assert json.loads((tmp_path / "alone" / "provenance.json").read_text())["answer_by"] == "text"
