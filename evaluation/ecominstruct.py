@@ -6,7 +6,8 @@ its kind, the first its language. A question is the description's own prompt wit
 script puts "Below is an instruction that describes the ... task" before it, here the system line stands there.
 
 Answers: a label of the set (several where any row of the test has several), spans quoted from the sentences, free
-text for typed spans and titles. Scores: ROUGE-L, and for all but titles set F1, micro (the headline) and macro;
+text for typed spans and titles. Scores: ROUGE-L, and for all but titles set F1, micro (the headline) and macro, for
+typed spans also micro F1 of the spans alone (a model that was not trained on this form leaves the types out);
 evaluation/ecominstruct_answers.py says how, and what the published script does otherwise.
 
 Options heeded: limit (rows of each task), drop_failed (empty answers are left out).
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.benchmark import Options, Question, Reading, Scores, Test
-from evaluation.ecominstruct_answers import Kind, read_answer, rouge, row_f1, set_scores, write_typed
+from evaluation.ecominstruct_answers import Kind, read_answer, rouge, row_f1, set_scores, without_types, write_typed
 from models.answer_space import AnswerSpace, FreeText
 from models.choices import OneOf
 from models.label_sets import SomeOf
@@ -35,6 +36,8 @@ ANSWER_TOKENS = 164
 """Of an answer at most, as in the published script."""
 META = "meta-info.json"
 _Row = dict[str, Any]
+_NOTHING: list[tuple[list[str], list[str]]] = [([], [""])]
+"""An answer and a truth that score 0 in all."""
 
 
 class EcomInstruct:
@@ -163,7 +166,16 @@ def _test(
     if kind is Kind.TEXT:
         return Test("rouge_l", metrics, failed)
     pairs = [(reading.parsed, question.truth) for reading, question in zip(readings, questions, strict=True)]
-    metrics |= set_scores(pairs or [([], [""])])
+    metrics |= set_scores(pairs or _NOTHING)
+    if kind is Kind.ENTITIES:
+        bare = [
+            (
+                without_types(parts, question.details["labels"]),
+                without_types(question.truth, question.details["labels"]),
+            )
+            for (parts, _), question in zip(pairs, questions, strict=True)
+        ]
+        metrics["untyped_f1"] = set_scores(bare or _NOTHING)["micro_f1"]
     return Test("micro_f1", metrics, failed)
 
 

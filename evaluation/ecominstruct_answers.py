@@ -95,6 +95,17 @@ def _typed(text: str, labels: set[str], separator: str) -> list[str]:
     return found
 
 
+def without_types(parts: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """The spans of an NER answer as `read_answer` returns it, whatever types it gives them.
+
+    >>> without_types(["brand: asus", "mouse", "odd: one"], ["Brand", "Product"])
+    ['asus', 'mouse', 'odd: one']
+    """
+    types = tuple(f"{label.lower()}: " for label in labels)
+    spans = [next((part.removeprefix(name) for name in types if part.startswith(name)), part) for part in parts]
+    return list(dict.fromkeys(spans))
+
+
 def rouge(text: str, reference: str) -> float:
     """ROUGE-L F of an answer, by character where the reference is Chinese."""
     return (rouge_l_chinese if is_chinese(reference) else rouge_l)(text, reference)

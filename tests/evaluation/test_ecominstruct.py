@@ -147,6 +147,7 @@ def test_scores_by_hand() -> None:
     test = scores.tests["test"]
     assert (test.headline, test.failed) == ("micro_f1", 1)
     assert test.score == pytest.approx(2 / 6)  # 1 right, 1 wrong, 3 not found
+    assert test.metrics["untyped_f1"] == pytest.approx(4 / 6)  # asus and lego are found, mouse and ty are not
     # words in order: brand asus of 4 words; lego of "lego product" and "brand lego"; nothing
     assert test.metrics["rouge_l"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     dropped = BENCHMARK.score(questions, ["Brand: Asus", "Lego: Product", ""], Options(drop_failed=True)).tests["test"]
