@@ -89,7 +89,7 @@ def _with_batches(run: Run, journal: Journal, options: argparse.Namespace) -> di
     else:
         from training.synthesis.local import LocalModel
 
-        model = LocalModel(Path(options.model))
+        model = LocalModel.of(Path(options.model))
     try:
         ask_in_batches(run, model, journal, options.concurrency * (16 if options.engine == "ray" else 1))
     finally:

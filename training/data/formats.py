@@ -29,7 +29,8 @@ class DataTask:
         example: one raw row, documentation and test fixture; `to_sample` must make a sample of it.
         row_id: a stable identity of a row (also what de-duplication and splits go by).
         table7: the row number in Table 7 of the winning solution's paper; None for other systems' tasks.
-        domain: capability domain (paper 004): concepts, knowledge, behaviour, multilingual or general.
+        domain: capability domain (paper 004): concepts, knowledge, behaviour, multilingual or general; or synthetic,
+            which covers all of them.
         licence: of the data set, as its owner states it.
         shareable: whether weights trained on it may be passed on (not for CC BY-NC or unknown licences).
         limit: samples wanted at most; None for all.

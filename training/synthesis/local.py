@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from models.answer_space import FreeText, OneDigit
 from models.engine import load_tokenizer, machine
 from models.engine_thread import Engine
-from models.jobs import Request
+from models.jobs import EngineDied, Request
 from models.settings import SettingsError, choose
 from models.vocabulary import Vocabulary
 from models.weights import WeightsError, check_weights
@@ -25,24 +26,34 @@ _PLACEHOLDER = "MESSAGE-GOES-HERE"
 
 
 class LocalModel:
-    """A model folder served by `models.engine`; close it when done."""
+    """A running engine and its tokenizer; close it when done."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start the engine (seconds to minutes); SynthesisError if the folder cannot be served."""
+    def __init__(self, engine: Engine, tokenizer: Any) -> None:
+        self._engine = engine
+        self._tokenizer = tokenizer
+        self._vocabulary = Vocabulary.of(tokenizer)
+
+    @classmethod
+    def of(cls, folder: Path) -> LocalModel:
+        """Start an engine (seconds to minutes); SynthesisError if the folder cannot be served."""
         try:
-            self._settings = choose(check_weights(folder), machine())
-            self._tokenizer = load_tokenizer(folder)
-        except (WeightsError, SettingsError) as error:
+            settings = choose(check_weights(folder), machine())
+            tokenizer = load_tokenizer(folder)
+            engine = Engine(settings)
+            engine.wait_until_ready()
+        except (WeightsError, SettingsError, EngineDied) as error:
             raise SynthesisError(str(error)) from None
-        self._vocabulary = Vocabulary.of(self._tokenizer)
-        self._engine = Engine(self._settings)
-        self._engine.wait_until_ready()
+        return cls(engine, tokenizer)
 
     def answer(self, asks: Sequence[Ask]) -> list[Reply]:
         """Answers in the order of the requests, from one engine call."""
-        fitting = [ask for ask in asks if len(self._prompt(ask)) + ask.max_tokens < self._settings.context]
+        context = self._engine.settings.context
+        fitting = [ask for ask in asks if len(self._prompt(ask)) + ask.max_tokens < context]
         requests = [Request(self._prompt(ask), self._space(ask)) for ask in fitting]
-        completions = self._engine.generate(requests, SECONDS_AN_ANSWER * len(requests) + 60)
+        try:
+            completions = self._engine.generate(requests, SECONDS_AN_ANSWER * len(requests) + 60)
+        except EngineDied as error:
+            raise SynthesisError(f"{error}; run the same command again: what was answered is kept") from None
         given = {
             id(ask): self._reply(ask, request, completion.token_ids)
             for ask, request, completion in zip(fitting, requests, completions, strict=True)

@@ -36,7 +36,7 @@ class Prompt:
         return filled(self.user, **{name: as_data(str(value)) for name, value in values.items()})
 
 
-def filled(wording: str, **values: str) -> str:
+def filled(wording: str, /, **values: str) -> str:
     """A wording with its values, each put in once; values that are no data (`as_data`) must be ours."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], wording)
 

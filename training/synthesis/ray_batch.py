@@ -43,7 +43,7 @@ class RayModel:
 
     def answer(self, asks: Sequence[Ask]) -> list[Reply]:
         """Answers in the order of the requests; Ray gives them back in any."""
-        found = {}
+        found: dict[int, dict[str, Any]] = {}
         for structured in (True, False):  # a column has one type: rows with a schema and rows without do not mix
             rows = [row for row in map(request_row, range(len(asks)), asks) if bool(row["schema"]) is structured]
             if rows:

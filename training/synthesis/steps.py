@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from training.data.formats import Row
+from training.data.options import one_line
 from training.synthesis.asks import Ask, Reply
 from training.synthesis.checks import Rejected, json_object
 from training.synthesis.jobs import Job, Made, Question
@@ -69,7 +70,7 @@ def _second_ask(question: Question, rng: random.Random, settings: Settings) -> t
     prompt = prompt_named("check")
     options = [question.right, *question.wrong]
     rng.shuffle(options)
-    shown = "\n".join(f"{number}. {as_data(option)}" for number, option in enumerate(options, 1))
+    shown = "\n".join(f"{number}. {as_data(one_line(option))}" for number, option in enumerate(options, 1))
     schema = {**prompt.schema, "properties": {"answer": {"type": "integer", "enum": list(range(1, len(options) + 1))}}}
     user = filled(prompt.user, question=question.text, options=shown)
     return Ask(prompt.system, user, schema, 16, 0.0, settings.seed, choices=len(options)), options.index(

@@ -14,6 +14,7 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 from training.data import download as downloading
 from training.data.download import DATASETS, DownloadError, download, main
 from training.data.sources import all_tasks
+from training.synthesis.jobs import all_jobs
 
 CONTENT = b'[{"instruction": "x"}]'
 
@@ -82,9 +83,9 @@ def test_offline_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def test_every_dataset_that_a_builder_misses_can_be_asked_for(tmp_path: Path) -> None:
-    """The remedy that a builder prints names a dataset that the download knows."""
+    """The remedy that a builder prints names a dataset that the download knows, or a job that makes the file."""
     for task in all_tasks().values():
         with pytest.raises(FileNotFoundError) as caught:
             next(iter(task.rows(tmp_path)))
-        name = str(caught.value).split("training.data.download ")[1].split()[0].strip(".;,")
-        assert name in DATASETS, task.name
+        module, name = str(caught.value).split("python -m training.")[1].split()[:2]
+        assert name.strip(".;,") in {"data.download": set(DATASETS), "synthesize": set(all_jobs())}[module], task.name

@@ -1,0 +1,114 @@
+"""Synthesis with many requests at once against one at a time, on a server that is up.
+
+    python -m benchmarks.synthesis --model NAME --endpoint URL --input ROWS [--task TASK] [--rows N] [--rounds N]
+
+Each measurement is a whole run of a job (answers, second asks, validation) into an empty folder, on rows of its own, so
+that neither the journal nor the server's prefix cache helps the later one. A run before the first round warms the
+server up (prompts' common beginnings, grammars). Rounds take turns in which way goes first. The rate is requests and
+answer tokens a second; the ratio is that of answer tokens, as the rows of the two ways are not the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from training.data.formats import Row
+from training.synthesis.asks import SynthesisError
+from training.synthesis.client import Patience, Server
+from training.synthesis.jobs import Job, job_named
+from training.synthesis.journal import Journal
+from training.synthesis.run import Run, ask_server
+from training.synthesis.spending import Prices, Spending
+from training.synthesis.steps import Settings
+from training.synthesize import input_rows
+
+
+async def measure(job: Job, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
+    """Seconds, requests and tokens of one run, and how many rows were accepted."""
+    spending = Spending(Prices())
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Journal(Path(folder) / "journal", model, spending)) as journal,
+    ):
+        patience = Patience(timeout=1800.0)
+        with closing(Run(job, rows, Settings(), spending)) as run:
+            started = time.perf_counter()
+            async with Server(endpoint, model, journal, spending, concurrency, patience) as server:
+                await ask_server(run, server, concurrency)
+            seconds = time.perf_counter() - started
+    return {
+        "at_once": concurrency,
+        "rows": len(rows),
+        "accepted": len(run.accepted().rows),
+        "seconds": round(seconds, 2),
+        "requests": spending.requests,
+        "answer_tokens": spending.answer_tokens,
+        "prompt_tokens": spending.prompt_tokens,
+        "requests_per_s": round(spending.requests / seconds, 3),
+        "answer_tokens_per_s": round(spending.answer_tokens / seconds, 3),
+    }
+
+
+def compare(options: argparse.Namespace) -> dict[str, Any]:
+    """All rounds, the median rate of each way, and their ratio."""
+    job = job_named(options.task)
+    ways = (1, options.concurrency)
+    needed = options.rows * len(ways) * options.rounds + options.concurrency
+    rows = input_rows(job, options.input, needed)
+    if len(rows) < needed:
+        raise SynthesisError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
+    portions = iter([rows[start : start + options.rows] for start in range(options.concurrency, needed, options.rows)])
+    asyncio.run(measure(job, rows[: options.concurrency], options.endpoint, options.model, options.concurrency))
+    runs: list[dict[str, Any]] = []
+    for number in range(options.rounds):
+        for concurrency in ways if number % 2 == 0 else ways[::-1]:
+            runs.append(asyncio.run(measure(job, next(portions), options.endpoint, options.model, concurrency)))
+            tqdm.write(json.dumps(runs[-1]), file=sys.stderr)
+    rate = {way: statistics.median(run["answer_tokens_per_s"] for run in runs if run["at_once"] == way) for way in ways}
+    return {
+        "task": job.name,
+        "model": options.model,
+        "runs": runs,
+        "answer_tokens_per_s": {str(way): round(one, 3) for way, one in rate.items()},
+        "ratio": round(rate[options.concurrency] / rate[1], 2),
+    }
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.synthesis", description="Many requests at once against one"
+    )
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--input", type=Path, required=True, help="JSON lines, or the sources folder")
+    parser.add_argument("--task", default="amazon_reviews_covered_aspects")
+    parser.add_argument("--rows", type=int, default=16, help="rows of each run")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--concurrency", type=int, default=16)
+    try:
+        print(json.dumps(compare(parser.parse_args()), indent=2))
+    except* (SynthesisError, OSError) as problems:
+        problem: BaseException = problems
+        while isinstance(problem, BaseExceptionGroup):
+            problem = problem.exceptions[0]
+        print(f"error: {problem}", file=sys.stderr)
+        return_code = 2
+    else:
+        return_code = 0
+    return return_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
