@@ -299,3 +299,84 @@ def test_default_questions_are_the_development_file_else_our_own(
     write_samples(development, SAMPLES[:2])
     assert evaluate(questions=None) == 0
     assert read(tmp_path)["questions_file"] == str(development)
+
+
+ECINSTRUCT = [
+    {
+        "split": "test",
+        "task": "Product_Matching",
+        "setting": "IND_Diverse_Instruction",
+        "instruction": "Are they the same?",
+        "input": f"pair {number}",
+        "options": None,
+        "output": "yes" if number % 2 else "no",
+        "few_shot_example": None,
+    }
+    for number in range(6)
+]
+
+
+@pytest.fixture
+def ecinstruct(tmp_path: Path) -> Path:
+    (tmp_path / "ECInstruct.json").write_text(json.dumps(ECINSTRUCT), encoding="utf-8")
+    return tmp_path / "ECInstruct.json"
+
+
+def test_a_benchmark_is_run_and_reported_in_the_same_way(
+    evaluate: Evaluate, tmp_path: Path, ecinstruct: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.html"
+    arguments = ("--benchmark", "ecinstruct", "--limit", "5", "--report", str(report))
+    assert evaluate(*arguments, questions=ecinstruct, answer=lambda question: "yes") == 0
+    results = read(tmp_path)
+    # Five pairs, two of them the same: precision 2/5, recall 1.
+    name = "PM, in-domain, seen instructions, 0-shot"
+    assert results["score"] == results["per_task"][name]["score"] == pytest.approx(2 * 0.4 / 1.4)
+    assert results["per_task"][name]["metrics"]["specificity"] == 0.0
+    assert (results["benchmark"], results["per_task"][name]["count"]) == ("ecinstruct", 5)
+    assert {"score", "per_task", "per_type", "per_track", "timing", "samples", "weights"} <= set(results)
+    printed = capsys.readouterr().out
+    assert "SCORE (mean over 1 tests): 0.571" in printed and "specificity 0.000" in printed
+    page = report.read_text(encoding="utf-8")
+    assert "ecinstruct evaluation" in page and "specificity 0.000" in page and "Tracks" not in page
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_benchmark_goes_on_where_it_stopped(evaluate: Evaluate, tmp_path: Path, ecinstruct: Path) -> None:
+    asked: list[str] = []
+
+    def breaks(question: str) -> str:
+        asked.append(question)
+        return "no" if len(asked) < 5 else 1 / 0  # type: ignore[return-value]
+
+    with pytest.raises(ZeroDivisionError):
+        evaluate("--benchmark", "ecinstruct", questions=ecinstruct, answer=breaks)
+    asked.clear()
+    assert (
+        evaluate("--benchmark", "ecinstruct", questions=ecinstruct, answer=lambda text: asked.append(text) or "no") == 0
+    )
+    assert [text.rpartition(" ")[2] for text in asked] == ["4", "5"]
+    assert read(tmp_path)["timing"]["resumed_questions"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "questions", "says"),
+    [
+        (("--benchmark", "ecinstruct"), False, "--benchmark ecinstruct: name ECInstruct's JSON file"),
+        (("--benchmark", "ecinstruct", "--track", "1"), True, "--track: is of ShopBench only"),
+        (("--benchmark", "ecinstruct", "--enforce-limits"), True, "--enforce-limits: is of ShopBench only"),
+        (("--benchmark", "ecinstruct", "--split", "val"), True, "no val rows for 0 shots (rows: test 6)"),
+        (("--drop-failed",), True, "--drop-failed: ShopBench has none"),
+    ],
+)
+def test_options_that_do_not_go_together_get_one_line(
+    evaluate: Evaluate,
+    ecinstruct: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    questions: bool,
+    says: str,
+) -> None:
+    assert evaluate(*arguments, questions=ecinstruct if questions else None) == 2
+    error = capsys.readouterr().err
+    assert says in error and error.count("\n") == 1

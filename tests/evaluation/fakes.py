@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.planning import Asked
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 
@@ -15,7 +16,7 @@ class FakeModel:
     """Answers by a function and remembers every call."""
 
     def __init__(self, answer: Callable[[str], str] = lambda question: "0", batch_size: Any = 4) -> None:
-        self.answer = answer
+        self.says = answer
         self.batch_size = batch_size
         self.calls: list[tuple[list[str], bool]] = []
         self.stats = {"questions": 0}
@@ -27,7 +28,10 @@ class FakeModel:
         assert set(batch) == {"prompt"}
         self.calls.append((batch["prompt"], is_multiple_choice))
         self.stats["questions"] += len(batch["prompt"])
-        return [self.answer(question) for question in batch["prompt"]]
+        return [self.says(question) for question in batch["prompt"]]
+
+    def answer(self, asked: Sequence[Asked]) -> list[str]:
+        return [self.says(one.text) for one in asked]
 
 
 def choice(question: str, truth: int = 0, task: str = "task2", track: str = "") -> Sample:

@@ -25,7 +25,7 @@ def journal(tmp_path: Path) -> Journal:
 
 def test_answers_are_joined_by_position_even_for_equal_questions(journal: Journal) -> None:
     model = FakeModel()
-    model.answer = lambda question: f"{question} call {len(model.calls)}"
+    model.says = lambda question: f"{question} call {len(model.calls)}"
     samples = [choice("same"), retrieval("same"), choice("same"), choice("other")]
     outputs = run(samples, lambda: model, journal).outputs
     assert outputs == ["same call 1", "same call 2", "same call 1", "other call 1"]
