@@ -1,0 +1,61 @@
+"""The tests that our builders write are what the benchmark reads."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from evaluation.benchmark import Options
+from evaluation.ecinstruct import BENCHMARK, HEADLINES
+from shopbench.ecinstruct import FIELDS
+from training.data.ecinstruct_tests import main
+
+from .test_ecinstruct import raw_sources
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
+    arguments = ["--sources", str(raw_sources(folder / "raw")), "--output", str(folder / "tests.jsonl")]
+    assert main([*arguments, "--per-test", "7"]) == 0
+    return folder / "tests.jsonl"
+
+
+def test_all_tasks_are_there_in_both_domains_under_both_instructions(built: Path) -> None:
+    rows = [json.loads(line) for line in built.read_text(encoding="utf-8").splitlines()]
+    assert all(set(FIELDS) <= set(row) and row["split"] == "test" for row in rows)
+    tests = Counter(question.test for question in BENCHMARK.read(built, Options()))
+    assert {name.split(",")[0] for name in tests} == set(HEADLINES)
+    assert len(tests) == (10 + 6) * 2
+    assert max(tests.values()) == 7 and sum(tests.values()) == len(rows)
+
+
+def test_true_answers_score_one_with_the_builders_own_labels(built: Path) -> None:
+    questions = [question for question in BENCHMARK.read(built, Options()) if question.details["task"] != "AG"]
+    outputs = [
+        json.dumps(truth) if one.details["task"] == "AVE" else truth if isinstance(truth, str) else ",".join(truth)
+        for one in questions
+        for truth in [one.truth]
+    ]
+    scores = BENCHMARK.score(questions, outputs, Options())
+    assert {test.headline for name, test in scores.tests.items() if name.startswith("QPR")} == {"NDCG"}
+    assert all(test.failed == 0 for test in scores.tests.values())
+    # Tests of few rows may lack one of the answers, and F1 of what does not occur is 0.
+    assert {test.score for name, test in scores.tests.items() if name[:3] not in ("PM,", "PSI", "AP,")} == {1.0}
+
+
+def test_a_worked_example_is_a_training_row(built: Path) -> None:
+    questions = BENCHMARK.read(built, Options(shots=1, limit=1))
+    assert len(questions) == 32
+    assert all("\nExample:\nInput: " in question.text and "\nResponse: " in question.text for question in questions)
+
+
+def test_a_folder_without_datasets_gets_one_line_a_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--sources", str(tmp_path), "--output", str(tmp_path / "tests.jsonl")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("left out: ") for line in lines) == 16
+    assert lines[-1] == f"error: {tmp_path}: no test of ECInstruct's can be built from it"
+    assert not list(tmp_path.iterdir())
