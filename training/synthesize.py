@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import signal
 import sys
 from collections.abc import Iterable
 from contextlib import closing
@@ -30,7 +31,7 @@ from training.data.formats import Row
 from training.data.reading import SourceError
 from training.files import TrainingError, file_hash, versions, write_json
 from training.synthesis.asks import SynthesisError
-from training.synthesis.client import Patience, Server
+from training.synthesis.client import Patience, Server, without_password
 from training.synthesis.jobs import Job, all_jobs, job_named
 from training.synthesis.journal import Journal
 from training.synthesis.prompt_files import prompt_named
@@ -42,7 +43,7 @@ STOPPED = 3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0 when all rows are through, 3 when a ceiling stopped it, 2 for bad input or a failure."""
+    """Run the command line; 0 when all rows are through, 3 when it was stopped before, 2 for bad input or a failure."""
     options = _parser().parse_args(arguments)
     try:
         return synthesize(options)
@@ -51,8 +52,6 @@ def main(arguments: list[str] | None = None) -> int:
         while isinstance(problem, BaseExceptionGroup):
             problem = problem.exceptions[0]
         print(f"error: {problem}", file=sys.stderr)
-    except* KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
     return 2
 
 
@@ -73,9 +72,15 @@ def synthesize(options: argparse.Namespace) -> int:
     journal = Journal(beside(options.output, ".journal"), options.model, spending)
     try:
         with closing(Run(job, rows, settings, spending, options.wanted)) as run:
-            facts = (
-                _with_batches(run, journal, options) if batched else asyncio.run(_with_server(run, journal, options))
-            )
+            facts = {"way": options.engine or without_password(options.endpoint)}
+            try:
+                facts |= (
+                    _with_batches(run, journal, options)
+                    if batched
+                    else asyncio.run(_with_server(run, journal, options))
+                )
+            except KeyboardInterrupt:
+                run.stopped = "interruption"
     finally:
         journal.close()
     return _write(run, options, facts)
@@ -94,7 +99,7 @@ def _with_batches(run: Run, journal: Journal, options: argparse.Namespace) -> di
         ask_in_batches(run, model, journal, options.concurrency * (16 if options.engine == "ray" else 1))
     finally:
         model.close()
-    return {"way": options.engine or "local"}
+    return {}
 
 
 async def _with_server(run: Run, journal: Journal, options: argparse.Namespace) -> dict[str, Any]:
@@ -110,7 +115,7 @@ async def _with_server(run: Run, journal: Journal, options: argparse.Namespace) 
     )
     async with server:
         await ask_server(run, server, options.concurrency)
-    return {"way": server.where, "structured_output": server.structured, "retries": server.retries}
+    return {"structured_output": server.structured, "retries": server.retries}
 
 
 def input_rows(job: Job, source: Path, limit: int | None) -> list[Row]:
@@ -176,7 +181,7 @@ def _write(run: Run, options: argparse.Namespace, facts: dict[str, Any]) -> int:
     reasons = ", ".join(f"{count} {reason}" for reason, count in itertools.islice(accepted.reasons.items(), 5))
     print(f"{options.output}: {len(accepted.rows)} accepted, {len(accepted.rejected)} rejected ({reasons or 'none'})")
     if run.stopped:
-        print(f"stopped at the {run.stopped}; raise it and run again to go on", file=sys.stderr)
+        print(f"stopped: {run.stopped}; the same command (with a higher ceiling) goes on from here", file=sys.stderr)
         return STOPPED
     return 0
 
@@ -212,4 +217,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: write what is there, as for Ctrl-C
     sys.exit(main())

@@ -102,7 +102,7 @@ class Server:
     async def _persist(self, ask: Ask) -> Reply:
         for attempt in range(self._patience.tries):
             try:
-                return await self._once(ask)
+                return await self._once(ask, self.structured and ask.schema is not None)
             except _Passing as problem:
                 if problem.charged:
                     self._journal.lost(ask)
@@ -116,9 +116,9 @@ class Server:
                 await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait or 0.0)))
         raise AssertionError("unreachable")
 
-    async def _once(self, ask: Ask) -> Reply:
+    async def _once(self, ask: Ask, structured: bool) -> Reply:
         try:
-            return _read(await self._client.chat.completions.create(**self._parameters(ask)))
+            return _read(await self._client.chat.completions.create(**self._parameters(ask, structured)))
         except openai.APITimeoutError:
             raise _Passing(f"no answer in {self._patience.timeout:g} s", charged=True) from None
         except openai.APIConnectionError as error:
@@ -126,28 +126,28 @@ class Server:
             refused = "Connect" in type(cause).__name__  # then nothing was sent
             raise _Passing(f"connection failed ({type(cause).__name__})", charged=not refused) from None
         except openai.APIStatusError as error:
-            return await self._refused(ask, error)
+            return await self._refused(ask, error, structured)
         except (openai.APIResponseValidationError, ValueError, AttributeError, IndexError, TypeError):
             raise _Passing("its answer is no chat completion", charged=True) from None
 
-    async def _refused(self, ask: Ask, error: openai.APIStatusError) -> Reply:
+    async def _refused(self, ask: Ask, error: openai.APIStatusError, structured: bool) -> Reply:
         status, said = error.status_code, self._clean(error.message)
         if status in (408, 409, 425, 429) or status >= 500:
             raise _Passing(f"status {status}", wait=_seconds(error.response.headers.get("retry-after"))) from None
         if status in (400, 422):
-            if ask.schema is not None and self.structured:
-                # Either the server offers no structured output, or something else is wrong with this request.
+            if not structured:
+                return Reply(said[:300], "refused")
+            # Either the server offers no structured output, or something else is wrong with this request.
+            reply = await self._once(ask, structured=False)
+            if reply.finish != "refused":
                 self.structured = False
-                reply = await self._once(ask)
-                self.structured = reply.finish == "refused"
-                return reply
-            return Reply(said[:300], "refused")
+            return reply
         remedy = "check --endpoint and --model"
         if status in (401, 403):
             remedy = f"set {self._key_variable} to a key that the server takes"
         raise SynthesisError(f"{self.where}: status {status} ({said[:200]}); {remedy}") from None
 
-    def _parameters(self, ask: Ask) -> dict[str, Any]:
+    def _parameters(self, ask: Ask, structured: bool) -> dict[str, Any]:
         parameters: dict[str, Any] = {
             "model": self._model,
             "messages": ask.messages,
@@ -155,7 +155,7 @@ class Server:
             "temperature": ask.temperature,
             "seed": ask.seed,
         }
-        if ask.schema is not None and self.structured:
+        if structured:
             schema = {"name": "answer", "schema": ask.schema, "strict": True}
             parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
         return parameters

@@ -54,6 +54,12 @@ def run(url: str, work: Path, *more: str, task: str = TASK) -> int:
     return main([task, "--model", "m", "--endpoint", url, *files, "--first-wait", "0.001", *more])
 
 
+def command(url: str, work: Path) -> list[str]:
+    """The command in a process of its own, one request at a time."""
+    files = ["--input", str(work / "rows.jsonl"), "--output", str(work / "out.jsonl"), "--concurrency", "1"]
+    return [sys.executable, "-m", "training.synthesize", TASK, "--model", "m", "--endpoint", url, *files]
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -147,6 +153,18 @@ def test_structured_output_is_asked_for_and_done_without(work: Path) -> None:
         assert run(url, work, "--limit", "2", "--concurrency", "1") == 0
     assert sum("response_format" in body for body in fake.bodies) == 1
     assert manifest(work)["structured_output"] is False and len(lines(work / "out.jsonl")) == 2
+    (work / "out.jsonl.journal").unlink()
+    with serving(Fake(label_and_check, faults=["no schema"] * 40)) as url:
+        assert run(url, work, "--concurrency", "8") == 0
+    assert manifest(work)["reasons"] == {} and len(lines(work / "out.jsonl")) == 24
+
+
+def test_a_request_that_is_refused_is_no_reason_to_give_up_structure(work: Path) -> None:
+    fake = Fake(label_and_check, faults=["400", "400"])
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", "1", "--attempts", "1") == 0
+    said = manifest(work)
+    assert said["reasons"] == {"refused by the server": 1} and said["structured_output"] is True
 
 
 def test_no_more_requests_at_once_than_allowed(work: Path) -> None:
@@ -188,9 +206,7 @@ def test_killed_and_run_again(work: Path) -> None:
     """kill -9 in the middle: every answer that the server finished sending is used, and none is asked for again."""
     fake = Fake(label_and_check)
     with serving(fake) as url:
-        command = [sys.executable, "-m", "training.synthesize", TASK, "--model", "m", "--endpoint", url]
-        command += ["--input", str(work / "rows.jsonl"), "--output", str(work / "out.jsonl"), "--concurrency", "1"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command(url, work), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         journal = work / "out.jsonl.journal"
         while not journal.exists() or journal.read_bytes().count(b"\n") < 9:
             assert process.poll() is None
@@ -204,6 +220,22 @@ def test_killed_and_run_again(work: Path) -> None:
     # The one request that was under way when it died may have to be asked again, and no other.
     assert 48 <= len(fake.bodies) <= 49 and first - kept <= 1
     assert len(lines(work / "out.jsonl")) == 24
+
+
+def test_asked_to_end_it_writes_what_it_has(work: Path) -> None:
+    gate = threading.Event()
+    fake = Fake(label_and_check, gate=gate)
+    gate.set()
+    with serving(fake) as url:
+        process = subprocess.Popen(command(url, work), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while fake.answered < 9:
+            time.sleep(0.002)
+        gate.clear()
+        time.sleep(0.05)
+        process.terminate()
+        assert process.wait(20) == 3
+        gate.set()
+    assert 0 < len(lines(work / "out.jsonl")) < 24 and manifest(work)["stopped"] == "interruption"
 
 
 def test_two_runs_into_one_output_are_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
