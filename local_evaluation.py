@@ -39,6 +39,7 @@ BENCHMARKS = {
 }
 """Benchmarks besides ShopBench: the modules that hold them, each as BENCHMARK (see evaluation/benchmark.py)."""
 
+BENCHMARK_OPTIONS = ("split", "shots", "drop_failed")
 METRIC_MISSING, BAD_INPUT, KILLED, INTERRUPTED = 1, 2, 3, 130
 """Exit codes besides 0."""
 
@@ -79,9 +80,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def _answer_shopbench(options: argparse.Namespace) -> tuple[Journal, Results]:
-    for name in ("split", "shots", "drop_failed"):
-        if getattr(options, name):
-            raise BadOption(f"--{name.replace('_', '-')}: ShopBench has none; leave it out or give --benchmark")
+    _refuse(options, BENCHMARK_OPTIONS, "ShopBench")
     file = options.questions or next(path for path in QUESTIONS if path.exists() or path is QUESTIONS[-1])
     samples = _samples(file, options.track, options.limit)
     weights = _weights(options)
@@ -92,9 +91,8 @@ def _answer_shopbench(options: argparse.Namespace) -> tuple[Journal, Results]:
 
 def _answer_benchmark(options: argparse.Namespace) -> tuple[Journal, Results]:
     benchmark: Benchmark = importlib.import_module(BENCHMARKS[options.benchmark]).BENCHMARK
-    for name in ("track", "enforce_limits"):
-        if getattr(options, name):
-            raise BadOption(f"--{name.replace('_', '-')}: is of ShopBench only; leave it out with --benchmark")
+    unheeded = [name for name in BENCHMARK_OPTIONS if name not in benchmark.heeds]
+    _refuse(options, ("track", "enforce_limits", *unheeded), benchmark.name)
     if not options.questions:
         raise BadOption(f"--benchmark {benchmark.name}: name {benchmark.wanted} with --questions")
     wanted = Options(options.limit, options.split or "test", options.shots or 0, options.drop_failed)
@@ -104,6 +102,12 @@ def _answer_benchmark(options: argparse.Namespace) -> tuple[Journal, Results]:
     journal = _journal(options, benchmark_key(questions, weights), about, weights)
     answers = run_questions(questions, _user_model, journal)
     return journal, make_benchmark_results(benchmark, str(options.questions), questions, answers, wanted, weights)
+
+
+def _refuse(options: argparse.Namespace, names: Sequence[str], benchmark: str) -> None:
+    for name in names:
+        if getattr(options, name):
+            raise BadOption(f"--{name.replace('_', '-')}: has no meaning for {benchmark}; leave it out")
 
 
 def _weights(options: argparse.Namespace) -> Path:
@@ -205,8 +209,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--drop-failed",
         action="store_true",
-        help="with --benchmark ecinstruct: leave answers that cannot be read out of the scores, as the published "
-        "script does, instead of counting them wrong as the paper does",
+        help="with --benchmark ecinstruct or ecominstruct: leave answers that cannot be read out of the scores, as the "
+        "published scripts do, instead of counting them wrong as the papers do",
     )
     parser.add_argument(
         "--skip-missing-metrics",

@@ -18,7 +18,7 @@ from shopbench.tasks import TaskType
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says about a benchmark; each benchmark says in its docstring what it heeds.
+    """What the command line says about a benchmark; each benchmark says in `heeds` what it takes.
 
     Attributes:
         limit: at most so many questions of each test, the first ones; None for all.
@@ -118,6 +118,8 @@ class Benchmark(Protocol):
     """What --questions must name, in a few words."""
     averages: str
     """What the score is the mean of: "tests" (one weight each) or "groups" (the tests of a group first)."""
+    heeds: tuple[str, ...]
+    """The Options besides limit that it heeds; the command line refuses the others."""
 
     def read(self, path: Path, options: Options) -> list[Question]:
         """The questions of a file or folder; a shopbench.sample.BadSample with one line for one that is none."""

@@ -62,6 +62,7 @@ class ECInstruct:
     name = "ecinstruct"
     wanted = "ECInstruct's JSON file or its folder"
     averages = "tests"
+    heeds = ("split", "shots", "drop_failed")
 
     def read(self, path: Path, options: Options) -> list[Question]:
         """The questions of a file or folder, test by test in the paper's order; a BadSample for one that is none."""

@@ -46,6 +46,7 @@ class EcomInstruct:
     name = "ecominstruct"
     wanted = f"a folder of EcomInstruct's tasks, each with {META} and test.json or test.jsonl"
     averages = "tests"
+    heeds = ("drop_failed",)
 
     def read(self, path: Path, options: Options) -> list[Question]:
         """The questions of every task folder under `path`, in the order of the folders' names."""

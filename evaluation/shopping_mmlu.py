@@ -47,6 +47,7 @@ class ShoppingMMLU:
     name = "shopping_mmlu"
     wanted = "the unpacked data folder of Shopping MMLU (csv files of multiple choice, json files of all else)"
     averages = "groups"
+    heeds = ("drop_failed",)
 
     def read(self, path: Path, options: Options) -> list[Question]:
         """The questions of every file under `path`; those of one task follow each other."""

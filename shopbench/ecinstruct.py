@@ -44,7 +44,7 @@ def value(text: str | None) -> Any:
     for parse in (json.loads, ast.literal_eval):
         try:
             return parse(text or "")
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             continue
     return text or ""
 

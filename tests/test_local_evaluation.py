@@ -363,10 +363,11 @@ def test_a_benchmark_goes_on_where_it_stopped(evaluate: Evaluate, tmp_path: Path
     ("arguments", "questions", "says"),
     [
         (("--benchmark", "ecinstruct"), False, "--benchmark ecinstruct: name ECInstruct's JSON file"),
-        (("--benchmark", "ecinstruct", "--track", "1"), True, "--track: is of ShopBench only"),
-        (("--benchmark", "ecinstruct", "--enforce-limits"), True, "--enforce-limits: is of ShopBench only"),
+        (("--benchmark", "ecinstruct", "--track", "1"), True, "--track: has no meaning for ecinstruct"),
+        (("--benchmark", "ecinstruct", "--enforce-limits"), True, "--enforce-limits: has no meaning for ecinstruct"),
         (("--benchmark", "ecinstruct", "--split", "val"), True, "no val rows for 0 shots (rows: test 6)"),
-        (("--drop-failed",), True, "--drop-failed: ShopBench has none"),
+        (("--benchmark", "ecominstruct", "--shots", "1"), True, "--shots: has no meaning for ecominstruct"),
+        (("--drop-failed",), True, "--drop-failed: has no meaning for ShopBench"),
     ],
 )
 def test_options_that_do_not_go_together_get_one_line(

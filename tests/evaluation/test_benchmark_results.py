@@ -28,6 +28,7 @@ class Fake:
 
     name = "fake"
     wanted = "nothing"
+    heeds = ()
 
     def __init__(self, averages: str) -> None:
         self.averages = averages

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from evaluation import learned_metrics
 from evaluation.benchmark import Options, Question
@@ -119,6 +121,28 @@ def test_unreadable_answers_count_wrong_unless_dropped(tmp_path: Path) -> None:
     assert [(test.score, test.failed) for test in counted.values()] == [(pytest.approx(2 / 3), 1), (0.5, 1)]
     dropped = BENCHMARK.score(questions, outputs, Options(drop_failed=True)).tests
     assert [(test.score, test.failed) for test in dropped.values()] == [(1.0, 1), (1.0, 1)]
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(
+        ["{[]: 1}", "[None]", "[{}]", "[[[", "A" * 9_000, "\x00", "\ud800", "A,A,B", "B:", "yes.", "[{'attribute':"]
+    ),
+    st.lists(
+        st.dictionaries(st.sampled_from(["attribute", "value", "source"]), st.none() | st.integers() | st.text())
+    ).map(json.dumps),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(outputs=st.lists(HOSTILE, min_size=10, max_size=10), drop=st.booleans())
+def test_no_output_breaks_the_scoring(tmp_path: Path, without_models: None, outputs: list[str], drop: bool) -> None:
+    questions = read(write(tmp_path / "ECInstruct.json", TEST))
+    scores = BENCHMARK.score(questions, outputs, Options(drop_failed=drop))
+    values = [value for test in scores.tests.values() for value in test.metrics.values()]
+    assert all(value is None or 0 <= value <= 1 for value in values)
+    assert len(scores.readings) == 10
+    json.dumps([reading.parsed for reading in scores.readings])
 
 
 SETTINGS = {

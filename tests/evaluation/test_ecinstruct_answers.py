@@ -67,6 +67,8 @@ def test_orders(text: str, order: list[str] | None) -> None:
         ('[{"value": "boot"}]', None),
         ('[{"attribute": "type", "value": "bo', None),
         ("[" * 100_000, None),
+        ("{[]: 1}", None),
+        ("[" + "9" * 5_000 + "]", None),
     ],
 )
 def test_values(text: str, entries: list[Entry] | None) -> None:
