@@ -175,7 +175,7 @@ def from_spec(spec: dict[str, Any]) -> AnswerSpace:
     from models.option_names import OptionNames
     from models.quoted_spans import QuotedSpans
 
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in spec.items() if key != "kind"}
+    fields = {key: _tuples(value) for key, value in spec.items() if key != "kind"}
     kinds: dict[str, Callable[..., AnswerSpace]] = {
         kind.__name__: kind for kind in (OneDigit, NumberList, OneOf, SomeOf, OptionNames, QuotedSpans, FreeText)
     }
@@ -183,3 +183,8 @@ def from_spec(spec: dict[str, Any]) -> AnswerSpace:
         return kinds[spec["kind"]](**fields)
     except (KeyError, TypeError) as error:
         raise ValueError(f"no answer space: {spec!r:.80} ({error})") from None
+
+
+def _tuples(value: Any) -> Any:
+    """Lists, as tuples come out of msgpack, made tuples again, at any depth."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
