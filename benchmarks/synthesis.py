@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import statistics
 import sys
@@ -32,6 +33,9 @@ from training.synthesis.run import Run, ask_server
 from training.synthesis.spending import Prices, Spending
 from training.synthesis.steps import Settings
 from training.synthesize import input_rows
+
+WARM_UP = 2
+"""Rows before the first measurement."""
 
 
 async def measure(job: Job, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
@@ -63,17 +67,19 @@ async def measure(job: Job, rows: list[Row], endpoint: str, model: str, concurre
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """All rounds, the median rate of each way, and their ratio."""
     job = job_named(options.task)
-    ways = (1, options.concurrency)
-    needed = options.rows * len(ways) * options.rounds + options.concurrency
+    ways = {1: options.rows_alone, options.concurrency: options.rows}
+    needed = WARM_UP + sum(ways.values()) * options.rounds
     rows = input_rows(job, options.input, needed)
     if len(rows) < needed:
         raise SynthesisError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
-    portions = iter([rows[start : start + options.rows] for start in range(options.concurrency, needed, options.rows)])
-    asyncio.run(measure(job, rows[: options.concurrency], options.endpoint, options.model, options.concurrency))
+    remaining = iter(rows)
+    warm_up = list(itertools.islice(remaining, WARM_UP))
+    asyncio.run(measure(job, warm_up, options.endpoint, options.model, WARM_UP))
     runs: list[dict[str, Any]] = []
     for number in range(options.rounds):
-        for concurrency in ways if number % 2 == 0 else ways[::-1]:
-            runs.append(asyncio.run(measure(job, next(portions), options.endpoint, options.model, concurrency)))
+        for concurrency in list(ways)[:: 1 if number % 2 == 0 else -1]:
+            portion = list(itertools.islice(remaining, ways[concurrency]))
+            runs.append(asyncio.run(measure(job, portion, options.endpoint, options.model, concurrency)))
             tqdm.write(json.dumps(runs[-1]), file=sys.stderr)
     rate = {way: statistics.median(run["answer_tokens_per_s"] for run in runs if run["at_once"] == way) for way in ways}
     return {
@@ -94,20 +100,16 @@ def main() -> int:
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--input", type=Path, required=True, help="JSON lines, or the sources folder")
     parser.add_argument("--task", default="amazon_reviews_covered_aspects")
-    parser.add_argument("--rows", type=int, default=16, help="rows of each run")
+    parser.add_argument("--rows", type=int, default=16, help="rows of each run at once")
+    parser.add_argument("--rows-alone", type=int, default=4, help="rows of each run one at a time")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--concurrency", type=int, default=16)
     try:
         print(json.dumps(compare(parser.parse_args()), indent=2))
-    except* (SynthesisError, OSError) as problems:
-        problem: BaseException = problems
-        while isinstance(problem, BaseExceptionGroup):
-            problem = problem.exceptions[0]
+    except (SynthesisError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
-        return_code = 2
-    else:
-        return_code = 0
-    return return_code
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

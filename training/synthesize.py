@@ -35,7 +35,7 @@ from training.synthesis.client import Patience, Server, without_password
 from training.synthesis.jobs import Job, all_jobs, job_named
 from training.synthesis.journal import Journal
 from training.synthesis.prompt_files import prompt_named
-from training.synthesis.run import Run, ask_in_batches, ask_server, examples, write_lines
+from training.synthesis.run import OTHERS, Run, ask_in_batches, ask_server, examples, write_lines
 from training.synthesis.spending import Prices, Spending
 from training.synthesis.steps import Settings
 
@@ -47,10 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return synthesize(options)
-    except* (SynthesisError, SourceError, BadSample, TrainingError, FileNotFoundError) as problems:
-        problem: BaseException = problems
-        while isinstance(problem, BaseExceptionGroup):
-            problem = problem.exceptions[0]
+    except (SynthesisError, SourceError, BadSample, TrainingError, FileNotFoundError) as problem:
         print(f"error: {problem}", file=sys.stderr)
     return 2
 
@@ -58,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 def synthesize(options: argparse.Namespace) -> int:
     """Make the rows that the options ask for; the exit code."""
     job = job_named(options.task)
-    rows = input_rows(job, options.input, options.limit)
+    rows = input_rows(job, options.input, None if options.limit is None else options.limit + OTHERS)
     prices = Prices(options.price_prompt, options.price_answer, options.most_tokens, options.most_cost)
     spending = Spending(prices)
     batched = options.engine == "ray" or options.endpoint == "local"
@@ -71,7 +68,7 @@ def synthesize(options: argparse.Namespace) -> int:
     )
     journal = Journal(beside(options.output, ".journal"), options.model, spending)
     try:
-        with closing(Run(job, rows, settings, spending, options.wanted)) as run:
+        with closing(Run(job, rows, settings, spending, options.wanted, options.limit)) as run:
             facts = {"way": options.engine or without_password(options.endpoint)}
             try:
                 facts |= (
@@ -161,7 +158,7 @@ def _write(run: Run, options: argparse.Namespace, facts: dict[str, Any]) -> int:
         **facts,
         "prompts": {name: prompt_named(name).hash for name in (run.job.name, "check")},
         "parameters": {**vars(run.settings), "max_tokens": run.job.max_tokens, "concurrency": options.concurrency},
-        "input": {"name": options.input.name, "rows": len(run.rows)}
+        "input": {"name": options.input.name, "rows": len(run.rows[: options.limit])}
         | ({"sha256": file_hash(options.input)} if options.input.is_file() else {}),
         "rows": {"asked": len(run.outcomes), "accepted": len(accepted.rows), "rejected": len(accepted.rejected)},
         "reasons": accepted.reasons,

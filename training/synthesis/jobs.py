@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,14 +42,15 @@ class Question:
 class Made:
     """What an answer gave: the rows, and for each of them the questions that it stands or falls with.
 
-    `least`: if fewer rows stand, none do (three aspects make a sample, two do not). `joined`: makes one output row
-    of those that stand; None where they are output rows already.
+    `needed`: questions that all rows stand or fall with. `least`: if fewer rows stand, none do (three aspects make a
+    sample, two do not). `joined`: makes one output row of those that stand; None where they are output rows already.
     """
 
     rows: list[Row]
     questions: list[list[Question]]
     least: int = 1
     joined: Callable[[list[Row]], Row] | None = None
+    needed: list[Question] = field(default_factory=list)
 
 
 def answered_in_json(reply: Reply, prompt: Prompt, row: Row, rng: random.Random) -> dict[str, Any]:

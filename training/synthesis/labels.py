@@ -18,6 +18,7 @@ from training.synthesis.jobs import Job, Made, Question
 from training.synthesis.languages import in_language
 
 WHICH_PRODUCT = "Which of these products is a(n) <<<{kind}>>>?"
+WHICH_ATTRIBUTE = "Which of these products would a shop describe by its <<<{attribute}>>>?"
 WHICH_EXPLAINED = "A shop explains a type of product like this: <<<{text}>>>\nWhich of these products is of that type?"
 WHICH_TOGETHER = "Someone has just bought a(n) <<<{kind}>>>. Which of these goes together with it best?"
 
@@ -30,7 +31,7 @@ def _titles(row: Row, others: Sequence[Row], rng: random.Random) -> tuple[str, t
 
 
 def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
-    """Row 1: a category that fits the product and no three others, and attributes of it that are no values."""
+    """Row 1: a category that fits the product and no three others, and those of its attributes that do the same."""
     kind = in_language(label(answer["category"], 4, "category"), "English", "category")
     names = distinct(label(in_language(name, "English", "attribute"), 4, "attribute") for name in answer["attributes"])
     if any(same_key(name) == same_key(kind) for name in names):
@@ -38,8 +39,13 @@ def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
     if len(names) < 2:
         raise Rejected("too few", f"attributes: {names}")
     own, wrong = _titles(row, others, rng)
-    made = {"id": row["id"], "category": kind, "attributes": names}
-    return Made([made], [[Question.on(WHICH_PRODUCT, own, wrong, kind=kind)]])
+
+    def joined(kept: list[Row]) -> Row:
+        return {"id": row["id"], "category": kind, "attributes": [one["attribute"] for one in kept]}
+
+    rows: list[Row] = [{"attribute": name} for name in names]
+    questions = [[Question.on(WHICH_ATTRIBUTE, own, wrong, attribute=name)] for name in names]
+    return Made(rows, questions, joined=joined, needed=[Question.on(WHICH_PRODUCT, own, wrong, kind=kind)])
 
 
 def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:

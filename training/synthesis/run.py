@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from training.data.formats import Row
 from training.synthesis.acceptance import Acceptance
-from training.synthesis.asks import Ask, Reply
+from training.synthesis.asks import Ask, Reply, SynthesisError
 from training.synthesis.client import Server
 from training.synthesis.jobs import Job
 from training.synthesis.journal import Journal
@@ -23,7 +23,10 @@ from training.synthesis.spending import CeilingReached, Spending
 from training.synthesis.steps import Outcome, Settings, Steps, steps
 
 OTHERS = 40
-"""How many rows of the input a row may take wrong options from: those that follow it, round the end."""
+"""How many rows of the input a row may take wrong options from: those that follow it, round the end.
+
+They are read past the limit, so that a higher limit does not change what the first rows were asked.
+"""
 
 
 class BatchModel(Protocol):
@@ -36,24 +39,26 @@ class BatchModel(Protocol):
 
 @dataclass
 class Run:
-    """The rows of a job on their way. `outcomes` holds those that are through, by place in the input."""
+    """The rows of a job on their way, the first `limit` of them. `outcomes`: of those that are through, by place."""
 
     job: Job
     rows: list[Row]
     settings: Settings
     spending: Spending
     wanted: int | None = None
+    limit: int | None = None
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     stopped: str = ""
+    failure: SynthesisError | None = None
 
     def __post_init__(self) -> None:
         self._live = Acceptance(self.job)
-        self._bar = tqdm(total=len(self.rows), desc=self.job.name, unit="row")
+        self._bar = tqdm(total=len(self.rows[: self.limit]), desc=self.job.name, unit="row")
 
     def begin(self) -> Iterator[tuple[int, Steps]]:
         """Each row's steps, in order, until as many are accepted as are wanted or the money is spent."""
-        for place, row in enumerate(self.rows):
-            if self.stopped or self.enough:
+        for place, row in enumerate(self.rows[: self.limit]):
+            if self.stopped or self.failure or self.enough:
                 return
             others = [self.rows[(place + step) % len(self.rows)] for step in range(1, min(OTHERS + 1, len(self.rows)))]
             yield place, steps(self.job, row, others, self.settings)
@@ -87,23 +92,30 @@ class Run:
 
 
 async def ask_server(run: Run, server: Server, concurrency: int) -> None:
-    """Send every row's requests, `concurrency` rows at a time (the server object limits requests at once)."""
+    """Send every row's requests, `concurrency` rows at a time (the server object limits requests at once).
+
+    If one fails for good, those under way are waited for and kept, as they are paid for; then the error is raised.
+    """
     waiting = run.begin()
 
     async def worker() -> None:
         for place, row_steps in waiting:
             asks = next(row_steps)
             try:
-                while True:
+                while run.failure is None:
                     asks = row_steps.send(await _together(server, asks))
             except StopIteration as end:
                 run.done(place, end.value)
             except CeilingReached as problem:
                 run.stopped = run.stopped or str(problem)
+            except SynthesisError as problem:
+                run.failure = run.failure or problem
 
     async with asyncio.TaskGroup() as group:
         for _ in range(concurrency):
             group.create_task(worker())
+    if run.failure is not None:
+        raise run.failure
 
 
 async def _together(server: Server, asks: list[Ask]) -> list[Reply]:

@@ -47,16 +47,14 @@ def steps(job: Job, row: Row, others: Sequence[Row], settings: Settings) -> Step
         schema = prompt.schema if job.structured else None
         temperature = settings.temperature if attempt == 0 else max(settings.temperature, 0.3)
         seed = settings.seed + attempt
-        [reply] = yield [
-            Ask(prompt.system, user, schema, job.max_tokens, temperature, seed, attempt=attempt),
-        ]
+        [reply] = yield [Ask(prompt.system, user, schema, job.max_tokens, temperature, seed, attempt=attempt)]
         try:
             made = job.make(job.read(reply, prompt, row, rng), row, others, rng)
         except Rejected as error:
             outcome.rejected = [error]
             continue
         outcome.rejected = []
-        questions = [one for several in made.questions for one in several] if settings.derive else []
+        questions = [*made.needed, *(one for several in made.questions for one in several)] if settings.derive else []
         asked = [_second_ask(one, rng, settings) for one in questions]
         replies = (yield [ask for ask, _ in asked]) if asked else []
         agreed = [_agrees(reply, right) for (_, right), reply in zip(asked, replies, strict=True)]
@@ -70,12 +68,11 @@ def _second_ask(question: Question, rng: random.Random, settings: Settings) -> t
     prompt = prompt_named("check")
     options = [question.right, *question.wrong]
     rng.shuffle(options)
+    right = options.index(question.right) + 1
     shown = "\n".join(f"{number}. {as_data(one_line(option))}" for number, option in enumerate(options, 1))
     schema = {**prompt.schema, "properties": {"answer": {"type": "integer", "enum": list(range(1, len(options) + 1))}}}
     user = filled(prompt.user, question=question.text, options=shown)
-    return Ask(prompt.system, user, schema, 16, 0.0, settings.seed, choices=len(options)), options.index(
-        question.right
-    ) + 1
+    return Ask(prompt.system, user, schema, 16, 0.0, settings.seed, choices=len(options)), right
 
 
 def _agrees(reply: Reply, right: int) -> bool:
@@ -87,7 +84,11 @@ def _agrees(reply: Reply, right: int) -> bool:
 
 def _settle(made: Made, agreed: list[bool], outcome: Outcome) -> None:
     """Keep the rows whose questions were answered in the same way, if they are enough."""
-    kept, place = [], 0
+    needed = agreed[: len(made.needed)]
+    if not all(needed):
+        outcome.rejected = [Rejected("not derivable", f"{made.needed[needed.index(False)].text} {made.rows}")]
+        return
+    kept, place = [], len(needed)
     for row, several in zip(made.rows, made.questions, strict=True):
         answers = agreed[place : place + len(several)]
         place += len(several)

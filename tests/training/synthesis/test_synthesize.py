@@ -35,12 +35,12 @@ def label_and_check(body: dict[str, Any]) -> str:
     """A model that names the thing in the title, and finds it again among the options."""
     said = body["messages"][1]["content"]
     if "Reply with the number" in said:
-        kind = re.findall(r"a\(n\) <<<(.*?)>>>", said)[0]
+        kind = re.findall(r"<<<(.*?)(?: finish| weight)?>>>", said)[0]
         right = next(line for line in said.splitlines() if re.match(r"\d\. ", line) and kind in line.lower())
         return json.dumps({"answer": int(right[0])})
     title = re.findall(r"Product: <<<(.*)>>>", said)[-1].lower()
     kind = next(thing for thing in THINGS if thing in title)
-    return json.dumps({"category": kind, "attributes": ["surface finish", "shipping weight"]})
+    return json.dumps({"category": kind, "attributes": [f"{kind} finish", f"{kind} weight"]})
 
 
 @pytest.fixture
@@ -79,15 +79,15 @@ def test_rows_become_labels_and_a_second_run_pays_nothing(work: Path) -> None:
         assert made[0] == {
             "id": "UK:0",
             "category": "small teapot",
-            "attributes": ["surface finish", "shipping weight"],
+            "attributes": ["small teapot finish", "small teapot weight"],
         }
         before = (work / "out.jsonl").read_bytes()
         assert run(url, work) == 0
-    assert asked == 48 == len(fake.bodies), "an answer and a second ask each, and nothing again"
+    assert asked == 96 == len(fake.bodies), "an answer and three second asks each, and nothing again"
     assert (work / "out.jsonl").read_bytes() == before
     said = manifest(work)
     assert said["rows"] == {"asked": 24, "accepted": 24, "rejected": 0}
-    assert said["spent"]["prompt_tokens"] == 4800 and said["spent"]["requests"] == 48
+    assert said["spent"]["prompt_tokens"] == 9600 and said["spent"]["requests"] == 96
     assert said["model"] == "m" and set(said["prompts"]) == {TASK, "check"}
 
 
@@ -100,7 +100,7 @@ def test_every_fault_of_a_server_is_survived(work: Path) -> None:
     said = manifest(work)
     assert said["retries"] == 20
     # A refusal costs nothing; an answer that was cut off was made, and may have been charged.
-    assert said["spent"]["lost_requests"] == 12 and said["spent"]["requests"] == 48
+    assert said["spent"]["lost_requests"] == 12 and said["spent"]["requests"] == 96
 
 
 def test_half_answers_and_nonsense_are_asked_again_and_then_rejected(work: Path) -> None:
@@ -192,14 +192,32 @@ def test_the_ceiling_holds_and_a_higher_one_goes_on(work: Path) -> None:
         assert run(url, work, "--most-cost", "0.05", *prices) == 3
         assert fake.answered == paid
         assert run(url, work, "--most-tokens", "1000000", *prices) == 0
-    assert len(lines(work / "out.jsonl")) == 24 and fake.answered == 48
+    assert len(lines(work / "out.jsonl")) == 24 and fake.answered == 96
+
+
+def test_a_higher_limit_pays_for_the_new_rows_only(work: Path) -> None:
+    fake = Fake(label_and_check)
+    with serving(fake) as url:
+        for limit in (3, 9, 12):
+            assert run(url, work, "--limit", str(limit)) == 0
+            assert len(fake.bodies) == 4 * limit and len(lines(work / "out.jsonl")) == limit
+
+
+def test_what_is_under_way_when_one_request_fails_is_kept(work: Path) -> None:
+    fake = Fake(label_and_check, faults=["401"])
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", "4") == 2
+        kept = (work / "out.jsonl.journal").read_bytes().count(b"\n")
+        assert fake.answered == kept >= 3
+        assert run(url, work) == 0
+    assert len(fake.bodies) == 1 + 96
 
 
 def test_as_many_as_are_wanted(work: Path) -> None:
     fake = Fake(label_and_check)
     with serving(fake) as url:
         assert run(url, work, "--wanted", "5", "--concurrency", "2") == 0
-    assert len(lines(work / "out.jsonl")) == 5 and len(fake.bodies) <= 14
+    assert len(lines(work / "out.jsonl")) == 5 and len(fake.bodies) <= 28
 
 
 def test_killed_and_run_again(work: Path) -> None:
@@ -217,8 +235,8 @@ def test_killed_and_run_again(work: Path) -> None:
         journal.write_bytes(journal.read_bytes() + b'{"key": "half a li')
         first = len(fake.bodies)
         assert run(url, work, "--concurrency", "1") == 0
-    # The one request that was under way when it died may have to be asked again, and no other.
-    assert 48 <= len(fake.bodies) <= 49 and first - kept <= 1
+    # What was under way when it died (a row's second asks at most) may have to be asked again, and no other.
+    assert 96 <= len(fake.bodies) <= 99 and first - kept <= 3
     assert len(lines(work / "out.jsonl")) == 24
 
 
