@@ -2,37 +2,49 @@
 
     python -m benchmarks.roofline [--weights DIR] [--sample 48]
 
-Measures what torch sustains here in matrix products of the model's own shapes and in streaming weights from memory,
-predicts from that how long the engine prefills and decodes a sample of questions, runs them, and compares. Exit
-code 1 if the prediction is off by more than 30%.
+Measures what torch sustains here, before and after the run: reading memory, and matrix products of the model's own
+shapes with as many rows as its prefill and decode steps have (a CPU does a third as many operations a second with 16
+rows as with 1024). One question asked alone shows what a step costs beside its products. From that it predicts how
+long the engine prefills and decodes a sample of questions, runs them, and compares. Exit code 1 if prefill, decode or
+both together are off by more than 30%.
+
+All times are of processors, summed over threads, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import math
+import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psutil
 import torch
 from tabulate import tabulate
 
-from models.engine import load_tokenizer, machine
+from models.engine import STEP_TOKENS, load_tokenizer, machine
 from models.settings import choose
 from models.weights import check_weights, find_weights
-from shopbench.sample import Sample, read_samples
+from shopbench.sample import read_samples
 from shopbench.tracks import TRACKS
 from tools.budget import ROOT, default_questions, draw
 from tools.devices import Device
-from tools.measure import Measured, measure
+from tools.measure import measure
 from tools.projection import decode_step_seconds, prefill_seconds
 from tools.roofline import Shape
-from tools.workload import loads
+from tools.workload import BatchLoad, loads
 
 TOLERANCE = 0.30
-_ROUNDS = 7
+_ROUNDS = 3
+_BEYOND_CACHES = 2**26
+"""Bytes that no cache holds."""
+_ALONE = "Explain in a few sentences what this product is for.\nProduct: toggle switch\nOutput: "
 
 
 @dataclass(frozen=True)
@@ -49,45 +61,135 @@ class Compared:
         return self.predicted / self.measured - 1
 
 
-def sustained(shape: Shape, dtype: torch.dtype) -> Device:
-    """What this CPU sustains: operations a second in products of this model's shape, bytes a second from memory."""
-    tokens = torch.randn(1024, shape.hidden, dtype=dtype)
-    weights = torch.randn(shape.hidden, 2 * shape.intermediate, dtype=dtype)
-    streamed = torch.randn(2**16, 1024, dtype=dtype)  # 256 MB in float32: far more than any cache
-    row = torch.randn(1024, dtype=dtype)
-    operations = 2 * tokens.numel() * weights.shape[1]
-    return Device(
-        name="this CPU",
-        memory=float("inf"),
-        flops=operations / _best_seconds(lambda: tokens @ weights),
-        bandwidth=streamed.nbytes / _best_seconds(lambda: streamed @ row),
-    )
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a matrix product in an average step: uncached tokens of a prefill, sequences of a decode step."""
+
+    prefill: int
+    decode: int
+
+    @classmethod
+    def of(cls, batches: Sequence[BatchLoad]) -> Rows:
+        """The averages of these batches."""
+        steps = sum(math.ceil(load.uncached_tokens / STEP_TOKENS) for load in batches)
+        written = [load.questions for load in batches if load.most_steps] or [1]
+        return cls(round(sum(load.uncached_tokens for load in batches) / steps), round(sum(written) / len(written)))
 
 
-def _best_seconds(work: Callable[[], object]) -> float:
-    """The fastest of some rounds: what the machine can do when nothing else runs."""
+class Calibration:
+    """What this CPU sustains in products of one model's shapes, by number of rows; the mean of all measurements."""
+
+    def __init__(self, shape: Shape, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        heads = shape.heads * shape.head_dim
+        layer = (
+            (heads + 2 * shape.kv_heads * shape.head_dim, shape.hidden),  # queries, keys and values
+            (shape.hidden, heads),
+            (2 * shape.intermediate, shape.hidden),
+            (shape.hidden, shape.intermediate),
+        )
+        size = sum(wide * long for wide, long in layer) * dtype.itemsize
+        layers = math.ceil(_BEYOND_CACHES / size)  # as in a model, each is read anew
+        self._weights = [torch.randn(one, dtype=dtype) for _ in range(layers) for one in layer]
+        self._memory = torch.randn(_BEYOND_CACHES // 4)
+        self._seconds: dict[int, list[float]] = {}
+        self.overhead = 0.0
+
+    def measure(self, rows: Iterable[int]) -> None:
+        """Time products with so many rows each, and reading."""
+        for number in rows:
+            widths = {weight.shape[1] for weight in self._weights}
+            tokens = {width: torch.randn(number, width, dtype=self._dtype) for width in widths}
+            work = functools.partial(self._products, tokens)
+            self._seconds.setdefault(number, []).extend(_seconds(work))
+        self._seconds.setdefault(0, []).extend(_seconds(self._memory.sum))
+
+    def device(self, rows: int) -> Device:
+        """The machine as the formulas see it in steps of so many rows."""
+        operations = 2 * rows * sum(weight.numel() for weight in self._weights)
+        return Device(
+            name="this CPU",
+            memory=float("inf"),
+            flops=operations / statistics.fmean(self._seconds[rows]),
+            bandwidth=self._memory.nbytes / statistics.fmean(self._seconds[0]),
+            step_overhead=self.overhead,
+        )
+
+    def _products(self, tokens: dict[int, torch.Tensor]) -> None:
+        for weight in self._weights:
+            torch.nn.functional.linear(tokens[weight.shape[1]], weight)
+
+
+def _seconds(work: Callable[[], object]) -> list[float]:
+    work()
     times = []
     for _ in range(_ROUNDS):
-        started = time.perf_counter()
+        started = time.process_time()
         work()
-        times.append(time.perf_counter() - started)
-    return min(times)
+        times.append(time.process_time() - started)
+    return times
+
+
+class Watched:
+    """A model, and the processor seconds that its engine's processes have used while it answered."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.processor = 0.0
+        self._processes = [psutil.Process(number) for number in model.engine.process_ids()]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def batch_predict(self, batch: dict[str, Any], is_multiple_choice: bool) -> list[str]:
+        """The model's answers."""
+        before = self._used()
+        answers: list[str] = self.model.batch_predict(batch, is_multiple_choice)
+        self.processor += self._used() - before
+        return answers
+
+    def _used(self) -> float:
+        times = [process.cpu_times() for process in self._processes]
+        return sum(one.user + one.system for one in times)
+
+
+def of_processors(clock: Mapping[str, float], processor: float) -> dict[str, float]:
+    """Each phase's part of the processor seconds, from its part of the time on the clock."""
+    return {phase: seconds * processor / sum(clock.values()) for phase, seconds in clock.items()}
+
+
+def step_overhead(watched: Watched, calibration: Calibration, shape: Shape) -> float:
+    """Seconds of a decode step beside its products and reading, from one question that is asked alone."""
+    engine, tokens, steps = watched.engine, watched.stats["prompt_tokens"], watched.engine.decode_steps
+    clock, processor = dict(engine.seconds), watched.processor
+    calibration.measure([1])
+    watched.batch_predict({"prompt": [_ALONE]}, False)
+    clock = {phase: seconds - clock[phase] for phase, seconds in engine.seconds.items()}
+    seconds = of_processors(clock, watched.processor - processor)["decode"] / (engine.decode_steps - steps)
+    context = watched.stats["prompt_tokens"] - tokens
+    return max(0.0, seconds - decode_step_seconds(shape, calibration.device(1), 1, 1, context))
 
 
 def compare(
-    measured: Measured, samples: list[Sample], shape: Shape, device: Device, tokenizer: object, block: int
+    seconds: Mapping[str, float], steps: int, batches: Sequence[BatchLoad], shape: Shape, calibration: Calibration
 ) -> list[Compared]:
-    """Prediction and measurement of the same batches. The number of decode steps is the measured one."""
-    batches = loads(samples, tokenizer, block)
+    """Prediction and measurement of the same batches, by phase.
+
+    Args:
+        seconds: measured; of processors.
+        steps: measured number of decode steps.
+    """
+    rows = Rows.of(batches)
+    device = calibration.device(rows.prefill)
     prefill = sum(prefill_seconds(shape, device, 1, load) for load in batches)
     written = [load for load in batches if load.most_steps]
-    rows = sum(load.questions for load in written) / max(len(written), 1)
     context = sum(load.prompt_tokens for load in written) / max(sum(load.questions for load in written), 1)
-    decode = measured.decode_steps * decode_step_seconds(shape, device, 1, round(rows), context)
+    device = calibration.device(rows.decode)
+    decode = steps * decode_step_seconds(shape, device, 1, rows.decode, context)
     return [
-        Compared("prefill", prefill, measured.engine["prefill"]),
-        Compared("decode", decode, measured.engine["decode"]),
-        Compared("both", prefill + decode, sum(measured.engine.values())),
+        Compared("prefill", prefill, seconds["prefill"]),
+        Compared("decode", decode, seconds["decode"]),
+        Compared("both", prefill + decode, sum(seconds.values())),
     ]
 
 
@@ -104,13 +206,32 @@ def main() -> int:
     shape = Shape.from_config(weights.config, value_bytes=dtype.itemsize)
     samples = draw(read_samples(options.questions or default_questions()), TRACKS[5], options.sample)
 
-    device = sustained(shape, dtype)
-    measured = measure(samples, weights.folder)
-    compared = compare(measured, samples, shape, device, load_tokenizer(weights.folder), settings.block_size)
-    print(f"{settings.dtype}: {device.flops / 1e9:.0f} GFLOP/s, {device.bandwidth / 1e9:.1f} GB/s")
-    rows = [[one.phase, f"{one.predicted:.2f}", f"{one.measured:.2f}", f"{one.off:+.0%}"] for one in compared]
-    print(tabulate(rows, ["phase", "predicted s", "measured s", "off"], disable_numparse=True))
-    holds = abs(compared[-1].off) <= TOLERANCE
+    batches = loads(samples, load_tokenizer(weights.folder), settings.block_size)
+    rows, calibration = Rows.of(batches), Calibration(shape, dtype)
+    calibration.measure((rows.prefill, rows.decode))
+
+    made: list[Watched] = []
+
+    def make_model() -> Watched:
+        from models.user_config import UserModel
+
+        made.append(Watched(UserModel()))
+        calibration.overhead = step_overhead(made[0], calibration, shape)
+        made[0].processor = 0.0
+        return made[0]
+
+    measured = measure(samples, weights.folder, make_model)
+    calibration.measure((rows.prefill, rows.decode))
+    seconds = of_processors(measured.engine, made[0].processor)
+    compared = compare(seconds, measured.decode_steps, batches, shape, calibration)
+    print(f"processors {made[0].processor:.1f} s, clock {sum(measured.engine.values()):.1f} s")
+    for number, phase in ((rows.prefill, "prefill"), (rows.decode, "decode")):
+        device = calibration.device(number)
+        print(f"{phase}, {number} rows in {settings.dtype}: {device.flops / 1e9:.0f} GFLOP/s a core")
+    print(f"memory: {device.bandwidth / 1e9:.1f} GB/s; beside that a step takes {device.step_overhead * 1e3:.1f} ms")
+    table = [[one.phase, f"{one.predicted:.2f}", f"{one.measured:.2f}", f"{one.off:+.0%}"] for one in compared]
+    print(tabulate(table, ["phase", "predicted s", "measured s", "off"], disable_numparse=True))
+    holds = all(abs(one.off) <= TOLERANCE for one in compared)
     print(f"the prediction {'holds' if holds else 'does NOT hold'} within {TOLERANCE:.0%}")
     return 0 if holds else 1
 
