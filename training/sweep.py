@@ -73,6 +73,8 @@ def sweep_weights(given: argparse.Namespace) -> None:
         f"{best['score']:.3f} (base alone {rows[0]['score']:.3f}; gain: over the base, in pairs). "
         f"`python -m training.merge --recipe {given.recipe} --adapters {merging} --output DIR`\n\n`{given.line}`"
     )
+    if any(sample.track for sample in asked):
+        note += "\n\nThese are questions of the competition: a picture, no ground to choose by."
     facts = {
         "command": given.line,
         "questions": len(asked),
@@ -94,7 +96,16 @@ def run_study(given: argparse.Namespace, study: Study) -> None:
     from training import sweep_plot
     from training.study_data import build_pool
     from training.sweep_report import study_results, study_table
-    from training.sweep_study import Order, adapters_of, answer_all, claim_output, facts, known_tasks, train_all
+    from training.sweep_study import (
+        Order,
+        adapters_of,
+        answer_all,
+        claim_output,
+        facts,
+        known_tasks,
+        missing_tasks,
+        train_all,
+    )
 
     training = replace(training_of(given.recipe), warmup=WARMUP)
     pool = given.data or given.output / "pool"
@@ -103,6 +114,8 @@ def run_study(given: argparse.Namespace, study: Study) -> None:
     base = base_folder(training.base, given.base)
     order = Order(study, training, base, pool, given.output, given.budget_tokens, given.seeds, given.questions)
     claim_output(order)
+    if missing := missing_tasks(order):
+        print(f"{pool}: goes without {', '.join(missing)}", flush=True)
     ones = adapters_of(study, given.seeds, known_tasks(pool))
     train_all(order, [one for one in ones if given.arm in (None, one.arm.name)])
     if given.arm:

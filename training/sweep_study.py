@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -101,10 +103,24 @@ def claim_output(order: Order) -> None:
 
 def train(one: One, order: Order) -> None:
     """Train one adapter, or go on with it; nothing is done if it is there. A problem ends the process in one line."""
+    end_with_parent()
     try:
         _train(one, order)
     except TrainingError as error:
         sys.exit(f"sweep: {one.name}: {error}")
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, even by kill -9: two must not train one adapter."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _train(one: One, order: Order) -> None:
@@ -183,6 +199,11 @@ def known_tasks(pool: Path) -> list[str]:
     return sorted(read_json(pool / "manifest.json", "manifest of the pool (training.data.build writes it)")["tasks"])
 
 
+def missing_tasks(order: Order) -> list[str]:
+    """The tasks of a study that the pool lacks (their dataset is not there): arms and tests go without them."""
+    return sorted(set(names(order.study.tasks)) - set(known_tasks(order.pool)))
+
+
 def facts(order: Order, ones: Sequence[One]) -> dict[str, Any]:
     """What a reader must know beside the scores: sizes, hyperparameters, and what every adapter trained on."""
     trained = {}
@@ -198,5 +219,6 @@ def facts(order: Order, ones: Sequence[One]) -> dict[str, Any]:
         "seeds": list(order.seeds),
         "training": asdict(order.training),
         "pool_sha256": file_hash(order.pool / "manifest.json"),
+        "missing_tasks": missing_tasks(order),
         "adapters": trained,
     }

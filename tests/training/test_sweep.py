@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -209,6 +214,35 @@ def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
     assert "Which one" not in (out / "results.json").read_text()
     assert (out / "plot.png").read_bytes().startswith(PNG)
     assert found["claims"][0]["verdict"] in (out / "table.md").read_text()
+
+
+ORPHAN = """
+import multiprocessing, time
+from training.sweep_study import end_with_parent
+
+def child():
+    end_with_parent()
+    time.sleep(300)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=child)
+    process.start()
+    print(process.pid, flush=True)
+    process.join()
+"""
+
+
+def test_a_training_ends_with_the_study_that_started_it(tmp_path: Path, repository: Path) -> None:
+    """After kill -9 a second run must not meet the first one's training at the same checkpoints."""
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    command = [sys.executable, str(tmp_path / "orphan.py")]
+    environment = os.environ | {"PYTHONPATH": str(repository)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert child.is_running()
+        parent.send_signal(signal.SIGKILL)
+    child.wait(120)  # raises if it is still there
 
 
 def test_a_folder_of_another_study_is_refused(
