@@ -87,34 +87,37 @@ class Server:
         if known := self._journal.find(ask):
             return known
         async with self._at_once:
-            async with self._settled:
-                while not self._spending.reserve(ask):
-                    await self._settled.wait()
-            try:
-                reply = await self._persist(ask)
-                self._journal.keep(ask, reply)
-            finally:
-                self._spending.release(ask)
-                async with self._settled:
-                    self._settled.notify_all()
-        return reply
+            for attempt in range(self._patience.tries):
+                try:
+                    return await self._paid(ask)
+                except _Passing as error:
+                    problem = error
+                if attempt + 1 < self._patience.tries:
+                    self.retries += 1
+                    wait = min(LONGEST_WAIT, self._patience.first_wait * 2**attempt) * random.uniform(0.5, 1.0)
+                    await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait or 0.0)))
+        raise SynthesisError(
+            f"{self.where}: {self._clean(str(problem))}, {self._patience.tries} times; "
+            "see to the server and run the same command again: what was answered is kept"
+        )
 
-    async def _persist(self, ask: Ask) -> Reply:
-        for attempt in range(self._patience.tries):
-            try:
-                return await self._once(ask, self.structured and ask.schema is not None)
-            except _Passing as problem:
-                if problem.charged:
-                    self._journal.lost(ask)
-                if attempt + 1 == self._patience.tries:
-                    raise SynthesisError(
-                        f"{self.where}: {self._clean(str(problem))}, {self._patience.tries} times; "
-                        "see to the server and run the same command again: what was answered is kept"
-                    ) from None
-                self.retries += 1
-                wait = min(LONGEST_WAIT, self._patience.first_wait * 2**attempt) * random.uniform(0.5, 1.0)
-                await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait or 0.0)))
-        raise AssertionError("unreachable")
+    async def _paid(self, ask: Ask) -> Reply:
+        """One try: its cost is set aside, and counted when it is known."""
+        async with self._settled:
+            while not self._spending.reserve(ask):
+                await self._settled.wait()
+        try:
+            reply = await self._once(ask, self.structured and ask.schema is not None)
+            self._journal.keep(ask, reply)
+        except _Passing as problem:
+            if problem.charged:
+                self._journal.lost(ask)
+            raise
+        finally:
+            self._spending.release(ask)
+            async with self._settled:
+                self._settled.notify_all()
+        return reply
 
     async def _once(self, ask: Ask, structured: bool) -> Reply:
         try:

@@ -34,8 +34,9 @@ class Journal:
         return self._replies.get(ask.key(self._model))
 
     def keep(self, ask: Ask, reply: Reply) -> None:
-        """Keep an answer; it is on disk when this returns."""
-        self._write({"key": ask.key(self._model), **asdict(reply)})
+        """Keep an answer; it is on disk when this returns. A refusal was free: another run asks again."""
+        if reply.finish != "refused":
+            self._write({"key": ask.key(self._model), **asdict(reply)})
         self._replies[ask.key(self._model)] = reply
         self._spending.pay(reply)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = Callable[[dict[str, Any]], str]
-"""What the server's model says to a request's body."""
+Answer = Callable[[dict[str, Any]], str | tuple[str, str]]
+"""What the server's model says to a request's body, and why it ended if that is not "stop"."""
 
 
 @dataclass
@@ -85,8 +85,9 @@ def serving(fake: Fake) -> Iterator[str]:
             self._send(200, self._completion(body, "length" if fault == "half" else "stop"))
 
         def _completion(self, body: dict[str, Any], finish: str = "stop") -> bytes:
-            text = fake.answer(body)
-            text = text[: len(text) // 2] if finish == "length" else text
+            said = fake.answer(body)
+            text, ended = (said, "stop") if isinstance(said, str) else said
+            text, finish = (text[: len(text) // 2], finish) if finish == "length" else (text, ended)
             message = {"role": "assistant", "content": text}
             return json.dumps(
                 {

@@ -63,13 +63,14 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"no server in {START_SECONDS} s: {log.read_text(errors='replace')[-2_000:]}")
 
 
-def passed_on(url: str, body: dict[str, Any]) -> str:
-    """What the real server says to a request."""
+def passed_on(url: str, body: dict[str, Any]) -> tuple[str, str]:
+    """What the real server says to a request, and why it ended."""
     request = urllib.request.Request(
         f"{url}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=300) as response:
-        return str(json.load(response)["choices"][0]["message"]["content"])
+        one = json.load(response)["choices"][0]
+    return str(one["message"]["content"]), str(one["finish_reason"])
 
 
 def test_a_real_server_behind_faults(real_server: str, tmp_path: Path) -> None:

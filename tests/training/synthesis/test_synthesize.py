@@ -163,8 +163,10 @@ def test_a_request_that_is_refused_is_no_reason_to_give_up_structure(work: Path)
     fake = Fake(label_and_check, faults=["400", "400"])
     with serving(fake) as url:
         assert run(url, work, "--concurrency", "1", "--attempts", "1") == 0
-    said = manifest(work)
-    assert said["reasons"] == {"refused by the server": 1} and said["structured_output"] is True
+        assert manifest(work)["reasons"] == {"refused by the server": 1}
+        assert manifest(work)["structured_output"] is True
+        assert run(url, work) == 0
+    assert manifest(work)["reasons"] == {}, "a refusal is not kept"
 
 
 def test_no_more_requests_at_once_than_allowed(work: Path) -> None:
