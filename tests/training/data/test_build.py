@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -118,9 +119,9 @@ def test_a_killed_build_goes_on_to_the_same_bytes(sources: Path, tmp_path: Path,
     recipe = replace(RECIPE, tasks={"ec_guide_rating": 60, "ec_guide_title_entity": 10_000})
     script = tmp_path / "killed.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom training.data.build import build\n"
-        "from training.recipes import *\n"
-        f"if __name__ == '__main__':\n    build({recipe!r}, Path({str(sources)!r}), Path({str(tmp_path / 'out')!r}))\n"
+        "import pickle, sys\nfrom pathlib import Path\nfrom training.data.build import build\n"
+        f"recipe = pickle.loads({pickle.dumps(recipe)!r})\n"
+        f"if __name__ == '__main__':\n    build(recipe, Path({str(sources)!r}), Path({str(tmp_path / 'out')!r}))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     process = subprocess.Popen([sys.executable, str(script)], env=environment, start_new_session=True)
