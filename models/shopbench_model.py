@@ -173,12 +173,13 @@ class ShopBenchModel(ShopBenchBaseModel):
             Request(prompt, plans[place].space, True) for prompt, (place, _) in zip(prompts, orders, strict=True)
         ]
         ballots = {place: [self._ballot(plans[place], completions[place])] for place, _ in orders}
-        for (place, order), completion in zip(orders, self._supervisor.generate(requests, deadline), strict=True):
+        completed = self._supervisor.generate(requests, deadline)
+        for (place, order), request, completion in zip(orders, requests, completed, strict=True):
             ballot = self._ballot(plans[place], completion)
             if isinstance(plans[place].space, OneDigit):  # a name stays an option's name wherever it stands
                 ballot = {order.original[o]: share for o, share in ballot.items() if o in order.original}
             ballots[place].append(ballot)
-            self.stats.update(votes=1, prompt_tokens=len(prompts[0]))
+            self.stats.update(votes=1, prompt_tokens=len(request.prompt))
         for place, cast in ballots.items():
             if (best := winner(cast)) is not None:
                 answers[place] = str(best)
