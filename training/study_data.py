@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +86,33 @@ def questions(study: Study, pool: Path, most: int) -> list[Sample]:
     """The held-out questions of a study: of each tested task equally many, `most` in all, in the unseen wording if
     the study wants it.
 
+    ECInstruct's letters and yes or no are often one answer in nearly all rows: there the answers take turns, and a
+    task with one answer only is left out, or a model that always gives it would look good.
+
     Raises:
         TrainingError: none of the tested tasks has held-out samples.
     """
     by_task = _by_task(pool / "validation.jsonl", names(study.tested))
+    by_task = {task: in_turn([letter_only(sample) for sample in samples]) for task, samples in by_task.items()}
+    by_task = {task: samples for task, samples in by_task.items() if samples}
     if not by_task:
         raise TrainingError(f"{pool}: holds no held-out samples of {', '.join(study.tested)}; give other sources")
     share = max(1, most // len(by_task))
-    asked = [letter_only(sample) for samples in by_task.values() for sample in samples[:share]]
+    asked = [sample for samples in by_task.values() for sample in samples[:share]]
     return [reworded(sample, UNSEEN) for sample in asked] if study.unseen_wording else asked
+
+
+def in_turn(samples: list[Sample]) -> list[Sample]:
+    """ECInstruct samples of a task with their answers in turn, none if all have one answer; others as they are."""
+    if not samples or samples[0].task_name not in _INSTRUCTION_OF:
+        return samples
+    by_answer: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_answer.setdefault(str(sample.output_field), []).append(sample)
+    if len(by_answer) == 1:
+        return []
+    rounds = zip_longest(*(by_answer[answer] for answer in sorted(by_answer)))
+    return [sample for one_round in rounds for sample in one_round if sample is not None]
 
 
 def _by_task(path: Path, wanted: Sequence[str]) -> dict[str, list[Sample]]:

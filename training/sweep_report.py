@@ -58,15 +58,16 @@ def claim_row(claim: Claim, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
         "difference": float(np.mean(list(each.values()))),
         "interval": (low, high),
         "seeds": each,
-        "verdict": verdict(low, high),
+        "verdict": verdict(low, high, len(seeds)),
     }
 
 
-def verdict(low: float, high: float) -> str:
-    """What an interval of a claimed gain says."""
-    if low > 0:
-        return "borne out at this size"
-    return "contradicted at this size" if high < 0 else "not decided at this size: the interval holds 0"
+def verdict(low: float, high: float, seeds: int) -> str:
+    """What an interval of a claimed gain says; of one seed it says how sure the questions are, not the training."""
+    if low <= 0 <= high:
+        return "not decided at this size: the interval holds 0"
+    side = "borne out" if low > 0 else "contradicted"
+    return f"{side} at this size" if seeds > 1 else f"not decided: {side} with one seed, which may be chance"
 
 
 def study_results(study: Study, by_arm: Mapping[str, BySeed], facts: dict[str, Any]) -> dict[str, Any]:

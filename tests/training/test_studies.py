@@ -118,7 +118,11 @@ def test_seeds_take_other_samples_and_one_seed_the_same(tiny_model: Callable[...
 
 def test_an_unseen_instruction_is_seen_by_no_arm(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     tokenizer = load_tokenizer(tiny_model("llama"))
-    data = pool(tmp_path / "pool", [matching(n) for n in range(100)], [matching(1000 + n) for n in range(20)])
+    data = pool(
+        tmp_path / "pool",
+        [matching(n) for n in range(100)],
+        [matching(1000 + n, "no" if n else "yes") for n in range(20)],
+    )
     study = STUDIES["diversity"]
     asked = {one.input_field.split("\n")[0] for one in study_data.questions(study, data, 40)}
     assert asked == {INSTRUCTIONS["Product_Matching"][study_data.UNSEEN]}
@@ -126,6 +130,22 @@ def test_an_unseen_instruction_is_seen_by_no_arm(tiny_model: Callable[..., Path]
         study_data.write_arm(arm, [MATCHING], 12000, 1, data, tmp_path / arm.name, TRAINING, tokenizer)
         trained = {one.input_field.split("\n")[0] for one in read_samples(tmp_path / arm.name / "train.jsonl")}
         assert trained == set(INSTRUCTIONS["Product_Matching"][:wordings])
+
+
+def test_held_out_answers_take_turns_and_a_task_of_one_answer_is_left_out(tmp_path: Path) -> None:
+    """Of 20 rows with 16 times "no", a study that asks eight asks as many "yes" as "no"."""
+    held = [matching(number, "yes" if number % 5 == 4 else "no") for number in range(20)]
+    one_sided = [
+        Sample(
+            f"Say.\nInput: {number}", "no", MATCHING.replace("published", "built"), TaskType.GENERATION, "rougel", False
+        )
+        for number in range(20)
+    ]
+    asked = study_data.questions(STUDIES["diversity"], pool(tmp_path / "pool", held, held + one_sided), 8)
+    assert sorted(str(one.output_field) for one in asked) == ["no"] * 4 + ["yes"] * 4
+    assert {one.task_name for one in asked} == {MATCHING}
+    with pytest.raises(TrainingError, match="no held-out samples"):
+        study_data.questions(STUDIES["diversity"], pool(tmp_path / "other", one_sided, one_sided), 8)
 
 
 def test_an_option_is_answered_by_its_letter_alone() -> None:
