@@ -1,10 +1,9 @@
 """Answering a choice by its words: each option is named by the first tokens that tell it from the others.
 
 A small model that is asked for an option's number must find the right option and then look up its number; asked
-for the option's own words it only has to go on with a text that stands in the question. SmolLM2-135M by words, after 500
-training samples: 36% of 250 held-out choices right, chance being 27%; an adapter trained by number on six times as many
-answered "1" to nearly every choice. (No two runs differ in this alone.)
-Which way weights were trained
+for the option's own words it only has to go on with a text that stands in the question. SmolLM2-135M by words,
+after 500 training samples: 36% of 250 held-out choices right, chance being 27%; an adapter trained by number on six
+times as many answered "1" to nearly every choice. (No two runs differ in this alone.) Which way weights were trained
 for is said in their provenance.json (`answer_by`); large models, and the winning solution, answer by number.
 
     >>> option_texts("Which?\\n0. red car\\n1. red bus\\nAnswer:", (0, 1))
