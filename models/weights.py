@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shopbench.naming import AnswerBy
+from shopbench.naming import answer_by_of
 from shopbench.prompts import prompt_hash
 from shopbench.tracks import Track, track_of
 
@@ -95,9 +95,7 @@ def provenance(folder: Path) -> dict[str, Any]:
 
 def answer_by(folder: Path) -> str:
     """What weights (or an adapter) were trained to name options by: "number" unless their provenance says "text"."""
-    made_of = provenance(folder)
-    training = made_of.get("training") or {}
-    return str(made_of.get("answer_by") or training.get("answer_by") or AnswerBy.NUMBER)
+    return answer_by_of(provenance(folder))
 
 
 def warn_if_other_prompts(weights: Weights) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -34,6 +34,15 @@ class AnswerBy(StrEnum):
 
     NUMBER = "number"
     TEXT = "text"
+
+
+def answer_by_of(provenance: Mapping[str, Any]) -> str:
+    """What weights or an adapter with this provenance.json were trained to name options by; by number if it is silent.
+
+    Merged weights say it themselves, an adapter within its hyperparameters.
+    """
+    training = provenance.get("training") or {}
+    return str(provenance.get("answer_by") or training.get("answer_by") or AnswerBy.NUMBER)
 
 
 def option_texts(question: str, options: Sequence[int]) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from shopbench.naming import AnswerBy
+from shopbench.naming import answer_by_of
 from training.files import PROVENANCE, TrainingError, file_hash, read_json
 from training.tensors import Stored, stored
 
@@ -64,8 +64,7 @@ class Adapter:
     @property
     def answer_by(self) -> str:
         """What the adapter was trained to name options by (shopbench/naming.py)."""
-        training = self.provenance.get("training") or {}
-        return str(self.provenance.get("answer_by") or training.get("answer_by") or AnswerBy.NUMBER)
+        return answer_by_of(self.provenance)
 
     def summary(self) -> dict[str, Any]:
         """For provenance.json: which adapter this was and what made it."""
