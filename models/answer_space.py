@@ -83,6 +83,11 @@ class OneDigit:
         return tuple(option for option in self.options if 0 <= option <= 9) or tuple(range(10))
 
 
+def to_generate(count: int, options: int) -> int:
+    """How many of `count` different options must be generated: the last one of a permutation is known."""
+    return options - 1 if count >= options else count
+
+
 @dataclass(frozen=True)
 class NumberList:
     """`count` different options, joined by commas: a retrieval answer, or a ranking of them all.
@@ -103,9 +108,7 @@ class NumberList:
 
     @property
     def _wanted(self) -> int:
-        """How many numbers must be generated: the last one of a permutation is known."""
-        count = min(self.count, len(self.options))
-        return count - 1 if count == len(self.options) else count
+        return to_generate(self.count, len(self.options))
 
     def can_follow(self, text: str) -> bool:
         """Whether `text` begins a right answer (or is one)."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from models.answer_space import to_generate
 from models.vocabulary import Vocabulary
 from shopbench.naming import line_break, option_texts, telling_names
 
@@ -40,9 +41,7 @@ class OptionNames:
 
     @property
     def _wanted(self) -> int:
-        """How many names must be generated: the last one of a permutation is known."""
-        count = min(self.count, len(self.options))
-        return count - 1 if count == len(self.options) else count
+        return to_generate(self.count, len(self.options))
 
     @property
     def last_tokens(self) -> tuple[int, ...]:
