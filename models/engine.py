@@ -1,9 +1,14 @@
-"""vLLM: the only file (with models/logits_processors.py) that imports it, and only when an engine starts."""
+"""vLLM: the only file that imports it (with what vLLM loads from us), and only when an engine starts.
+
+vLLM loads models/logits_processors.py and, on a CPU, models/cpu_kernels.py.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import sys
+from pathlib import Path
 from typing import Any, get_args
 
 import psutil
@@ -39,6 +44,19 @@ def prepare_environment() -> None:
         "PYTHONWARNINGS": "ignore",
     }.items():
         os.environ.setdefault(name, value)
+
+
+def _prepare_cpu() -> None:
+    """Set what vLLM's processes find in the environment on a CPU; docs/performance.md has what each is worth."""
+    if (os.cpu_count() or 1) <= 4:
+        # vLLM would keep one core for itself; of two that is half, and it idles while the worker computes.
+        os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+    # Without, every large tensor is mapped anew and its pages are faulted in and zeroed.
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**31 - 1))
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
+    openmp, preloaded = Path(sys.prefix, "lib", "libiomp5.so"), os.environ.get("LD_PRELOAD", "")
+    if openmp.is_file() and "omp" not in preloaded:  # its threads meet faster than those of PyTorch's GNU OpenMP
+        os.environ["LD_PRELOAD"] = f"{openmp}:{preloaded}".rstrip(":")
 
 
 def machine() -> Machine:
@@ -81,9 +99,8 @@ def load_tokenizer(folder: os.PathLike[str]) -> Any:
 
 def start_core(settings: EngineSettings) -> Any:
     """Start vLLM's processes and return its engine (`vllm.v1.engine.llm_engine.LLMEngine`); takes a minute or more."""
-    if not settings.on_gpu and (os.cpu_count() or 1) <= 4:
-        # vLLM would keep one core for itself; of two that is half, and it idles while the worker computes.
-        os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+    if not settings.on_gpu:
+        _prepare_cpu()
     from vllm import LLM
 
     options: dict[str, Any] = {
@@ -118,59 +135,17 @@ def start_core(settings: EngineSettings) -> Any:
                 "cudagraph_capture_sizes": list(range(1, settings.sequences + 1)),
             }
     else:
-        options["kv_cache_memory_bytes"] = settings.cache_bytes
-    if not settings.lora_rank or settings.on_gpu:
-        return LLM(**options).llm_engine
-    model = LLM(**options, worker_extension_cls="models.engine.OneAdapter")
-    model.collective_rpc("multiply_one_adapter")
+        from models import cpu_kernels
+
+        options |= {
+            "kv_cache_memory_bytes": settings.cache_bytes,
+            "worker_extension_cls": "models.cpu_kernels.OneAdapter",
+            "ir_op_priority": cpu_kernels.PRIORITY,
+        }
+    model = LLM(**options)
+    if settings.lora_rank and not settings.on_gpu:
+        model.collective_rpc("multiply_one_adapter")
     return model.llm_engine
-
-
-class OneAdapter:
-    """What vLLM's workers on a CPU get beside their own methods where adapters are served."""
-
-    def multiply_one_adapter(self) -> None:
-        """Replace vLLM's LoRA products, which copy the adapter's matrices once for every token.
-
-        A step has one adapter here (`max_loras`), so one matrix product does for all its tokens; those without an
-        adapter (index -1) get nothing. Several times faster: half the speed of a base alone instead of a tenth.
-        """
-        from vllm.lora.ops.torch_ops import lora_ops
-        from vllm.lora.punica_wrapper import punica_cpu
-
-        for module in (lora_ops, punica_cpu):
-            for replacement in (bgmv_shrink, bgmv_expand, bgmv_expand_slice):
-                if not hasattr(module, replacement.__name__):
-                    raise RuntimeError(f"{module.__name__} has no {replacement.__name__}: vLLM has changed")
-                setattr(module, replacement.__name__, replacement)
-
-
-def bgmv_shrink(inputs: Any, weights: Any, output: Any, indices: Any, scaling: float = 1.0) -> None:
-    """output (tokens, rank) = scaling x inputs A^T; weights (1, [1,] rank, inputs), indices (tokens,): 0, or -1."""
-    product = _product(inputs, weights, indices, output.dtype)
-    output[:, : product.shape[1]] = product * scaling
-
-
-def bgmv_expand(inputs: Any, weights: Any, output: Any, indices: Any, add_inputs: bool = True) -> None:
-    """output (tokens, outputs) += inputs B^T, as far as both are wide (either may be padded)."""
-    width = min(weights.shape[-2], output.shape[1])
-    bgmv_expand_slice(inputs, weights[..., :width, :], output, indices, 0, width, add_inputs)
-
-
-def bgmv_expand_slice(
-    inputs: Any, weights: Any, output: Any, indices: Any, offset: int, size: int, add_inputs: bool = True
-) -> None:
-    """The columns of output from `offset` on += inputs B^T."""
-    product, part = _product(inputs, weights, indices, output.dtype), output[:, offset : offset + size]
-    if add_inputs:
-        part += product
-    else:
-        part.copy_(product)
-
-
-def _product(inputs: Any, weights: Any, indices: Any, dtype: Any) -> Any:
-    matrix = weights.flatten(0, -3)[0].to(dtype)
-    return (inputs.to(dtype) @ matrix.t()) * (indices >= 0).to(dtype)[:, None]
 
 
 def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "tools": {"tools", "evaluation", "models", "shopbench", "training"},
     "training": {"training", "shopbench"},
 }
-ENGINE_USERS = {"models/engine.py", "models/logits_processors.py"}
+ENGINE_USERS = {"models/engine.py", "models/logits_processors.py", "models/cpu_kernels.py"}
 SERVES_THE_ENGINE = ("training/sweep", "training/synthesis/local.py")
 """Sweeps score what they serve as local_evaluation does, so they use its engine and its evaluation."""
 

@@ -80,37 +80,6 @@ def test_a_scaled_adapter_answers_as_the_merged_model_does(
     assert len({tuple(one) for one in answers.values()}) == 3, "the adapters change what is said"
 
 
-def test_the_products_on_a_cpu_are_vllms_own() -> None:
-    """Every token's own product, as vLLM computes it, against one product for all."""
-    from vllm.lora.ops.torch_ops import lora_ops
-
-    torch.manual_seed(0)
-    inputs, shrink, expand = torch.randn(7, 12), torch.randn(1, 1, 4, 12), torch.randn(1, 1, 9, 4)
-    indices = torch.zeros(7, dtype=torch.long)
-    for ours, theirs in ((engine.bgmv_shrink, lora_ops.bgmv_shrink),):
-        found, expected = torch.zeros(7, 4), torch.zeros(7, 4)
-        ours(inputs, shrink, found, indices, 0.5)
-        theirs(inputs, shrink, expected, indices, 0.5)
-        torch.testing.assert_close(found, expected)
-    narrow = torch.randn(7, 4)
-    for width in (6, 9, 11):  # the output may be narrower or wider than the adapter's
-        start = torch.randn(7, width)
-        found, expected = start.clone(), start.clone()
-        engine.bgmv_expand(narrow, expand, found, indices, True)
-        lora_ops.bgmv_expand(narrow, expand, expected, indices, True)
-        torch.testing.assert_close(found, expected)
-    for adds in (True, False):
-        start = torch.randn(7, 20)
-        found, expected = start.clone(), start.clone()
-        engine.bgmv_expand_slice(narrow, expand, found, indices, 3, 9, adds)
-        lora_ops.bgmv_expand_slice(narrow, expand, expected, indices, 3, 9, adds)
-        torch.testing.assert_close(found, expected)
-    none = torch.tensor([0, -1, 0, -1, -1, 0, 0])
-    found = torch.zeros(7, 4)
-    engine.bgmv_shrink(inputs, shrink, found, none)
-    assert (found[none < 0] == 0).all() and (found[none == 0] != 0).all()
-
-
 def test_ranks_are_rounded_up_to_what_vllm_takes() -> None:
     assert [engine.lora_rank_allowed(rank) for rank in (5, 8, 33, 64, 65)] == [8, 8, 64, 64, 128]
     with pytest.raises(ValueError, match="merge them into the base"):
