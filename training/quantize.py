@@ -1,9 +1,9 @@
 """`python -m training.quantize --model DIR --output DIR --backend autoawq|llmcompressor`: 4-bit weights.
 
-AWQ with zero points, calibrated on questions with their answers in the very prompts of inference. Before anything
-starts the sizes are checked against group x TP; afterwards the perplexity of what stands on the disk is compared
-with the float model's on texts that took no part in the calibration, and a rise over --max-rise fails: a silently
-broken checkpoint does not leave this script.
+AWQ with zero points, calibrated on questions with their answers in the very prompts of inference, the answers written
+as the weights were trained to (by number or by name). Before anything starts the sizes are checked against group x TP;
+afterwards the perplexity of what stands on the disk is compared with the float model's on texts that took no part in
+the calibration, and a rise over --max-rise fails: a silently broken checkpoint does not leave this script.
 
 The two backends cannot live in one environment, nor with vLLM: run this with the Python of the environment made from
 requirements-autoawq.txt or requirements-llmcompressor.txt. GPTQ (--method gptq) comes with llmcompressor.
@@ -26,9 +26,10 @@ import torch
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM
 
-from shopbench import answers
-from shopbench.prompts import Tokenizer, encode_answer, encode_prompt, prompt_hash
+from shopbench.naming import AnswerBy, answer_by_of
+from shopbench.prompts import Tokenizer, encode_prompt, prompt_hash
 from shopbench.sample import BadSample, read_samples
+from training.batches import answer_tokens
 from training.files import PROVENANCE, TrainingError, copy_beside, file_hash, read_json, shards, staged, write_json
 from training.tensors import Stored, fingerprint, stored
 
@@ -75,13 +76,17 @@ def check_sizes(tensors: dict[str, Stored], group: int, parallel: int, multiple:
             )
 
 
-def calibration_ids(tokenizer: Tokenizer, path: Path) -> tuple[list[list[int]], list[list[int]]]:
+def calibration_ids(
+    tokenizer: Tokenizer, path: Path, answer_by: AnswerBy = AnswerBy.NUMBER
+) -> tuple[list[list[int]], list[list[int]]]:
     """Token ids of every question with its answer: (for calibration, held back for the perplexity)."""
-    texts = []
-    for sample in read_samples(path):
-        answer = answers.write(sample.task_type, sample.output_field)
-        prompt = encode_prompt(tokenizer, sample.task_type, sample.input_field)
-        texts.append([*prompt, *encode_answer(tokenizer, answer)])
+    texts = [
+        [
+            *encode_prompt(tokenizer, sample.task_type, sample.input_field),
+            *answer_tokens(tokenizer, sample, answer_by),
+        ]
+        for sample in read_samples(path)
+    ]
     held = texts[HELD - 1 :: HELD]
     if not held:
         raise TrainingError(f"{path}: {len(texts)} questions are too few; give at least {HELD} to calibrate and check")
@@ -122,8 +127,8 @@ def quantize(given: argparse.Namespace, backend: Any, calibration: Path) -> tupl
         {name: item for file in files for name, item in stored(file).items()}, given.group, given.tp, backend.OUTPUTS
     )
     model_folder = backend.readable(given.model)
-    texts, held = calibration_ids(backend.tokenizer(model_folder), calibration)
     made_of = read_json(given.model / PROVENANCE, "provenance") if (given.model / PROVENANCE).is_file() else {}
+    texts, held = calibration_ids(backend.tokenizer(model_folder), calibration, AnswerBy(answer_by_of(made_of)))
     with staged(given.output, sum(file.stat().st_size for file in files) // 2) as folder:
         before = perplexity(load_float(model_folder), held)
         copy_beside(given.model, folder)

@@ -12,8 +12,12 @@ from typing import Any
 import pytest
 import torch
 
+from shopbench.naming import AnswerBy
+from shopbench.sample import Sample, write_samples
+from shopbench.tasks import TaskType
 from training import quantize
 from training.awq_format import ORDER, dequantize, unpack
+from training.base import load_tokenizer
 from training.files import TrainingError
 from training.tensors import Stored, stored
 
@@ -202,3 +206,17 @@ def test_a_broken_result_is_not_written(
     monkeypatch.setattr(quantize, "load_backend", lambda *_: Broken)
     assert quantize.main(command(wide, tmp_path / "out", "autoawq")[2:]) == 1
     assert "perplexity rose from" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_calibration_answers_are_those_the_weights_were_trained_to_give(tiny_model: Make, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(tiny_model())
+    question = "Which is a fruit?\n0. red car\n1. green apple\nAnswer:"
+    one = Sample(question, 1, "mc", TaskType.MULTIPLE_CHOICE, "accuracy", True)
+    write_samples(tmp_path / "questions.jsonl", [one] * quantize.HELD)
+    ends = []
+    for answer_by in AnswerBy:
+        texts, held = quantize.calibration_ids(tokenizer, tmp_path / "questions.jsonl", answer_by)
+        assert (len(texts), len(held)) == (quantize.HELD - 1, 1) and texts[0] == held[0]
+        ends.append(tokenizer.decode(held[0])[-12:])
+    assert ends[0].removesuffix(tokenizer.eos_token).endswith("1")
+    assert ends[1].endswith(" g"), "a letter tells the names apart, and ends the answer"
