@@ -1,7 +1,7 @@
-"""The two mixtures of the embedded model: short samples of shareable data.
+"""The mixtures of the embedded model: short samples of shareable data.
 
 The first has everything, about 1.3 million tokens; the second, 0.5 million, leans to multiple choice and
-lists of options.
+lists of options; the third, 1.7 million, has more of everything, most of all of reviews and of what was rare.
 """
 
 from __future__ import annotations
@@ -90,4 +90,56 @@ CHOICES_FIRST: dict[str, int | None] = {
     "query_pick_product": 120,
     "query_rank_five": 90,
     "query_relation": 100,
+}
+MORE_OF_EACH: dict[str, int | None] = {
+    "arc_challenge": 150,
+    "arc_easy": 300,
+    "ave_alike": 40,
+    "ave_attribute": 190,
+    "ave_entity": 220,
+    "ave_total": 60,
+    "ave_value": 450,
+    "ec_guide_also_bought": 210,
+    "ec_guide_bought_together": 140,
+    "ec_guide_category": 230,
+    "ec_guide_complement": 640,
+    "ec_guide_description_language": 210,
+    "ec_guide_explain_type": 400,
+    "ec_guide_garment_feature": 200,
+    "ec_guide_keyword_set": 170,
+    "ec_guide_keywords": 130,
+    "ec_guide_keywords_of_title": 260,
+    "ec_guide_outfit_reason": 140,
+    "ec_guide_product_answer": 230,
+    "ec_guide_product_relation": 200,
+    "ec_guide_product_with_attribute": 360,
+    "ec_guide_query_entity": 420,
+    "ec_guide_query_product_relation": 250,
+    "ec_guide_rating": 800,
+    "ec_guide_reasoning": 120,
+    "ec_guide_review_aspects": 240,
+    "ec_guide_review_keyphrase": 480,
+    "ec_guide_review_snippets": 280,
+    "ec_guide_same_product": 70,
+    "ec_guide_substitute": 150,
+    "ec_guide_title_entity": 560,
+    "ec_guide_title_translation": 420,
+    "ecinstruct_relevance": 170,
+    "ecinstruct_substitute": 110,
+    "esci_brand_of_title": 150,
+    "esci_keyword_set": 110,
+    "esci_query_of_features": 80,
+    "esci_query_of_title": 150,
+    "esci_relation": 120,
+    "intentionqa_partner": 180,
+    "intentionqa_reason": 110,
+    "mmlu_question": 180,
+    "openbookqa": 450,
+    "product_matching_same": 90,
+    "product_matching_which": 130,
+    "query_exact_matches": 70,
+    "query_next": 220,
+    "query_pick_product": 320,
+    "query_rank_five": 300,
+    "query_relation": 300,
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shopbench.naming import AnswerBy
-from training.embedded_mixtures import CHOICES_FIRST, CONCEPTS_FIRST
+from training.embedded_mixtures import CHOICES_FIRST, CONCEPTS_FIRST, MORE_OF_EACH
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,7 @@ _RECIPES = [
     ),
     _embedded("embedded_a", CONCEPTS_FIRST, 42, "concepts, extraction, writing and retrieval first"),
     _embedded("embedded_b", CHOICES_FIRST, 43, "multiple choice and lists of options first", SMALL_BATCHES),
+    _embedded("embedded_c", MORE_OF_EACH, 44, "more of everything, most of all of reviews"),
 ]
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _RECIPES}
 

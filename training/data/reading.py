@@ -40,6 +40,7 @@ def database() -> Iterator[Connection]:
         connection = duckdb.connect(
             config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder), "preserve_insertion_order": "false"}
         )
+        connection.execute("SET enable_progress_bar = false")  # the build has a bar of its own, for all queries
         try:
             yield connection
         except (duckdb.CatalogException, duckdb.ParserException):
