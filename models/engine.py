@@ -17,6 +17,7 @@ from models.answer_space import AnswerSpace, FreeText, NumberList, OneDigit, to_
 from models.choices import OneOf
 from models.jobs import Completion, Request
 from models.option_names import OptionNames
+from models.planning import ROUNDS
 from models.quoted_spans import QuotedSpans
 from models.settings import EngineSettings, Machine
 from models.vocabulary import Vocabulary
@@ -151,6 +152,7 @@ def start_core(settings: EngineSettings) -> Any:
 def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
     """vLLM's sampling parameters for a request: greedy, as long as its answer may be, held to its space."""
     from vllm import SamplingParams
+    from vllm.sampling_params import RepetitionDetectionParams
 
     space = request.space
     options: dict[str, Any] = {"temperature": 0.0, "max_tokens": space.max_tokens, "detokenize": False}
@@ -158,7 +160,10 @@ def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
         options["allowed_token_ids"] = list(space.next_tokens(vocabulary, ()))
         if request.scored:
             options["logprob_token_ids"] = options["allowed_token_ids"]
-    elif constraints == "exact" and not isinstance(space, FreeText):
+    elif constraints == "exact" and isinstance(space, FreeText):
+        # What goes round in circles says nothing more; models.planning.unlooped leaves one round of it.
+        options["repetition_detection"] = RepetitionDetectionParams(10, 3, ROUNDS)
+    elif constraints == "exact":
         options["extra_args"] = {"answer_space": to_spec(space)}
         if isinstance(space, OptionNames):
             options["stop_token_ids"] = list(space.last_tokens)

@@ -25,6 +25,9 @@ _CHARACTERS_PER_TOKEN = 8
 _DEFAULT_CHOICES = (0, 1, 2, 3)
 _WORDS_ENOUGH = 15
 _NOTHING = "(empty question)"
+ROUNDS = 3
+"""A text that says the same so many times on end does not stop by itself."""
+_LOOP = re.compile(rf"(.{{3,60}}?)\1{{{ROUNDS - 1},}}$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -154,3 +157,17 @@ def first_sentences(text: str) -> str:
         if len(kept.split()) > _WORDS_ENOUGH:
             break
     return kept.strip()
+
+
+def unlooped(text: str) -> str:
+    """The text with one round of what it repeats at its end, as greedy decoding of small models does.
+
+    >>> unlooped("it is a bag with a bag with a bag with")
+    'it is a bag with'
+    >>> unlooped("1,000,000,000")
+    '1,000,000,000'
+    """
+    text = text.strip()
+    loop = _LOOP.search(text)
+    says_something = loop and any(character.isalpha() for character in loop[1])
+    return text[: loop.end(1)].strip() if loop and says_something else text

@@ -142,7 +142,7 @@ class ShopBenchModel(ShopBenchBaseModel):
     def _answer(self, plan: Plan, completion: Completion) -> str:
         answer = self._text(plan, completion)
         if plan.classified.task_type is TaskType.GENERATION:
-            answer = planning.first_sentences(answer)
+            answer = planning.first_sentences(planning.unlooped(answer))
         if planning.is_readable(plan, answer):
             return answer
         self.stats["repaired"] += 1
