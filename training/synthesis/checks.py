@@ -102,6 +102,26 @@ def no_copy(text: str, seed: str, what: str) -> str:
     return text
 
 
+def of_a_kind(text: str, kind: str, title: str) -> str:
+    """The text itself, if it speaks of the kind of thing, by its name, and not of the one product of this title.
+
+    A name or a number that text and title share, and the kind does not, is that product's: "a 125cc engine", "The
+    ORCATORCH D550 is ...". The first word of a sentence has its capital from there.
+    """
+    if _singular(same_key(kind).split()[-1]) not in map(_singular, same_key(text).split()):
+        raise Rejected("not of its kind", f"{kind}: {text}")
+    inner = re.findall(r"(?<![.!?]\s)(?<!^)\b\w+", text)
+    own = {word for word in inner if word[0].isupper() or any(letter.isdigit() for letter in word)}
+    shared = set(map(str.casefold, own)) & set(same_key(title).split()) - set(same_key(kind).split())
+    if shared:
+        raise Rejected("of one product", f"{', '.join(sorted(shared))}: {text}")
+    return text
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("es") if word.endswith(("shes", "ches", "xes", "sses")) else word.removesuffix("s")
+
+
 def alike(one: str, other: str) -> bool:
     """Whether two instructions say the same in the same words: the share of pairs of neighbours in common."""
     pairs = [_pairs(same_key(text).split()) for text in (one, other)]

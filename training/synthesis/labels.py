@@ -13,7 +13,7 @@ from training.data.options import distinct, one_line, same_key
 from training.data.reading import database, said_by_model, stream
 from training.data.sources import amazon_m2_concepts
 from training.data.sources.amazon_reviews import open_items
-from training.synthesis.checks import Rejected, label, no_copy, words_between
+from training.synthesis.checks import Rejected, label, no_copy, of_a_kind, words_between
 from training.synthesis.jobs import Job, Made, Question
 from training.synthesis.languages import in_language
 
@@ -53,6 +53,7 @@ def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
     kind = in_language(label(answer["product_type"], 4, "product type"), "English", "product type")
     text = words_between(answer["explanation"], 8, 45, "explanation")
     in_language(no_copy(text, f"{row['title']} {row['text']}", "explanation"), "English", "explanation")
+    of_a_kind(text, kind, row["title"])
     if same_key(text) == same_key(kind) or not text.endswith((".", "!")):
         raise Rejected("cut off", text)
     own, wrong = _titles(row, others, rng)

@@ -107,6 +107,24 @@ def test_explanations_are_sentences_of_their_own() -> None:
     assert refused("amazon_m2_explain_product", german, row) == "language"
 
 
+@pytest.mark.parametrize(
+    ("explanation", "reason"),
+    [
+        ("A motorcycle is a two-wheeled vehicle with an engine that carries one or two people.", None),
+        ("Motorcycles are vehicles with two wheels that people ride, like the Vader does.", "of one product"),
+        ("The product is a motorcycle with a 125cc engine, made for rides in the street.", "of one product"),
+        ("This is a fast vehicle with two wheels that carries one or two people.", "not of its kind"),
+    ],
+)
+def test_explanations_speak_of_the_kind_not_of_the_product(explanation: str, reason: str | None) -> None:
+    row = {"id": "UK:2", "title": "Vader Adult Motorcycle 125cc, Black", "text": "Fast and safe, with two wheels."}
+    answer = {"product_type": "motorcycle", "explanation": explanation}
+    if reason is None:
+        assert make("amazon_m2_explain_product", answer, row).rows[0]["explanation"] == explanation
+    else:
+        assert refused("amazon_m2_explain_product", answer, row) == reason
+
+
 def test_a_type_is_no_complement_of_itself() -> None:
     others = [{"id": one, "type": one} for one in ("wall clock", "oat mill", "rain boot", "desk lamp")]
     row = {"id": "golf club", "type": "golf club"}
