@@ -16,7 +16,7 @@ from llmcompressor.modifiers.transform.awq import AWQModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
 from transformers import AutoModelForCausalLM, CompressedTensorsConfig
 
-from training.base import load_tokenizer
+from training.base import compute_type, load_tokenizer
 from training.files import versions
 
 VERSIONS = versions("llmcompressor", "compressed-tensors", "torch", "transformers")
@@ -43,7 +43,7 @@ def quantize(model: Path, texts: list[list[int]], group: int, method: str, outpu
     """Write `model` in 4 bits to `output`, calibrated on `texts` (token ids)."""
     loaded = AutoModelForCausalLM.from_pretrained(
         model,
-        dtype="auto" if torch.cuda.is_available() else torch.float32,
+        dtype="auto" if torch.cuda.is_available() else compute_type(),
         local_files_only=True,
         use_safetensors=True,
     )

@@ -192,6 +192,24 @@ rank = Study(
     ),
 )
 
+BY_MODEL = (
+    "amazon_m2_category_of_attribute",
+    "amazon_m2_explain_product",
+    "amazon_reviews_complement",
+    "amazon_reviews_covered_aspects",
+    "amazon_reviews_snippets",
+)
+"""Rows 1, 20, 4, 3 and 2 of Table 7, whose labels training.synthesize makes."""
+WITHOUT, WITH = "without synthetic data", "with synthetic data"
+synthetic = Study(
+    "synthetic",
+    "Do questions built on a language model's labels help, at the same tokens?",
+    "the winning solution, section on synthetic data",
+    (Arm(WITHOUT, EVERY), Arm(WITH, EVERY + BY_MODEL)),
+    (*EVERY, "ec_guide_product_with_attribute", "ec_guide_review_aspects", "ec_guide_review_snippets"),
+    (Claim("synthetic data helps", {WITH: 1, WITHOUT: -1}),),
+)
+
 STUDIES: dict[str, Study] = {
-    study.name: study for study in (diversity, generalist, size, chain_of_task, tasks, domains, rank)
+    study.name: study for study in (diversity, generalist, size, chain_of_task, tasks, domains, rank, synthetic)
 }
