@@ -73,7 +73,7 @@ def words_between(text: str, least: int, most: int, what: str) -> str:
 
 def label(text: str, most_words: int, what: str) -> str:
     """A name for a kind of thing: few words, lower case, no punctuation but blanks, hyphens, & and apostrophes."""
-    line = words_between(text, 1, most_words, what).casefold().strip(" .,;:\"'")
+    line = words_between(text.replace("_", " "), 1, most_words, what).casefold().strip(" .,;:\"'")
     if not re.fullmatch(r"[^\W\d_](?:[\w &'/-]*\w)?", line):
         raise Rejected("no plain label", f"{what}: {text}")
     return line

@@ -60,6 +60,7 @@ def test_a_code_fence_is_passed_over() -> None:
 def test_labels_are_short_and_plain() -> None:
     assert label(" Hedge Trimmer. ", 3, "x") == "hedge trimmer"
     assert label("men's t-shirt", 3, "x") == "men's t-shirt"
+    assert label("bath_salts", 3, "x") == "bath salts"
     assert reason(label, "a very long name of a thing", 4, "x") == "length"
     assert reason(label, "hat {x}", 4, "x") == reason(label, "20V", 4, "x") == "no plain label"
 
