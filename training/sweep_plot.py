@@ -36,7 +36,9 @@ def alpha_curve(rows: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     axes.plot(alphas, scores, color=PAPER_BLUE, linewidth=2.5, marker="o", label="all tasks")
     best = max(range(len(rows)), key=scores.__getitem__)
     label = f"{scores[best]:.3f} at {alphas[best]:g}"
-    axes.annotate(label, (alphas[best], scores[best]), (0, 10), textcoords="offset points", ha="center")
+    box = {"fc": "white", "ec": "0.7", "boxstyle": "round"}
+    at = (alphas[best], scores[best])
+    axes.annotate(label, at, (0, -22), textcoords="offset points", ha="center", bbox=box)
     axes.set(xlabel="alpha (0: the base model, 1: the adapter as trained)", ylabel="score (mean over tasks)")
     axes.set_title(title)
     axes.grid(alpha=0.3)
