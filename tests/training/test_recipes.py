@@ -39,7 +39,7 @@ def test_every_recipe_names_what_there_is(recipe) -> None:  # type: ignore[no-un
     assert mixture and list(mixture) == sorted(mixture)
 
 
-@pytest.mark.parametrize("name", ["embedded_a", "embedded_b"])
+@pytest.mark.parametrize("name", ["embedded_a", "embedded_b", "embedded_c"])
 def test_embedded_recipes_hold_only_data_whose_weights_may_be_passed_on(name: str) -> None:
     mixture = mixture_of(RECIPES[name], all_tasks())
     unshareable = [task for task in mixture if not all_tasks()[task].shareable]
