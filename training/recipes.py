@@ -207,7 +207,7 @@ _V7_V7B = {"track2": (1.0, 0.5), "track4": (1.0, 0.5)}
 ENSEMBLES: dict[str, Ensemble] = {
     **{name: Ensemble(name, QWEN2_72B.base, (("v8", w1), ("v9b", w2))) for name, (w1, w2) in _V8_V9B.items()},
     **{name: Ensemble(name, QWEN2_72B.base, (("v7", w1), ("v7b", w2))) for name, (w1, w2) in _V7_V7B.items()},
-    "embedded": Ensemble("embedded", SMOLLM2.base, (("embedded_a", 1.0), ("embedded_b", 0.5))),
+    "embedded": Ensemble("embedded", SMOLLM2.base, (("embedded_a", 0.3), ("embedded_c", 0.8))),
 }
 """By name: the submission of a track ("track1" ... "track5") and the model of this repository ("embedded")."""
 
