@@ -141,8 +141,9 @@ def start_core(settings: EngineSettings) -> Any:
         options |= {
             "kv_cache_memory_bytes": settings.cache_bytes,
             "worker_extension_cls": "models.cpu_kernels.OneAdapter",
-            "ir_op_priority": cpu_kernels.PRIORITY,
         }
+        if settings.eager:  # the compiler fuses PyTorch's operations itself
+            options["ir_op_priority"] = cpu_kernels.PRIORITY
     model = LLM(**options)
     if settings.lora_rank and not settings.on_gpu:
         model.collective_rpc("multiply_one_adapter")

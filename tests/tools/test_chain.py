@@ -99,7 +99,7 @@ def test_from_a_base_model_to_a_clone_that_answers(
     source = (tmp_path / "remote.git").as_uri()
     command = ["git", "clone", "--quiet", "--branch", "submission-track2-v1", source, str(clone)]
     subprocess.run(command, check=True, env=with_lfs(), capture_output=True)
-    assert git(clone, "status", "--porcelain") == ""
+    assert git(clone, "status", "--porcelain", environment=with_lfs()) == ""
     evaluate = ["local_evaluation.py", "--limit", "12", "--skip-missing-metrics", "--enforce-limits"]
     evaluate += ["--questions", "data/sample_questions.jsonl"]
     served = clone / "weights" / "track2" if runs_quantized else made / "padded"
