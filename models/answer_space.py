@@ -151,6 +151,10 @@ def _next_in_list(vocabulary: Vocabulary, space: NumberList, text: str) -> tuple
     return following + ((vocabulary.end_id,) if space.is_complete(text) or not following else ())
 
 
+ROUNDS = 3
+"""A free text that says the same so many times on end does not stop by itself: the engine ends it there."""
+
+
 @dataclass(frozen=True)
 class FreeText:
     """Any text of at most `max_tokens`, ended by the model itself: no constraint, hence no processor."""

@@ -13,11 +13,10 @@ from typing import Any, get_args
 
 import psutil
 
-from models.answer_space import AnswerSpace, FreeText, NumberList, OneDigit, to_spec
+from models.answer_space import ROUNDS, AnswerSpace, FreeText, NumberList, OneDigit, to_spec
 from models.choices import OneOf
 from models.jobs import Completion, Request
 from models.option_names import OptionNames
-from models.planning import ROUNDS
 from models.quoted_spans import QuotedSpans
 from models.settings import EngineSettings, Machine
 from models.vocabulary import Vocabulary

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from models.answer_space import AnswerSpace, FreeText, NumberList, OneDigit
+from models.answer_space import ROUNDS, AnswerSpace, FreeText, NumberList, OneDigit
 from models.jobs import Request
 from models.option_names import OptionNames, option_names
 from models.quoted_spans import QuotedSpans, source_text
@@ -25,8 +25,6 @@ _CHARACTERS_PER_TOKEN = 8
 _DEFAULT_CHOICES = (0, 1, 2, 3)
 _WORDS_ENOUGH = 15
 _NOTHING = "(empty question)"
-ROUNDS = 3
-"""A text that says the same so many times on end does not stop by itself."""
 _LOOP = re.compile(rf"(.{{3,60}}?)\1{{{ROUNDS - 1},}}$", re.DOTALL)
 
 
