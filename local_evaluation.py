@@ -23,19 +23,18 @@ from evaluation.results import Results, make_results, write_results, write_text
 from evaluation.runner import AskableModel, BadModel, LimitExceeded, run, run_questions
 from evaluation.scoring import check_sample
 from evaluation.table import format_results
-from models.jobs import EngineDied
+from models.engine.requests import EngineDied
 from models.settings import SettingsError
 from models.weights import WeightsError, check_weights, find_weights
+from shopbench.errors import UserError
+from shopbench.files import ROOT, default_questions
 from shopbench.sample import BadSample, Sample, read_samples
 from shopbench.tracks import TRACKS
 
-ROOT = Path(__file__).resolve().parent
-QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
-
 BENCHMARKS = {
-    "ecinstruct": "evaluation.ecinstruct",
-    "ecominstruct": "evaluation.ecominstruct",
-    "shopping_mmlu": "evaluation.shopping_mmlu",
+    "ecinstruct": "evaluation.suites.ecinstruct.suite",
+    "ecominstruct": "evaluation.suites.ecominstruct.suite",
+    "shopping_mmlu": "evaluation.suites.shopping_mmlu.suite",
 }
 """Benchmarks besides ShopBench: the modules that hold them, each as BENCHMARK (see evaluation/benchmark.py)."""
 
@@ -44,7 +43,7 @@ METRIC_MISSING, BAD_INPUT, KILLED, INTERRUPTED = 1, 2, 3, 130
 """Exit codes besides 0."""
 
 
-class BadOption(ValueError):
+class BadOption(UserError):
     """A command-line option that cannot be used; the message says which, why and the remedy."""
 
 
@@ -81,7 +80,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def _answer_shopbench(options: argparse.Namespace) -> tuple[Journal, Results]:
     _refuse(options, BENCHMARK_OPTIONS, "ShopBench")
-    file = options.questions or next(path for path in QUESTIONS if path.exists() or path is QUESTIONS[-1])
+    file = options.questions or default_questions()
     samples = _samples(file, options.track, options.limit)
     weights = _weights(options)
     journal = _journal(options, journal_key(samples, weights), f"{len(samples)} questions of {file}", weights)

@@ -26,9 +26,9 @@ from tqdm import tqdm
 
 from evaluation.runner import batches_of
 from evaluation.scoring import mean_over_tasks, score_all
+from shopbench.files import ROOT
 from shopbench.sample import BadSample, Sample, read_samples, write_samples
 
-ROOT = Path(__file__).resolve().parent.parent
 OURS = "ours"
 
 

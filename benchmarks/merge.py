@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training.files import write_json
-from training.tensors import fingerprint, stored
+from shopbench.files import write_json
+from training.weights.tensors import fingerprint, stored
 
 PEFT = """
 import sys, torch

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from evaluation.scoring import check_sample
 from local_evaluation import main as evaluate
+from shopbench.files import ROOT
 from shopbench.sample import BadSample, Sample, read_json_lines, write_samples
 from shopbench.tasks import TaskType
 
-ROOT = Path(__file__).resolve().parent.parent
 NOT_OWN = ("failed", "repaired", "unfinished", "restarts", "shortened")
 """Counters of models/shopbench_model.py that must stay 0."""
 

@@ -1,4 +1,4 @@
-"""Is tools/roofline.py right? Its formulas, given this machine's measured speed, against a measured run.
+"""Is tools/budget/roofline.py right? Its formulas, given this machine's measured speed, against a measured run.
 
     python -m benchmarks.roofline [--weights DIR] [--sample 48]
 
@@ -28,17 +28,18 @@ import psutil
 import torch
 from tabulate import tabulate
 
-from models.engine import STEP_TOKENS, load_tokenizer, machine
+from models.engine.core import STEP_TOKENS, load_tokenizer, machine
 from models.settings import choose
 from models.weights import check_weights, find_weights
+from shopbench.files import ROOT, default_questions
 from shopbench.sample import read_samples
 from shopbench.tracks import TRACKS
-from tools.budget import ROOT, default_questions, draw
-from tools.devices import Device
-from tools.measure import measure
-from tools.projection import decode_step_seconds, prefill_seconds
-from tools.roofline import Shape
-from tools.workload import BatchLoad, loads
+from tools.budget.command import draw
+from tools.budget.devices import Device
+from tools.budget.measure import measure
+from tools.budget.projection import decode_step_seconds, prefill_seconds
+from tools.budget.roofline import Shape
+from tools.budget.workload import BatchLoad, loads
 
 TOLERANCE = 0.30
 _ROUNDS = 3

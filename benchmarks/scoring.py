@@ -28,11 +28,11 @@ from tabulate import tabulate
 from evaluation.scoring import check_sample
 from shopbench import embeddings
 from shopbench.answers import parse, write
+from shopbench.files import ROOT
 from shopbench.metrics import METRICS
 from shopbench.sample import BadSample, Sample, Truth, read_json_lines
 from shopbench.tasks import TaskType
 
-ROOT = Path(__file__).resolve().parent.parent
 CLAIM = 10.0
 OURS, KIT = "ours", "kit"
 MIX = {

@@ -25,14 +25,14 @@ from typing import Any
 from tqdm import tqdm
 
 from training.data.formats import Row
-from training.synthesis.asks import SynthesisError
-from training.synthesis.client import Patience, Server
-from training.synthesis.jobs import Job, job_named
-from training.synthesis.journal import Journal
-from training.synthesis.run import Run, ask_server
-from training.synthesis.spending import Prices, Spending
-from training.synthesis.steps import Settings
-from training.synthesize import input_rows
+from training.synthesize.asks import SynthesisError
+from training.synthesize.client import Patience, Server
+from training.synthesize.command import input_rows
+from training.synthesize.jobs import Job, job_named
+from training.synthesize.journal import Journal
+from training.synthesize.run import Run, ask_server
+from training.synthesize.spending import Prices, Spending
+from training.synthesize.steps import Settings
 
 WARM_UP = 2
 """Rows before the first measurement."""

@@ -26,12 +26,12 @@ from peft import get_peft_model
 from torch import Tensor
 
 from shopbench.sample import read_samples
-from training import lora_linear, packed_attention
-from training.base import load_tokenizer
-from training.batches import IGNORED, Encoded, Packed, encode, plan
-from training.files import base_folder
-from training.finetune import load_model, lora_config
+from training.finetune import lora_linear, packed_attention
+from training.finetune.batches import IGNORED, Encoded, Packed, encode, plan
+from training.finetune.command import load_model, lora_config
 from training.recipes import Training, recipe_named
+from training.weights.base import load_tokenizer
+from training.weights.folders import base_folder
 
 
 def padded_all_tokens(samples: Sequence[Encoded], pad: int) -> dict[str, Tensor]:

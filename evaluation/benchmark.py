@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from models.answer_space import AnswerSpace
+from models.spaces.base import AnswerSpace
 from shopbench.tasks import TaskType
 
 
@@ -42,7 +42,7 @@ class Question:
         test: the set of questions it is scored with: a row of the tables (a task, or a task in one setting).
         group: what this test belongs to (a skill, in-domain): tests of a group are averaged.
         text: the user's message, whole.
-        space: the answers that are allowed (models/answer_space.py, models/choices.py, models/quoted_spans.py).
+        space: the answers that are allowed (models/spaces).
         truth: the true answer in the benchmark's own form; JSON can hold it.
         task_type: whose system line goes before it; GENERATION is what training on published rows uses.
         details: anything else that scoring needs.
@@ -110,7 +110,7 @@ class Scores:
 
 
 class Benchmark(Protocol):
-    """A benchmark: a module-level instance, see evaluation/ecinstruct.py."""
+    """A benchmark: a module-level instance, see evaluation/suites/ecinstruct/suite.py."""
 
     name: str
     """As given to --benchmark."""

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.benchmark import Question
-from models.answer_space import to_spec
+from models.spaces.base import to_spec
+from shopbench.files import ROOT
 from shopbench.sample import Sample
-
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,9 @@ def _key(asked: Iterable[Any], weights: Path) -> str:
             digest.update(f"{file.resolve()} {status.st_size} {status.st_mtime_ns}\n".encode())
     digest.update(json.dumps(settings()).encode())
     for folder in ("models", "shopbench", "prompts"):
-        for file in sorted((_ROOT / folder).glob("*.*")):
-            digest.update(file.read_bytes())
+        for file in sorted((ROOT / folder).rglob("*.*")):
+            if file.suffix in (".py", ".txt"):
+                digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

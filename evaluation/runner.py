@@ -21,6 +21,7 @@ from tqdm import tqdm
 from evaluation.benchmark import Question
 from evaluation.journal import Batch, Journal
 from models.planning import Asked
+from shopbench.errors import UserError
 from shopbench.sample import Sample
 from shopbench.tracks import MAX_BATCH_SIZE, MIN_BATCH_SIZE, SECONDS_PER_SAMPLE, TRACKS, Track
 
@@ -39,7 +40,7 @@ class AskableModel(Model, Protocol):
     def answer(self, asked: Sequence[Asked]) -> list[str]: ...
 
 
-class BadModel(ValueError):
+class BadModel(UserError):
     """The model broke the evaluator's contract; the message says how, and for which questions."""
 
 

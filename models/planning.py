@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from models.answer_space import ROUNDS, AnswerSpace, FreeText, NumberList, OneDigit
-from models.jobs import Request
-from models.option_names import OptionNames, option_names
-from models.quoted_spans import QuotedSpans, source_text
+from models.engine.requests import Request
+from models.spaces.base import ROUNDS, AnswerSpace, FreeText, NumberList, OneDigit
+from models.spaces.option_names import OptionNames, option_names
+from models.spaces.quoted_spans import QuotedSpans, source_text
 from shopbench import answers
 from shopbench.classify import Classified, answer_count, classify
 from shopbench.naming import AnswerBy

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.weights import Weights, WeightsError
+from shopbench.errors import UserError
 from shopbench.naming import AnswerBy
 from shopbench.tracks import MAX_BATCH_SIZE, MIN_BATCH_SIZE
 
@@ -36,7 +37,7 @@ _TENSOR_CORE_BF16 = (8, 0)
 _GIB = 1024**3
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError):
     """An environment variable that cannot be used: which, what it says, and what it may say, in one line."""
 
 
@@ -52,7 +53,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Everything models/engine.py needs to start; sizes in tokens, memory in bytes."""
+    """Everything models/engine/core.py needs to start; sizes in tokens, memory in bytes."""
 
     weights: Path
     on_gpu: bool

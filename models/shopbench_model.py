@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from models import planning
-from models.answer_space import FreeText, OneDigit
 from models.base_model import ShopBenchBaseModel
-from models.jobs import Completion, Request
-from models.option_names import OptionNames
+from models.engine.requests import Completion, Request
+from models.engine.supervisor import EngineLike, Supervisor
 from models.planning import Asked, Plan, Planner
 from models.settings import Behaviour
-from models.supervisor import EngineLike, Supervisor
+from models.spaces.base import FreeText, OneDigit
+from models.spaces.option_names import OptionNames
 from models.voting import further_orders, winner
 from shopbench.classify import Classified
 from shopbench.tasks import TASKS, TaskType

@@ -9,8 +9,8 @@ from pathlib import Path
 from models import settings, weights
 from models.planning import Planner, warm_up_requests
 from models.shopbench_model import ShopBenchModel
+from shopbench.files import ROOT
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 _RUN_MARGIN_SECONDS = 60.0
 
 
@@ -24,11 +24,11 @@ class UserModel(ShopBenchModel):
             WeightsError, SettingsError: one line on what is wrong; nothing was started.
             EngineDied: vLLM could not start on these weights.
         """
-        from models import engine
-        from models.engine_thread import Engine
+        from models.engine import core as engine
+        from models.engine.thread import Engine
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-        found = weights.check_weights(weights.find_weights(REPOSITORY))
+        found = weights.check_weights(weights.find_weights(ROOT))
         behaviour = _with_run_limit(settings.behaviour(trained_for=weights.answer_by(found.folder)), found.folder)
         weights.warn_if_other_prompts(found)
         chosen = settings.choose(found, engine.machine())
@@ -39,7 +39,7 @@ class UserModel(ShopBenchModel):
 
 def _with_run_limit(behaviour: settings.Behaviour, folder: Path) -> settings.Behaviour:
     """A submission (a track's own weights) ends before its track's time does; other weights are work at home."""
-    track = weights.active_track(REPOSITORY)
-    if behaviour.run_seconds is not None or not track or folder != weights.track_folder(REPOSITORY, track):
+    track = weights.active_track(ROOT)
+    if behaviour.run_seconds is not None or not track or folder != weights.track_folder(ROOT, track):
         return behaviour
     return dataclasses.replace(behaviour, run_seconds=track.minutes * 60 - _RUN_MARGIN_SECONDS)

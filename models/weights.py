@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shopbench.errors import UserError
 from shopbench.naming import answer_by_of
 from shopbench.prompts import prompt_hash
 from shopbench.tracks import Track, track_of
@@ -21,7 +22,7 @@ LOG = logging.getLogger(__name__)
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError):
     """Weights that cannot be served: the message says which folder, what is wrong and the remedy, in one line."""
 
 

@@ -1,6 +1,6 @@
 """ECInstruct's rows as published (`NingLab/ECInstruct`): names of tasks and fields, and how a row becomes a question.
 
-Used by training (training/data/sources/ecinstruct*.py) and by the benchmark (evaluation/ecinstruct.py): the same
+Used by training (training/data/sources) and by the benchmark (evaluation/suites/ecinstruct): the same
 prompt in both.
 """
 

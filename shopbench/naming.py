@@ -97,6 +97,6 @@ def encode_named(tokenizer: Any, question: str, options: Sequence[int], chosen: 
     return tokens
 
 
-def in_no_order(question: str, chosen: Iterable[int]) -> list[int]:
+def shuffled(question: str, chosen: Iterable[int]) -> list[int]:
     """Options of a set, in an order that follows neither their numbers nor their texts, the same in every run."""
     return sorted(chosen, key=lambda number: zlib.crc32(f"{number} {question}".encode()))

@@ -13,12 +13,12 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+from shopbench.files import ROOT
 from shopbench.tasks import TaskType
 
-PROMPTS = Path(__file__).resolve().parent.parent / "prompts"
+PROMPTS = ROOT / "prompts"
 _PLACEHOLDER = "QUESTION-GOES-HERE"
 
 Tokenizer = Any

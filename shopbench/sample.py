@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shopbench.errors import UserError
 from shopbench.tasks import TaskType, task_type_named
 
 Truth = int | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
 
 
-class BadSample(ValueError):
+class BadSample(UserError):
     """A question file that cannot be used: the message says which file, which line, what and the remedy."""
 
 

@@ -1,7 +1,7 @@
 """The five task types of ShopBench and what is known about each, once.
 
 Token limits are the winning solution's (its submitted inference code); descriptions are what its system
-line says about a task. The limits are upper bounds: an answer space (models/answer_space.py) may end earlier.
+line says about a task. The limits are upper bounds: an answer space (models/spaces/base.py) may end earlier.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ MAY_IMPORT = {
     "tools": {"tools", "evaluation", "models", "shopbench", "training"},
     "training": {"training", "shopbench"},
 }
-ENGINE_USERS = {"models/engine.py", "models/logits_processors.py", "models/cpu_kernels.py"}
-SERVES_THE_ENGINE = ("training/sweep", "training/synthesis/local.py")
+ENGINE_USERS = {"models/engine/core.py", "models/engine/processors.py", "models/engine/cpu_kernels.py"}
+SERVES_THE_ENGINE = ("training/sweep", "training/synthesize/local.py")
 """Sweeps score what they serve as local_evaluation does, so they use its engine and its evaluation."""
 
 

@@ -296,7 +296,7 @@ def test_default_questions_are_the_development_file_else_our_own(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, evaluate: Evaluate
 ) -> None:
     own, development = tmp_path / "sample_questions.jsonl", tmp_path / "development.json"
-    monkeypatch.setattr(local_evaluation, "QUESTIONS", (development, own))
+    monkeypatch.setattr("shopbench.files.QUESTIONS", (development, own))
     write_samples(own, SAMPLES)
     assert evaluate(questions=None) == 0
     assert read(tmp_path)["questions_file"] == str(own)

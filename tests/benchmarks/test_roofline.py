@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from benchmarks.roofline import Calibration, Rows, Watched, compare, of_processors, step_overhead
-from tools.projection import decode_step_seconds, prefill_seconds
-from tools.roofline import Shape
-from tools.workload import BatchLoad
+from tools.budget.projection import decode_step_seconds, prefill_seconds
+from tools.budget.roofline import Shape
+from tools.budget.workload import BatchLoad
 
 SHAPE = Shape.from_config(
     {"hidden_size": 64, "intermediate_size": 192, "num_attention_heads": 4, "num_hidden_layers": 3, "vocab_size": 320}

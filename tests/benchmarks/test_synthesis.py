@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.synthesis import compare
-from tests.training.synthesis.servers import Fake, serving
-from tests.training.synthesis.test_synthesize import TASK, label_and_check, product_rows
-from training.synthesis.asks import SynthesisError
+from tests.training.synthesize.servers import Fake, serving
+from tests.training.synthesize.test_synthesize import TASK, label_and_check, product_rows
+from training.synthesize.asks import SynthesisError
 
 
 def options(url: str, rows: Path, **more: int) -> argparse.Namespace:

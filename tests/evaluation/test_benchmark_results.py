@@ -15,7 +15,7 @@ from evaluation.report import render_report
 from evaluation.results import Results
 from evaluation.runner import Run
 from evaluation.table import format_results
-from models.choices import OneOf
+from models.spaces.one_of import OneOf
 
 YES_NO = OneOf(("yes", "no"))
 SKILLS = {"lines": "concepts", "colours": "concepts", "words": "languages"}

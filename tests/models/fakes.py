@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from models.answer_space import AnswerSpace
-from models.jobs import Completion, EngineDied, Request
-from models.vocabulary import Vocabulary
+from models.engine.requests import Completion, EngineDied, Request
+from models.spaces.base import AnswerSpace
+from models.spaces.vocabulary import Vocabulary
 
 
 def walk(space: AnswerSpace, vocabulary: Vocabulary, rng: random.Random, most: int | None = None) -> list[int]:

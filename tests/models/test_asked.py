@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.answer_space import FreeText, NumberList, OneDigit
-from models.choices import OneOf
-from models.jobs import Completion, Request
+from models.engine.requests import Completion, Request
 from models.planning import Asked
 from models.settings import Behaviour
 from models.shopbench_model import ShopBenchModel
+from models.spaces.base import FreeText, NumberList, OneDigit
+from models.spaces.one_of import OneOf
 from shopbench.prompts import encode_prompt
 from shopbench.tasks import TaskType
 from tests.models.fakes import BrokenEngine, WalkingEngine, die

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from models.answer_space import FreeText
-from models.jobs import Request
+from models.engine.requests import Request
 from models.planning import unlooped
+from models.spaces.base import FreeText
 from tests.models.tokens import byte_level
 
 
@@ -33,8 +33,8 @@ def test_a_long_text_that_nearly_repeats_takes_no_time() -> None:
 
 @pytest.mark.engine
 def test_only_our_own_decoding_stops_at_loops() -> None:
-    from models.engine import sampling
-    from models.vocabulary import Vocabulary
+    from models.engine.core import sampling
+    from models.spaces.vocabulary import Vocabulary
 
     vocabulary = Vocabulary.of(byte_level([]))
     ours, winners = (sampling(Request([1], FreeText(50)), way, vocabulary) for way in ("exact", "winners"))

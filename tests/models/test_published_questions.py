@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from models.answer_space import NumberList, OneDigit
 from models.planning import Planner
-from models.quoted_spans import QuotedSpans, _read
 from models.shopbench_model import ShopBenchModel
+from models.spaces.base import NumberList, OneDigit
+from models.spaces.quoted_spans import QuotedSpans, _read
 from shopbench.sample import read_samples
 from shopbench.tasks import TaskType
 from tests.models.fakes import WalkingEngine

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.jobs import Completion, Request
+from models.engine.requests import Completion, Request
 from models.settings import Behaviour
 from models.shopbench_model import ShopBenchModel
 from shopbench import answers

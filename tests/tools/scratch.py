@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from shopbench.prompts import prompt_hash
 from shopbench.tracks import TRACKS
 from tests.training.conftest import byte_tokenizer
-from tools.submission import Submission, read_manifest, tag_of
+from tools.submit.submission import Submission, read_manifest, tag_of
 
 CONFIG = {
     "architectures": ["Qwen2ForCausalLM"],

@@ -13,8 +13,8 @@ import pytest
 
 from shopbench.tracks import TRACKS
 from tools import lock
-from tools.repository_checks import canonical, docker_ignore, is_ignored_by_docker, requirement_lines, requirements
-from tools.submission import OFFLINE, Submission
+from tools.submit.repository import canonical, docker_ignore, is_ignored_by_docker, requirement_lines, requirements
+from tools.submit.submission import OFFLINE, Submission
 
 
 def pins(path: Path) -> dict[str, str]:

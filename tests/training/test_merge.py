@@ -14,9 +14,11 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from training import merge, tensors
-from training.files import TrainingError, write_json
-from training.tensors import fingerprint
+from shopbench.files import write_json
+from training import merge
+from training.weights import tensors
+from training.weights.folders import TrainingError
+from training.weights.tensors import fingerprint
 
 Make = Callable[..., Path]
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -147,7 +149,7 @@ def test_a_killed_merge_keeps_its_whole_shards(
 
     def killed_at_the_third(path: Path, *arguments: Any) -> None:
         if len(written) == 2:
-            monkeypatch.setattr("training.files.shutil.rmtree", lambda *_, **__: None)
+            monkeypatch.setattr("training.weights.folders.shutil.rmtree", lambda *_, **__: None)
             raise KeyboardInterrupt
         written.append(path.name)
         whole(path, *arguments)
@@ -219,7 +221,7 @@ def test_a_full_disk_is_seen_before_the_work(
     base: Path, two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr("training.files.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("training.weights.folders.shutil.disk_usage", lambda _: usage)
     assert run(base, tmp_path / "out", f"{two[0]}:1") == 1
     assert "are free; make room" in capsys.readouterr().err and not (tmp_path / "out").exists()
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from training import pad, tensors
+from training import pad
+from training.weights import tensors
 
 Make = Callable[..., Path]
 IDS = torch.tensor([[1, 5, 9, 200, 31]])

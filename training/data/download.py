@@ -21,13 +21,14 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
 from tqdm import tqdm
 
+from shopbench.errors import UserError
 from training.data.build import file_hash
 from training.recipes import nearest
 
 RECORD = "download.json"
 
 
-class DownloadError(ValueError):
+class DownloadError(UserError):
     """A download that did not succeed: what, and the remedy, in one line."""
 
 

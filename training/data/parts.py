@@ -18,6 +18,7 @@ from typing import Any
 
 from shopbench import answers
 from shopbench.classify import classify
+from shopbench.files import ROOT
 from shopbench.sample import Sample, read_samples
 from shopbench.tasks import TaskType
 from training.data import reading
@@ -174,7 +175,7 @@ def _excluded(paths: tuple[str, ...]) -> Excluded:
 @lru_cache
 def code_hash() -> str:
     """SHA-256 over the code that makes parts: parts of other code are not taken up again."""
-    root = Path(__file__).resolve().parents[2]
+    root = ROOT
     paths = sorted([*root.glob("training/data/**/*.py"), *root.glob("shopbench/*.py")])
     digests = (f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in paths)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]

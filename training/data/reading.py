@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from shopbench.errors import UserError
 from training.data.formats import Row
 from training.data.spill import spill_folder
 
@@ -29,7 +30,7 @@ FILES_READ: set[str] = set()
 Connection = duckdb.DuckDBPyConnection
 
 
-class SourceError(ValueError):
+class SourceError(UserError):
     """A dataset file that cannot be used: the message says which, what is wrong and the remedy."""
 
 

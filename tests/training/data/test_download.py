@@ -14,7 +14,7 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 from training.data import download as downloading
 from training.data.download import DATASETS, DownloadError, download, main
 from training.data.sources import all_tasks
-from training.synthesis.jobs import all_jobs
+from training.synthesize.jobs import all_jobs
 
 CONTENT = b'[{"instruction": "x"}]'
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.benchmark import Options
-from evaluation.ecinstruct import BENCHMARK, HEADLINES
+from evaluation.suites.ecinstruct.suite import BENCHMARK, HEADLINES
 from shopbench.ecinstruct import FIELDS
 from training.data.ecinstruct_tests import main
 

@@ -1,0 +1,1 @@
+"""ECInstruct, the benchmark of eCeLLM."""

@@ -1,0 +1,1 @@
+"""EcomInstruct's held-out tasks, the benchmark of EcomGPT."""

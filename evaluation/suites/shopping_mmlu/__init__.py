@@ -1,0 +1,1 @@
+"""Shopping MMLU, ShopBench's public release."""

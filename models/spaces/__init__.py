@@ -1,0 +1,1 @@
+"""The answers that a question allows, one file a kind; see base.py."""

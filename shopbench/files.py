@@ -1,0 +1,72 @@
+"""Files: where the repository is, writing whole or not at all, JSON, hashes.
+
+What is written stands beside its name, with the ending ".part", until it is whole, and is then renamed: a reader never
+finds half a file, and a write that fails leaves what was there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from shopbench.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The repository's folder."""
+QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
+
+
+def default_questions() -> Path:
+    """The competition's development file if the user has put it there, else the repository's own questions."""
+    return next((path for path in QUESTIONS if path.is_file()), QUESTIONS[-1])
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+    """A file to write ("w": UTF-8 text, "wb": bytes) that takes `path`'s place when the block ends well."""
+    target = Path(path)
+    beside = target.with_name(f"{target.name}.part")
+    try:
+        with open(beside, mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+        os.replace(beside, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text whole or not at all; what UTF-8 cannot hold (a lone surrogate of a model) becomes "?"."""
+    with replacing(path, "wb") as file:
+        file.write(text.encode("utf-8", "replace"))
+
+
+def write_json(path: str | os.PathLike[str], value: Any, indent: int = 2) -> None:
+    """Write JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object; a UserError that names `what` if it is missing or broken."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {what} cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {what} is broken JSON ({error}); make it again") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: {what} must be a JSON object; make it again")
+    return value
+
+
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,238 @@
+"""EcomInstruct as a benchmark: reading the published folders and scoring whole tasks."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import local_evaluation
+from evaluation.benchmark import Options, Question
+from evaluation.suites.ecominstruct.suite import BENCHMARK
+from models.planning import Asked
+from models.spaces.base import FreeText
+from models.spaces.label_set import LabelSet
+from models.spaces.one_of import OneOf
+from models.spaces.quoted_spans import QuotedSpans
+from models.user_config import UserModel
+from shopbench.sample import BadSample
+from shopbench.tasks import TaskType
+from tests.evaluation.fakes import make_weights
+
+ALL = Options()
+CHOICE = {
+    "task": "EN-Shop-CLS-topic",
+    "defi": "topic",
+    "label_set": {"en": ["good", "bad"], "zh": ["好", "坏"]},
+    "label_key": "zh",
+    "label_sep": ", ",
+    "test_prompt": {"instruction": "{sentences}\nOne of {label_set}.\n### Response:"},
+}
+TYPED = {
+    **CHOICE,
+    "task": "EN-Shop-NER-NER",
+    "label_set": {"en": ["Brand", "Product"]},
+    "label_key": "en",
+    "test_prompt": {"instruction": "{sentences}\nExtract the {label_set}.\n### Response:"},
+}
+
+
+def write_task(folder: Path, meta: Any, rows: list[Any], file: str = "test.json") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "meta-info.json").write_text(json.dumps(meta))
+    (folder / file).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return folder
+
+
+def test_the_published_tree_is_read(tmp_path: Path) -> None:
+    rows = [{"sentences": f"row {n} {{label_set}}", "labels": {"zh": ["好"], "en": ["good"]}} for n in range(3)]
+    write_task(tmp_path / "Shop/tasks/ZH-Shop-CLS-topic", CHOICE, rows)
+    spans = [{"term": "Asus", "type": "Brand"}, {"term": "mouse", "type": "Product"}]
+    write_task(tmp_path / "Shop/tasks/EN-Shop-NER-NER", TYPED, [{"sentences": "Asus mouse", "spans": spans}])
+    entities, first, second = BENCHMARK.read(tmp_path, Options(limit=2))
+    assert (entities.test, entities.group) == ("EN-Shop-NER-NER", "NER")
+    assert entities.text == "Asus mouse\nExtract the Brand, Product.\n### Response:"
+    assert entities.truth == ["brand: asus", "product: mouse"]
+    assert entities.details["reference"] == "Brand: Asus\nProduct: mouse"
+    assert first.text == "row 0 {label_set}\nOne of 好, 坏.\n### Response:"  # what a row holds is no template
+    assert first.truth == second.truth == ["好"]
+    assert first.space == OneOf(("好", "坏"))
+    assert first.task_type is TaskType.GENERATION
+
+
+def test_a_task_with_rows_of_several_labels_may_be_answered_with_several(tmp_path: Path) -> None:
+    rows = [{"sentences": "a", "labels": {"zh": ["好"]}}, {"sentences": "b", "labels": {"zh": ["坏", "好"]}}]
+    write_task(tmp_path / "ZH-Shop-CLS-topic", CHOICE, rows)
+    questions = BENCHMARK.read(tmp_path, Options(limit=1))
+    assert [question.space for question in questions] == [LabelSet(("好", "坏"))]
+
+
+@pytest.mark.parametrize(
+    ("folder", "task", "row", "kind"),
+    [
+        (
+            "EN-Shop-Condition_Extract-x",
+            "EN-Shop-NER-NER",
+            {"spans": [{"term": "a", "type": "Brand"}]},
+            "Condition_Extract",
+        ),
+        ("odd", "EN-Shop-NER-NER", {"spans": [{"term": "a", "type": "Brand"}]}, "NER"),
+        ("odd", "odd", {"spans": [{"term": "a", "type": "Brand"}]}, "NER"),
+        ("odd", "odd", {"spans": [{"term": "a"}]}, "Extract"),
+        ("odd", "odd", {"labels": {"zh": ["好"]}}, "CLS"),
+    ],
+)
+def test_the_folder_says_the_kind_then_the_description_then_the_rows(
+    tmp_path: Path, folder: str, task: str, row: dict[str, Any], kind: str
+) -> None:
+    write_task(tmp_path / folder, {**CHOICE, "task": task}, [{"sentences": "a", **row}], "test.jsonl")
+    assert [question.group for question in BENCHMARK.read(tmp_path, ALL)] == [kind]
+
+
+GOOD = {"sentences": "a", "labels": {"zh": ["好"]}}
+
+
+@pytest.mark.parametrize(
+    ("meta", "rows", "says"),
+    [
+        ([], [GOOD], "meta-info.json: is no description of a task"),
+        ({**CHOICE, "test_prompt": {}}, [GOOD], "test_prompt.instruction must be a text with {sentences}"),
+        (CHOICE, [], "holds no rows"),
+        (CHOICE, [GOOD, [1]], "line 2: a JSON object is wanted"),
+        (CHOICE, [{"labels": {"zh": ["好"]}}], "line 1: no row of a task (field 'sentences' must be text)"),
+        (
+            CHOICE,
+            [GOOD, {"sentences": "a", "labels": {"fr": ["bon"]}}],
+            "line 2: no row of a task (has neither labels 'zh'",
+        ),
+        (CHOICE, [{"sentences": "a", "labels": "好"}], "line 1: no row of a task"),
+        (CHOICE, [{"sentences": "a", "spans": ["x"]}], "line 1: no row of a task"),
+    ],
+)
+def test_a_bad_folder_gets_one_line(tmp_path: Path, meta: Any, rows: list[Any], says: str) -> None:
+    write_task(tmp_path / "ZH-Shop-CLS-topic", meta, rows)
+    with pytest.raises(BadSample) as error:
+        BENCHMARK.read(tmp_path, ALL)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_tasks_or_rows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSample, match=r"holds no meta-info\.json; give a folder"):
+        BENCHMARK.read(tmp_path, ALL)
+    write_task(tmp_path / "a", CHOICE, [GOOD], "train.jsonl")
+    with pytest.raises(BadSample, match=r"has no test\.json or test\.jsonl"):
+        BENCHMARK.read(tmp_path, ALL)
+
+
+def question(kind: str, truth: list[str], reference: str) -> Question:
+    details = {"kind": kind, "labels": ["Brand", "Product"], "separator": ", ", "reference": reference}
+    return Question("test", kind, "?", FreeText(9), truth, details=details)
+
+
+def test_scores_by_hand() -> None:
+    questions = [
+        question("NER", ["brand: asus", "product: mouse"], "Brand: Asus\nProduct: mouse"),
+        question("NER", ["brand: lego"], "Brand: Lego"),
+        question("NER", ["brand: ty"], "Brand: Ty"),
+    ]
+    scores = BENCHMARK.score(questions, ["Brand: Asus", "Lego: Product", ""], ALL)
+    assert [reading.score for reading in scores.readings] == [pytest.approx(2 / 3), 0, 0]
+    assert [reading.failed for reading in scores.readings] == [False, False, True]
+    test = scores.tests["test"]
+    assert (test.headline, test.failed) == ("micro_f1", 1)
+    assert test.score == pytest.approx(2 / 6)  # 1 right, 1 wrong, 3 not found
+    assert test.metrics["untyped_f1"] == pytest.approx(4 / 6)  # asus and lego are found, mouse and ty are not
+    # words in order: brand asus of 4 words; lego of "lego product" and "brand lego"; nothing
+    assert test.metrics["rouge_l"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    dropped = BENCHMARK.score(questions, ["Brand: Asus", "Lego: Product", ""], Options(drop_failed=True)).tests["test"]
+    assert (dropped.score, dropped.failed) == (pytest.approx(2 / 5), 1)
+
+
+def test_titles_have_rouge_only() -> None:
+    questions = [question("Generate", ["红鞋"], "红鞋"), question("Generate", ["红鞋"], "红鞋")]
+    test = BENCHMARK.score(questions, ["红鞋", "红"], ALL).tests["test"]
+    assert test.metrics == {"rouge_l": pytest.approx((1 + 2 / 3) / 2)}
+    nothing = BENCHMARK.score(questions, ["", ""], Options(drop_failed=True)).tests["test"]
+    assert (nothing.score, nothing.failed) == (0, 2)
+
+
+def test_all_thirteen_folders_run_and_right_answers_score_one(shared: Path) -> None:
+    questions = BENCHMARK.read(shared / "data/ecom_instruct", ALL)
+    right = BENCHMARK.score(questions, [question.details["reference"] for question in questions], ALL)
+    assert len(right.tests) == 13
+    assert len(questions) == len(right.readings) == 1300
+    assert {test.score for test in right.tests.values()} == {1.0}
+    assert all(set(test.metrics.values()) == {1.0} for test in right.tests.values())
+    json.dumps([(question.truth, dict(question.details)) for question in questions])
+    wrong = BENCHMARK.score(questions, ["\ufffd"] * len(questions), ALL)
+    assert {test.score for test in wrong.tests.values()} == {0.0}
+
+
+def test_answers_can_be_written_within_their_spaces(shared: Path) -> None:
+    questions = BENCHMARK.read(shared / "data/ecom_instruct", ALL)
+    written = [question.space.finish(question.details["reference"]) for question in questions]
+    assert {test.score for test in BENCHMARK.score(questions, written, ALL).tests.values()} == {1.0}
+
+
+@pytest.mark.engine
+def test_a_real_model_answers_one_row_of_each_folder(shared: Path, real_model: UserModel) -> None:
+    questions = BENCHMARK.read(shared / "data/ecom_instruct", Options(limit=1))
+    outputs = real_model.answer([Asked(question.text, question.space, question.task_type) for question in questions])
+    scores = BENCHMARK.score(questions, outputs, ALL)
+    assert len(scores.tests) == 13
+    for question, output in zip(questions, outputs, strict=True):
+        if isinstance(question.space, OneOf):
+            assert output in question.space.names
+        if isinstance(question.space, LabelSet):
+            assert set(output.split(", ")) <= set(question.space.names)
+        if isinstance(question.space, QuotedSpans):
+            assert all(part in question.text for part in output.split(", "))
+
+
+class Reference:
+    """A model that knows every answer."""
+
+    def __init__(self, answers: dict[str, str]) -> None:
+        self.answers = answers
+
+    def get_batch_size(self) -> int:
+        return 16
+
+    def answer(self, asked: Sequence[Asked]) -> list[str]:
+        return [self.answers[one.text] for one in asked]
+
+
+def test_the_command_runs_all_thirteen_folders(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shared / "data/ecom_instruct"
+    answers = {one.text: one.details["reference"] for one in BENCHMARK.read(folder, Options(limit=20))}
+    user_config = types.SimpleNamespace(UserModel=lambda: Reference(answers))
+    monkeypatch.setitem(sys.modules, "models.user_config", user_config)  # type: ignore[arg-type]
+    monkeypatch.setenv("SHOPBENCH_WEIGHTS", "")  # undone after the test, whatever main() sets
+    files = {"questions": folder, "weights": make_weights(tmp_path / "weights")}
+    files |= {name: tmp_path / name for name in ("output", "report")}
+    arguments = [part for name, value in files.items() for part in (f"--{name}", str(value))]
+    assert local_evaluation.main([*arguments, "--benchmark", "ecominstruct", "--limit", "20"]) == 0
+    results = json.loads((tmp_path / "output").read_text())
+    assert results["score"] == 1
+    assert len(results["per_task"]) == 13
+    assert {task["count"] for task in results["per_task"].values()} == {20}
+    assert {group: one["tasks"] for group, one in results["per_group"].items()} == {
+        "CLS": 6,
+        "Condition_Extract": 2,
+        "NER": 2,
+        "Extract": 2,
+        "Generate": 1,
+    }
+    assert results["per_group"]["CLS"]["metrics"]["macro_f1"] == 1
+    printed = capsys.readouterr().out
+    assert "macro_f1 1.000" in printed
+    assert "means over 13 tests: rouge_l 1.000\n" in printed  # what titles have too
+    assert "ZH-MEPAVE-NER-attribute_value_extraction" in (tmp_path / "report").read_text()

@@ -1,0 +1,80 @@
+"""Processes started for an engine do not outlive the one that started them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+PARENT = """
+import subprocess, sys, time
+from models.engine.reaper import marked_children
+with marked_children():
+    marked = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+free = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(marked.pid, free.pid, flush=True)
+time.sleep(600)
+"""
+
+
+HOLDER = """
+import time
+from models.user_config import UserModel
+if __name__ == "__main__":  # vLLM's processes import this file again
+    model = UserModel()
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+def is_running(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("how", ["kill", "terminate"])
+def test_only_the_engine_s_processes_follow_their_parent(how: str, repository: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=repository, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    marked, free = (psutil.Process(int(number)) for number in parent.stdout.readline().split())
+    try:
+        assert is_running(marked) and is_running(free)
+        getattr(parent, how)()
+        parent.wait()
+        for _ in range(600):
+            if not is_running(marked):
+                break
+            time.sleep(0.05)
+        assert not is_running(marked)
+        assert is_running(free)
+    finally:
+        free.kill()
+
+
+@pytest.mark.engine
+def test_no_process_of_a_real_engine_outlives_a_killed_model(repository: Path, tmp_path: Path) -> None:
+    weights = repository / "weights/embedded"
+    if not any(weights.glob("*.safetensors")):
+        pytest.skip("no weights are built: run `make weights`")
+    (tmp_path / "holder.py").write_text(HOLDER, encoding="utf-8")
+    environment = os.environ | {"SHOPBENCH_WEIGHTS": str(weights), "SHOPBENCH_CONTEXT": "256"}
+    environment["PYTHONPATH"] = str(repository)
+    holder = subprocess.Popen(
+        [sys.executable, str(tmp_path / "holder.py")], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout
+    try:
+        assert "ready\n" in iter(holder.stdout.readline, "")
+        processes = psutil.Process(holder.pid).children(recursive=True)
+        mapped = {Path(one.path) for process in processes for one in process.memory_maps()}
+    finally:
+        holder.kill()
+        holder.wait()
+    assert len(processes) >= 3, "vLLM's engine core and worker, and the reaper"
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not [process for process in alive if is_running(process)]
+    assert not [path for path in mapped if path.is_relative_to("/dev/shm") and path.exists()], "memory is given back"

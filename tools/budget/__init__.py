@@ -1,0 +1,1 @@
+"""`python -m tools.budget`: will a track end in time?"""

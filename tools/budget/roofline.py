@@ -1,0 +1,184 @@
+"""How fast a decoder-only transformer can run on given devices, from first principles (a roofline model).
+
+For one step of the engine over `tokens` new tokens, split over n devices (tensor parallel):
+
+    matrix products  2 * layer parameters * tokens / n                 floating-point operations
+    attention        4 * layers * heads * head_dim * tokens * context / n
+    logits           2 * hidden * vocabulary * rows / n                one row a sequence
+    memory           layer and head weights / n, the cache that attention reads, the layers' activations
+    all-reduce       2 a layer, each of hidden * tokens values: latency + 2 (n-1)/n * bytes / link
+
+A step takes the larger of compute and memory time, plus the all-reduces (nothing overlaps them), plus the engine's
+own overhead. Prefill is such a step over many tokens (compute-bound), decoding one over a token a sequence
+(bandwidth-bound). Sizes in bytes, times in seconds.
+
+Checked against measured throughput on a CPU by benchmarks/roofline.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.engine.core import STEP_TOKENS
+from models.weights import Weights
+from shopbench.errors import UserError
+from tools.budget.devices import GIB, Device
+
+RESERVED = 0.6 * GIB
+"""CUDA context, kernels and NCCL buffers of one GPU."""
+
+
+class UnknownShape(UserError):
+    """A config.json that the formulas cannot use; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a decoder-only transformer, and the bytes of a weight in its linear layers.
+
+    Attributes:
+        layer_weight_bytes: bytes of one weight of a linear layer, with its share of scales and zero points.
+        value_bytes: bytes of an activation, a cached key or value, an embedding weight.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocabulary: int
+    tied: bool
+    layer_weight_bytes: float
+    value_bytes: int
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], value_bytes: int = 2) -> Shape:
+        """Read a Hugging Face config.json; UnknownShape if it is no dense decoder-only transformer's."""
+        if config.get("num_experts") or config.get("num_local_experts"):
+            raise UnknownShape("config.json is a mixture of experts; the formulas know dense models only")
+        try:
+            hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+            return cls(
+                layers=int(config["num_hidden_layers"]),
+                hidden=hidden,
+                heads=heads,
+                kv_heads=int(config.get("num_key_value_heads") or heads),
+                head_dim=int(config.get("head_dim") or hidden // heads),
+                intermediate=int(config["intermediate_size"]),
+                vocabulary=int(config["vocab_size"]),
+                tied=bool(config.get("tie_word_embeddings", False)),
+                layer_weight_bytes=_weight_bytes(config, value_bytes),
+                value_bytes=value_bytes,
+            )
+        except KeyError as error:
+            raise UnknownShape(f"config.json has no {error.args[0]!r}: is it a decoder-only transformer's?") from None
+
+    @property
+    def layer_parameters(self) -> int:
+        """Weights in all linear layers, without embeddings and head."""
+        width = self.head_dim * (2 * self.heads + 2 * self.kv_heads)
+        return self.layers * self.hidden * (width + 3 * self.intermediate)
+
+    @property
+    def head_bytes(self) -> float:
+        """Bytes of the language-model head (and as many of the embeddings, if they are not tied)."""
+        return self.hidden * self.vocabulary * self.value_bytes
+
+    @property
+    def weight_bytes(self) -> float:
+        """Bytes of the whole model."""
+        return self.layer_parameters * self.layer_weight_bytes + self.head_bytes * (1 if self.tied else 2)
+
+    @property
+    def cache_bytes(self) -> float:
+        """Bytes of keys and values of one token."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * self.value_bytes
+
+
+def _weight_bytes(config: Mapping[str, Any], value_bytes: int) -> float:
+    """Bytes of a weight of a linear layer: 4 bits and a share of fp16 scale and 4-bit zero if it is quantized."""
+    quantization = config.get("quantization_config") or {}
+    if not quantization:
+        return value_bytes
+    groups = list((quantization.get("config_groups") or {}).values())
+    bits = quantization.get("bits") or next((group["weights"]["num_bits"] for group in groups), 4)
+    group_size = Weights(Path("config.json"), dict(config), 0).group_size or 128
+    return (bits + (16 + bits) / group_size) / 8
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes on each device, and how many sequences of a length its cache holds."""
+
+    capacity: float
+    weights: float
+    activations: float
+    reserved: float
+    cache_per_token: float
+
+    @property
+    def cache(self) -> float:
+        """Bytes left for keys and values; negative if the weights do not fit."""
+        return self.capacity - self.weights - self.activations - self.reserved
+
+    def sequences(self, tokens: int) -> int:
+        """How many sequences of `tokens` tokens fit into the cache."""
+        return max(0, int(self.cache / (self.cache_per_token * tokens)))
+
+
+def plan_memory(shape: Shape, device: Device, parts: int, share: float = 0.95, sequences: int = 16) -> MemoryPlan:
+    """What the engine puts on each of `parts` devices when it may use `share` of their memory.
+
+    Activations are those of the widest step: the residual stream and its norm, the projections of a layer's wider
+    half, and float32 logits of all sequences.
+    """
+    widest = max(3 * shape.intermediate, shape.head_dim * (2 * shape.heads + 2 * shape.kv_heads)) / parts
+    activations = STEP_TOKENS * (3 * shape.hidden + widest) * shape.value_bytes
+    return MemoryPlan(
+        capacity=device.memory * share,
+        weights=shape.weight_bytes / parts,
+        activations=activations + sequences * shape.vocabulary * 4,
+        reserved=RESERVED,
+        cache_per_token=shape.cache_bytes / min(parts, shape.kv_heads),
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """Seconds of one engine step: the larger of compute and memory, the all-reduces, the engine's overhead."""
+
+    compute: float
+    memory: float
+    all_reduce: float
+    overhead: float
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the step."""
+        return max(self.compute, self.memory) + self.all_reduce + self.overhead
+
+
+def step(shape: Shape, device: Device, parts: int, tokens: int, context: float, rows: int) -> Step:
+    """One step over `tokens` new tokens of `rows` sequences.
+
+    Args:
+        context: tokens that a new token attends to, on average.
+        rows: sequences that get a next token, so a row of logits.
+    """
+    attention = 4 * shape.layers * shape.heads * shape.head_dim * tokens * context
+    products = 2 * shape.layer_parameters * tokens + 2 * shape.hidden * shape.vocabulary * rows
+    weights = shape.layer_parameters * shape.layer_weight_bytes + (shape.head_bytes if rows else 0)
+    # Read and written once a layer: the residual stream (4 times), the projections of attention and MLP.
+    values = 8 * shape.hidden + 6 * shape.intermediate + 2 * shape.head_dim * (2 * shape.heads + 2 * shape.kv_heads)
+    moved = weights + shape.cache_bytes * rows * context + shape.layers * tokens * values * shape.value_bytes
+    reduced = 2 * (parts - 1) / parts * shape.hidden * tokens * shape.value_bytes / device.link
+    return Step(
+        compute=(products + attention) / parts / device.flops,
+        memory=moved / parts / device.bandwidth,
+        all_reduce=2 * shape.layers * (device.latency + reduced) if parts > 1 else 0.0,
+        overhead=device.step_overhead,
+    )

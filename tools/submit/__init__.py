@@ -1,0 +1,1 @@
+"""`python -m tools.submit`: check a track, push it."""

@@ -1,0 +1,201 @@
+"""Checks of everything around the weights: the manifest, the image's inputs, git, and the evaluator's dry run."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from shopbench.sample import BadSample, read_samples, write_samples
+from tools.submit.git import GitError, blobs, current_branch, git, is_lfs_installed
+from tools.submit.push import plan
+from tools.submit.submission import TAG_PREFIX, Submission, read_manifest
+
+PLACEHOLDER = "aicrowd-participant"
+BIG_FILE = 10_000_000
+KEPT_IN_GIT = "weights/adapters/embedded_*/adapter_model.safetensors"
+"""Of 20 MB each, and meant: a clone without Git LFS must be able to run the embedded model."""
+MOST_BYTES = 100e9
+"""Of the checked-out submission. The paper says 100 GB, the starter kit 200 GB: we keep the smaller."""
+_PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.+!_-]+)$")
+_DRY_RUN_EVERY = 3
+
+
+def manifest(submission: Submission) -> Iterator[str]:
+    """aicrowd.json names the track, real authors, and asks for GPUs."""
+    wanted, found = submission.track.challenge_id, submission.manifest.get("challenge_id")
+    if found != wanted:
+        yield f"aicrowd.json: challenge_id is {found!r}; set {wanted!r} (`push` does)"
+    authors = submission.manifest.get("authors")
+    if not isinstance(authors, list) or not authors or not all(isinstance(one, str) and one.strip() for one in authors):
+        yield 'aicrowd.json: names no authors; set "authors": ["<your AIcrowd user name>"]'
+    elif PLACEHOLDER in authors:
+        yield f"aicrowd.json: the author is still {PLACEHOLDER}; write your AIcrowd user name"
+    if submission.manifest.get("gpu") is not True:
+        yield 'aicrowd.json: asks for no GPU; set "gpu": true'
+
+
+def interface(submission: Submission) -> Iterator[str]:
+    """models.user_config imports without network and has what the evaluator calls."""
+    script = (
+        "from models.user_config import UserModel as m\n"
+        "missing = [n for n in ('get_batch_size', 'batch_predict') if not callable(getattr(m, n, None))]\n"
+        "assert not missing, f'UserModel has no {missing}'"
+    )
+    python, environment = submission.run()
+    done = subprocess.run(
+        [*python, "-c", script], cwd=submission.root, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        yield f"models/user_config.py: cannot be used ({said[-1]}); try: python -c 'import models.user_config'"
+
+
+def requirements(submission: Submission) -> Iterator[str]:
+    """requirements.txt is pinned, and requirements.lock was resolved from it as it is."""
+    texts = {}
+    for name in ("requirements.txt", "requirements.lock"):
+        try:
+            texts[name] = (submission.root / name).read_text(encoding="utf-8")
+        except OSError as error:
+            yield f"{name}: cannot be read ({error.strerror}); restore it, or make the lock: python -m tools.lock"
+    pins: dict[str, dict[str, str]] = {}
+    for name, text in texts.items():
+        pins[name] = {}
+        for line in requirement_lines(text):
+            pinned = _PINNED.match(line)
+            if pinned:
+                pins[name][canonical(pinned[1])] = pinned[2]
+            else:
+                yield f"{name}: {line!r} is not pinned; write <name>==<version>"
+    if len(pins) < 2:
+        return
+    wanted, lock = pins["requirements.txt"], pins["requirements.lock"]
+    if not wanted:
+        yield "requirements.txt: asks for nothing; restore it"
+    if any(lock.get(name) != version for name, version in wanted.items()) or (
+        lock_mark(texts["requirements.txt"]) not in texts["requirements.lock"]
+    ):
+        yield "requirements.lock: was resolved from another requirements.txt; make it again: python -m tools.lock"
+
+
+def requirement_lines(text: str) -> list[str]:
+    """The requirements in a file, without comments and blank lines."""
+    lines = (line.split(" #")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def canonical(name: str) -> str:
+    """A package's name as PyPI compares names."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def lock_mark(text: str) -> str:
+    """What a lock says about the requirements it was resolved from."""
+    digest = hashlib.sha256("\n".join(sorted(requirement_lines(text))).encode()).hexdigest()
+    return f"# resolved from requirements.txt {digest}"
+
+
+def docker_ignore(submission: Submission) -> Iterator[str]:
+    """.dockerignore keeps the weights out of the image."""
+    try:
+        lines = (submission.root / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        yield ".dockerignore: is missing, the image would hold the weights; restore it"
+        return
+    if not is_ignored_by_docker(lines, f"weights/track{submission.track.number}/model.safetensors"):
+        yield ".dockerignore: lets weights/ into the image; add a line `weights`"
+
+
+def is_ignored_by_docker(lines: list[str], path: str) -> bool:
+    """Whether .dockerignore's lines keep `path` out: the last line that matches it or a folder above it decides."""
+    parts, ignored = path.split("/"), False
+    above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    for line in (line.strip() for line in lines):
+        pattern = line.lstrip("!").strip("/")
+        if pattern and not line.startswith("#") and any(fnmatch.fnmatchcase(name, pattern) for name in above):
+            ignored = not line.startswith("!")
+    return ignored
+
+
+def large_files(submission: Submission) -> Iterator[str]:
+    """Git LFS is there and keeps every committed file over 10 MB (but for KEPT_IN_GIT)."""
+    if not is_lfs_installed(submission.root):
+        yield "git-lfs: is not installed; install it (Debian, Ubuntu: apt-get install git-lfs), then: git lfs install"
+    for path, size in blobs(submission.root, "HEAD").items():
+        if size > BIG_FILE and not fnmatch.fnmatchcase(path, KEPT_IN_GIT):
+            yield f"{path}: {size / 1e6:.0f} MB in git itself; move it: git lfs migrate import --include='{path}'"
+
+
+def size(submission: Submission) -> Iterator[str]:
+    """What the evaluator checks out is not too big."""
+    files = git(submission.root, "ls-files", "-z").split("\0")
+    paths = [submission.root / name for name in files if name]
+    total = sum(path.lstat().st_size for path in paths if path.is_symlink() or path.exists())
+    if total > MOST_BYTES:
+        yield (
+            f"the repository: {total / 1e9:.1f} GB checked out, {MOST_BYTES / 1e9:.0f} GB allowed; "
+            "keep one set of weights on a branch (weights/README.md)"
+        )
+
+
+def tag(submission: Submission) -> Iterator[str]:
+    """The tag has the competition's form and is new, here and at the remote."""
+    name, root = submission.tag, submission.root
+    try:
+        git(root, "check-ref-format", f"refs/tags/{name}")
+    except GitError:
+        yield f"tag {name!r}: is no name git allows; give another --name"
+        return
+    if not name.startswith(TAG_PREFIX):
+        yield f"tag {name!r}: does not begin with {TAG_PREFIX!r}; give another --name"
+    if git(root, "tag", "--list", name):
+        yield f"tag {name}: is used already; give another --name"
+    elif submission.remote not in git(root, "remote").split():
+        yield f"remote {submission.remote!r}: is not known; git remote add {submission.remote} <address>, or --remote"
+    elif (there := git(root, "ls-remote", "--tags", submission.remote, f"refs/tags/{name}")) and (
+        there.split()[0] != plan(submission).commit  # the same one: a push that was killed at its very end goes on
+    ):
+        yield f"tag {name}: is used already at {submission.remote}; give another --name"
+
+
+def clean(submission: Submission) -> Iterator[str]:
+    """Everything is committed, on a branch. aicrowd.json may already say what `push` would make it say."""
+    if not current_branch(submission.root):
+        yield "the work tree: is on no branch; git switch <branch>"
+    changed = git(submission.root, "status", "--porcelain", "--untracked-files=all").splitlines()
+    if read_manifest(submission.root) == submission.manifest:
+        changed = [line for line in changed if line.split()[-1] != "aicrowd.json"]
+    if changed:
+        shown = ", ".join(line.split(maxsplit=1)[-1] for line in changed[:3])
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        yield f"the work tree: has changes that would not be sent ({shown}{more}); commit or stash them"
+
+
+def dry_run(submission: Submission) -> Iterator[str]:
+    """The evaluator's run on sample questions, without network and inside the limits."""
+    questions = submission.root / "data" / "sample_questions.jsonl"
+    try:
+        chosen = read_samples(questions)[::_DRY_RUN_EVERY]
+    except BadSample as error:
+        yield str(error)
+        return
+    python, environment = submission.run()
+    with tempfile.TemporaryDirectory() as folder:
+        asked, results = Path(folder) / "questions.jsonl", Path(folder) / "results.json"
+        write_samples(asked, chosen)
+        command = [*python, "local_evaluation.py", "--questions", str(asked), "--output", str(results)]
+        command += ["--weights", str(submission.weights), "--enforce-limits", "--skip-missing-metrics"]
+        done = subprocess.run(
+            command, cwd=submission.root, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            yield f"dry run: {said[-1]}; see: local_evaluation.py --enforce-limits --weights {submission.weights}"
+        elif unreadable := json.loads(results.read_text(encoding="utf-8"))["unreadable"]:
+            yield f"dry run: the evaluator cannot read {unreadable} of {len(chosen)} answers; see results.json"

@@ -1,0 +1,1 @@
+"""`python -m training.finetune`: train the adapter (or the model) of a recipe."""

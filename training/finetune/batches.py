@@ -1,0 +1,223 @@
+"""Samples to batches: token ids, batches within a token budget, and the tensors a model takes.
+
+The plan of all batches of all epochs is made up front from the seed, so a run that is killed and resumed sees the
+same batches in the same order, and so does a run on several machines.
+
+Two layouts, both with the loss on answer tokens only and with logits only where an answer is predicted:
+`Packed` (packed_attention.py) for models that take an attention function, and `Padded`, similar lengths
+together, for the others (BLOOM).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from shopbench import answers
+from shopbench.classify import classify
+from shopbench.naming import AnswerBy, encode_named, shuffled
+from shopbench.prompts import Tokenizer, clean, encode_answer, encode_prompt, prompt_frame
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
+
+IGNORED = -100
+BY_OPTIONS = (TaskType.MULTIPLE_CHOICE, TaskType.RETRIEVAL, TaskType.RANKING)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of one sample.
+
+    Attributes:
+        head: what all prompts of its task type begin with.
+        body: the rest of the prompt and the answer.
+        answer: how many of the last tokens of `body` are the answer, end of turn included.
+    """
+
+    head: tuple[int, ...]
+    body: tuple[int, ...]
+    answer: int
+
+    @property
+    def length(self) -> int:
+        """Tokens of the whole sample."""
+        return len(self.head) + len(self.body)
+
+
+def encode(
+    tokenizer: Tokenizer, samples: Iterable[Sample], max_length: int, answer_by: AnswerBy = AnswerBy.NUMBER
+) -> tuple[list[Encoded], int]:
+    """Encode samples with the prompts that inference uses; also count those over `max_length` tokens, left out."""
+    encoded, too_long = [], 0
+    for sample in tqdm(samples, desc="tokenizing", unit=" samples", leave=False):
+        head = tuple(prompt_frame(tokenizer, sample.task_type)[0])
+        prompt = encode_prompt(tokenizer, sample.task_type, sample.input_field)
+        answer = answer_tokens(tokenizer, sample, answer_by)
+        item = Encoded(head, tuple(prompt[len(head) :] + answer), len(answer))
+        if item.length > max_length:
+            too_long += 1
+        else:
+            encoded.append(item)
+    return encoded, too_long
+
+
+def answer_tokens(tokenizer: Tokenizer, sample: Sample, answer_by: AnswerBy) -> list[int]:
+    """What the model is to write: the answer as the evaluator reads it, or the words of the options it names."""
+    written = answers.write(sample.task_type, sample.output_field)
+    if answer_by is AnswerBy.TEXT and sample.task_type in BY_OPTIONS:
+        options = classify(sample.input_field, sample.is_multiple_choice).options
+        chosen = [int(number) for number in written.split(",")]
+        if sample.task_type is TaskType.RETRIEVAL:  # a set: no option is to come first for its place
+            chosen = shuffled(sample.input_field, chosen)
+        named = encode_named(tokenizer, clean(sample.input_field), options, chosen)
+        if named:
+            return named
+    return encode_answer(tokenizer, written)
+
+
+def plan(
+    encoded: Sequence[Encoded], budget: int, epochs: float, seed: int, size: int | None = None, packed: bool = True
+) -> list[list[int]]:
+    """Sample numbers of every batch of every epoch, in training order.
+
+    Args:
+        budget: tokens of one batch at most (padding counted where there is any); a longer sample stands alone.
+        epochs: passes over the samples; of the last, partial one, that share of the batches.
+        size: samples of one batch at most.
+        packed: whether shared heads are paid for once a batch.
+    """
+    batches: list[list[int]] = []
+    epoch = 0
+    while epochs > epoch:
+        rng = random.Random(f"{seed} {epoch}")
+        order = list(range(len(encoded)))
+        rng.shuffle(order)
+        # Samples of a batch have similar lengths (little padding), batches come in random order.
+        noisy = {number: encoded[number].length * rng.uniform(0.8, 1.25) for number in order}
+        one_epoch = _cut(encoded, sorted(order, key=noisy.__getitem__), budget, size, packed)
+        rng.shuffle(one_epoch)
+        share = min(1.0, epochs - epoch)
+        batches += one_epoch[: max(1, round(share * len(one_epoch)))]
+        epoch += 1
+    return batches
+
+
+def _cut(
+    encoded: Sequence[Encoded], order: Sequence[int], budget: int, size: int | None, packed: bool
+) -> list[list[int]]:
+    """Cut `order` into batches that keep within `budget` and `size`."""
+    batches: list[list[int]] = []
+    current: list[int] = []
+    for number in order:
+        full = len(current) == size or _tokens([encoded[n] for n in (*current, number)], packed) > budget
+        if current and full:
+            batches.append(current)
+            current = []
+        current.append(number)
+    return [*batches, current] if current else batches
+
+
+def _tokens(batch: Sequence[Encoded], packed: bool) -> int:
+    """Tokens a model computes for a batch."""
+    if packed:
+        return sum(len(head) for head in {sample.head for sample in batch}) + sum(len(s.body) for s in batch)
+    return len(batch) * max(sample.length for sample in batch)
+
+
+class Packed:
+    """Collator: one batch of sample numbers -> one packed row, each shared head computed once.
+
+    Args:
+        per_sample: also give `shares` (1, answers), what each answer token weighs so that all samples weigh the same.
+    """
+
+    def __init__(self, encoded: Sequence[Encoded], per_sample: bool = False) -> None:
+        self.encoded = encoded
+        self.per_sample = per_sample
+
+    def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Tensors: input_ids, position_ids (1, tokens); rows, take (see packed_attention); logits_to_keep
+        (answers,), the tokens that predict answer tokens; labels, shift_labels (1, answers), what they predict."""
+        samples = [self.encoded[number] for feature in features for number in feature["samples"]]
+        longest = max(sample.length for sample in samples)
+        ids: list[int] = []
+        positions: list[int] = []
+        take: list[int] = []
+        keep: list[int] = []
+        targets: list[int] = []
+        heads: dict[tuple[int, ...], range] = {}
+        rows = torch.zeros(len(samples), longest, dtype=torch.long)
+        for row, sample in enumerate(samples):
+            if sample.head not in heads:
+                heads[sample.head] = self._append(ids, positions, take, sample.head, 0, row * longest)
+            head = heads[sample.head]
+            body = self._append(ids, positions, take, sample.body, len(head), row * longest)
+            rows[row, : sample.length] = torch.tensor([*head, *body])
+            keep += range(body.stop - sample.answer - 1, body.stop - 1)
+            targets += sample.body[-sample.answer :]
+        labels = torch.tensor([targets])
+        shares = [1 / (len(samples) * sample.answer) for sample in samples for _ in range(sample.answer)]
+        return {
+            **({"shares": torch.tensor([shares])} if self.per_sample else {}),
+            "input_ids": torch.tensor([ids]),
+            "position_ids": torch.tensor([positions]),
+            "rows": rows,
+            "take": torch.tensor(take),
+            "logits_to_keep": torch.tensor(keep),
+            "labels": labels,
+            "shift_labels": labels,
+        }
+
+    @staticmethod
+    def _append(
+        ids: list[int], positions: list[int], take: list[int], tokens: Sequence[int], position: int, row: int
+    ) -> range:
+        """Add tokens that begin at `position` of the sample whose row begins at `row`; return their numbers."""
+        start = len(ids)
+        ids += tokens
+        positions += range(position, position + len(tokens))
+        take += range(row + position, row + position + len(tokens))
+        return range(start, len(ids))
+
+
+class Padded:
+    """Collator: one batch of sample numbers -> rows padded on the left, so that all answers end together.
+
+    Args:
+        per_sample: as for Packed; `shares` is (samples, places), 0 before a sample's answer.
+    """
+
+    def __init__(self, encoded: Sequence[Encoded], pad: int, per_sample: bool = False) -> None:
+        self.encoded = encoded
+        self.pad = pad
+        self.per_sample = per_sample
+
+    def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Tensors: input_ids, attention_mask (samples, longest); logits_to_keep, the last places; labels,
+        shift_labels (samples, places), with -100 before a sample's answer."""
+        samples = [self.encoded[number] for feature in features for number in feature["samples"]]
+        longest, places = max(s.length for s in samples), max(s.answer for s in samples)
+        ids = torch.full((len(samples), longest), self.pad)
+        mask = torch.zeros_like(ids)
+        labels = torch.full((len(samples), places), IGNORED)
+        shares = torch.zeros(len(samples), places)
+        for row, sample in enumerate(samples):
+            ids[row, -sample.length :] = torch.tensor([*sample.head, *sample.body])
+            mask[row, -sample.length :] = 1
+            labels[row, -sample.answer :] = torch.tensor(sample.body[-sample.answer :])
+            shares[row, -sample.answer :] = 1 / (len(samples) * sample.answer)
+        keep = torch.arange(longest - 1 - places, longest - 1)
+        return {
+            **({"shares": shares} if self.per_sample else {}),
+            "input_ids": ids,
+            "attention_mask": mask,
+            "logits_to_keep": keep,
+            "labels": labels,
+            "shift_labels": labels,
+        }

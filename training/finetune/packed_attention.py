@@ -1,0 +1,70 @@
+"""Exact attention over packed samples: several samples in one row, none of which sees another.
+
+A packed row holds each task type's prompt head (the chat template and system line that all its questions begin
+with) once, and then the rest of every sample. Nothing is padded except inside the attention itself, and the
+shared heads, a quarter of the tokens of short questions, are computed once a row instead of once a sample. What a
+sample's tokens see, their positions and so their outputs and gradients are those of the sample alone.
+
+`rows` (samples, longest) says which tokens of the packed row make up each sample, head included; `take` (tokens,)
+says where in the flattened (samples x longest) block each packed token's result stands. Both come from
+training/finetune/batches.py and reach this function through the model's keyword arguments.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+NAME = "packed"
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    rows: Tensor | None = None,
+    take: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Causal attention of each sample of a packed row, in the form transformers' attention interface asks for.
+
+    Args:
+        query: (1, heads, tokens, head size); key, value: (1, key heads, tokens, head size).
+        rows: (samples, longest) token numbers; padding may be any number, it stands at the end of a sample.
+        take: (tokens,) places in the flattened (samples x longest) results.
+
+    Returns:
+        (1, tokens, heads, head size), and None for the attention weights.
+    """
+    if rows is None or take is None:
+        raise ValueError("packed attention needs `rows` and `take`; use a batch of training.finetune.batches.Packed")
+    query, key, value = (states[0].transpose(0, 1)[rows].transpose(1, 2) for states in (query, key, value))
+    # Padding comes after a sample's own tokens, so the causal mask alone keeps it out of sight.
+    if query.device.type == "cpu" and dropout == 0.0:
+        result = _written_out(query, key, value, scaling or query.shape[-1] ** -0.5)
+    else:
+        grouped = key.shape[1] != query.shape[1]
+        result = nn.functional.scaled_dot_product_attention(
+            query, key, value, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=grouped
+        )
+    return result.transpose(1, 2).flatten(0, 1)[take].unsqueeze(0), None
+
+
+def _written_out(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+    """Causal attention as two products and a softmax: on a CPU and at a few hundred tokens, forward and backward
+    take less than half the time of torch's fused kernel (benchmarks/training.py counts it in)."""
+    group, longest = query.shape[1] // key.shape[1], query.shape[2]
+    key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
+    later = torch.full((longest, longest), float("-inf"), dtype=query.dtype).triu_(1)
+    return torch.softmax((query * scaling) @ key.transpose(-1, -2) + later, -1).to(value.dtype) @ value
+
+
+# No mask function is registered under this name, so transformers makes no mask either.
+AttentionInterface.register(NAME, packed_attention)

@@ -1,0 +1,119 @@
+"""What is added to TRL's SFTTrainer: the answer-only loss, tokens per second, and a stop at the first bad loss."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers import ProgressCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import Trainer
+from trl import SFTTrainer
+
+from training.finetune.batches import IGNORED
+from training.weights.folders import TrainingError
+
+
+class AnswerTrainer(SFTTrainer):
+    """SFTTrainer for the batches of training.finetune.batches, whose labels stand at `logits_to_keep` only.
+
+    TRL's own loss makes logits for every token where there is no Triton (on a CPU, 49,152 of them a token for
+    SmolLM2); the model's own loss makes them where an answer token is predicted, a tenth of the tokens.
+    """
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Mean loss over the answer tokens of the whole update; where the batch has `shares`, over its samples."""
+        inputs["use_cache"] = False
+        shares: Tensor | None = inputs.pop("shares", None)
+        if shares is None:
+            # One level above SFTTrainer: Trainer's loss, which is the model's.
+            loss, outputs = Trainer.compute_loss(self, model, inputs, True, num_items_in_batch)
+        else:
+            outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+            loss = self._mean_over_samples(outputs.logits, inputs["shift_labels"], shares, num_items_in_batch)
+        labels: Tensor = inputs["shift_labels"]
+        answered = labels != IGNORED
+        right = (outputs.logits.argmax(-1) == labels) & answered
+        mode = "train" if self.model.training else "eval"
+        self._metrics[mode]["token_accuracy"].append((right.sum() / answered.sum().clamp(min=1)).item())
+        return (loss, outputs) if return_outputs else loss
+
+    def _mean_over_samples(self, logits: Tensor, labels: Tensor, shares: Tensor, items: Any) -> Tensor:
+        """Sum over tokens of share x loss; shares of a batch add up to 1, so it is each batch's mean over samples."""
+        losses = nn.functional.cross_entropy(
+            logits.flatten(0, -2).float(), labels.flatten(), reduction="none", ignore_index=IGNORED
+        )
+        loss = (losses * shares.flatten()).sum()
+        # Trainer divides by the batches of an update only where it has not counted their tokens.
+        return loss / self.current_gradient_accumulation_steps if items is not None and self.model.training else loss
+
+
+class Throughput(ProgressCallback):
+    """Progress bar with time left, and prompt and answer tokens per second in bar, log and TensorBoard.
+
+    Args:
+        tokens: of every update, in order.
+    """
+
+    def __init__(self, tokens: Sequence[int]) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.started = 0.0
+        self.first_step = 0
+        self.paused = 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the clock; a resumed run begins at its checkpoint's step."""
+        super().on_train_begin(args, state, control, **kwargs)
+        self.first_step = self.current_step = state.global_step
+        self.started = time.perf_counter()
+        if self.training_bar is not None:
+            self.training_bar.update(state.global_step)
+            self.training_bar.start_t = time.time()
+            self.training_bar.initial = state.global_step
+
+    def per_second(self, step: int) -> float:
+        """Tokens per second since the run began or was resumed."""
+        seconds = time.perf_counter() - self.started
+        return sum(self.tokens[self.first_step : step]) / seconds if seconds else 0.0
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Move the bar."""
+        super().on_step_end(args, state, control, **kwargs)
+        if self.training_bar is not None:
+            self.training_bar.set_postfix_str(f"{self.per_second(state.global_step):.0f} tokens/s", refresh=False)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Print the log line; a loss that is no number ends the run (its last good checkpoint stays)."""
+        logs = logs or {}
+        loss = logs.get("loss", logs.get("eval_loss", 0.0))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"step {state.global_step}: the loss is {loss}; lower the learning rate or check the base"
+            )
+        super().on_log(args, state, control, logs=logs, **kwargs)
+
+
+def adapt_lm_head(model: PeftModel) -> None:
+    """Add the recipe's LoRA to the LM head as well (eCeLLM).
+
+    SFTTrainer refuses a model that comes with it, because its own loss would pass it over; AnswerTrainer's does not.
+    Call it between making the trainer and training.
+    """
+    config = model.peft_config["default"]
+    config.target_modules = {*config.target_modules, "lm_head"}
+    model.base_model.inject_adapter(model.base_model.model, "default")

@@ -1,0 +1,1 @@
+"""`python -m training.quantize`: 4-bit weights."""

@@ -1,0 +1,108 @@
+"""AutoAWQ 0.2.9 (archived; transformers 4.51), a backend of command.py: the format of the winners, AWQ GEMM."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from awq import AutoAWQForCausalLM
+from awq.quantize.quantizer import AwqQuantizer
+from torch import Tensor, nn
+
+from shopbench.files import read_json
+from training.quantize.awq_format import load_into
+from training.weights.base import load_tokenizer
+from training.weights.folders import TrainingError, versions
+
+VERSIONS = versions("autoawq", "torch", "transformers")
+OUTPUTS = 64
+"""Its search for clipping values asserts that this divides the outputs."""
+BLOCK = 512
+"""Calibration texts are joined and cut into blocks of so many tokens, as AutoAWQ does."""
+
+
+class CloningQuantizer(AwqQuantizer):
+    """AutoAWQ's quantizer, right on a CPU as well.
+
+    Its scale search tries twenty scales on the layer's own weights and restores them each time from
+    `{name: tensor.cpu() for name, tensor in module.state_dict().items()}`. On a CPU tensor `.cpu()` is no copy: the
+    "saved" weights are the scaled ones and every trial piles up on the one before. Here the state is cloned.
+    """
+
+    def _compute_best_scale(
+        self, x: Tensor, w_mean: Tensor, x_mean: Tensor, module2inspect: nn.Module, *rest: Any
+    ) -> Any:
+        state_dict = module2inspect.state_dict
+
+        def cloned(*arguments: Any, **options: Any) -> dict[str, Tensor]:
+            return {name: tensor.clone() for name, tensor in state_dict(*arguments, **options).items()}
+
+        module2inspect.state_dict = cloned
+        try:
+            return super()._compute_best_scale(x, w_mean, x_mean, module2inspect, *rest)
+        finally:
+            del module2inspect.state_dict
+
+
+def readable(model: Path) -> Path:
+    """A folder with the same weights that transformers 4.51 understands; it lives as long as the process.
+
+    transformers 5 keeps RoPE's parameters in one object, and names its tokenizer class and dtype differently.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="readable-"))
+    for file in model.iterdir():
+        if file.is_file() and not file.name.startswith("."):
+            (folder / file.name).symlink_to(file.resolve())
+    config = read_json(model / "config.json", "model configuration")
+    rope = config.get("rope_parameters")
+    if isinstance(rope, dict):
+        if rope.get("rope_type", "default") != "default":
+            config["rope_scaling"] = {name: value for name, value in rope.items() if name != "rope_theta"}
+        config["rope_theta"] = rope["rope_theta"]
+    config["torch_dtype"] = config.get("dtype", config.get("torch_dtype", "float16"))
+    _replace(folder / "config.json", config)
+    tokenizer = read_json(model / "tokenizer_config.json", "tokenizer configuration")
+    if tokenizer.get("tokenizer_class") == "TokenizersBackend":
+        tokenizer["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if isinstance(tokenizer.get("extra_special_tokens"), list):
+        tokenizer["additional_special_tokens"] = tokenizer.pop("extra_special_tokens")
+    _replace(folder / "tokenizer_config.json", tokenizer)
+    return folder
+
+
+def _replace(link: Path, value: dict[str, Any]) -> None:
+    link.unlink()
+    link.write_text(json.dumps(value), encoding="utf-8")
+
+
+tokenizer = load_tokenizer
+
+
+def quantize(model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None:
+    """Write `model` in 4 bits to `output`, calibrated on `texts` (token ids)."""
+    awq = AutoAWQForCausalLM.from_pretrained(
+        str(model), safetensors=True, trust_remote_code=False, low_cpu_mem_usage=True
+    )
+    blocks = sum(map(len, texts)) // BLOCK
+    awq.quantize(
+        load_tokenizer(model),
+        quant_config={"zero_point": True, "q_group_size": group, "w_bit": 4, "version": "GEMM"},
+        calib_data=texts,
+        max_calib_samples=len(texts),
+        max_calib_seq_len=BLOCK if blocks else min(map(len, texts)),
+        n_parallel_calib_samples=8,
+        quantizer_cls=CloningQuantizer,
+    )
+    awq.save_quantized(str(output), safetensors=True, shard_size="5GB")
+
+
+def read_back(model: Path, output: Path) -> Any:
+    """The float model with the weights that stand in `output`, made float again."""
+    from training.quantize.command import load_float
+
+    restored = load_float(model)
+    if not load_into(restored, output):
+        raise TrainingError(f"{output}: holds no 4-bit weights; AutoAWQ wrote an unquantized model")
+    return restored

@@ -1,0 +1,1 @@
+"""`python -m training.sweep`: weights and training studies, compared."""

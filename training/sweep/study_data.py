@@ -1,0 +1,175 @@
+"""What the arms of a study train on and are tested on: one pool of built samples, cut to equal token budgets."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from shopbench import answers
+from shopbench.files import file_hash, read_json, write_json
+from shopbench.prompts import encode_answer, encode_prompt
+from shopbench.sample import Sample, read_samples, write_samples
+from training.data.build import build
+from training.data.ecinstruct_wordings import INSTRUCTIONS, digest
+from training.data.mixture import selected
+from training.data.sources import all_tasks
+from training.recipes import Recipe, Training
+from training.sweep.studies import Arm, Study
+from training.weights.folders import TrainingError
+
+UNSEEN = 5
+"""The place of the instruction that is kept for tests (training/data/ecinstruct_wordings.py)."""
+TOKENS_PER_SAMPLE = 60
+"""Few, so that the pool surely holds a budget's worth of every task."""
+VALIDATION_SHARE = 0.15
+_INSTRUCTION_OF = {
+    f"ecinstruct_{made}_{task.lower()}": task for made in ("published", "built") for task in INSTRUCTIONS
+}
+
+
+def names(selectors: Sequence[str]) -> list[str]:
+    """The tasks that selectors stand for, sorted."""
+    known = all_tasks()
+    return sorted({task.name for key in selectors for task in selected(key, known)})
+
+
+def build_pool(
+    study: Study, training: Training, budget: int, sources: Path, output: Path, exclude: tuple[str, ...], workers: int
+) -> None:
+    """Build every task of a study into `output`; those whose dataset is not under `sources` are left out.
+
+    Nothing is done if the same pool stands there already.
+    """
+    limit = max(100, budget // TOKENS_PER_SAMPLE)
+    recipe = Recipe(
+        name=f"study_{study.name}",
+        tasks=dict.fromkeys(names(study.tasks), limit),
+        training=training,
+        validation_share=VALIDATION_SHARE,
+        validation_limit=100,
+    )
+    order = {"tasks": recipe.tasks, "exclude": list(exclude), "sources": str(sources), "max": training.max_length}
+    kept = output / "order.json"
+    if kept.is_file() and (output / "manifest.json").is_file() and read_json(kept, "pool") == order:
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    build(recipe, sources, output, exclude, workers, skip_missing=True)
+    write_json(kept, order)
+
+
+def reworded(sample: Sample, number: int) -> Sample:
+    """An ECInstruct sample under another of its task's instructions; one of any other task as it is."""
+    task = _INSTRUCTION_OF.get(sample.task_name)
+    _, found, rest = sample.input_field.partition("\nInput: ")
+    if task is None or not found:
+        return sample
+    return replace(sample, input_field=INSTRUCTIONS[task][number] + found + rest)
+
+
+def in_wordings(sample: Sample, count: int | None) -> Sample:
+    """The sample in one of its task's first `count` instructions, chosen by its text; None: as it is."""
+    return sample if count is None else reworded(sample, digest(sample.input_field) % count)
+
+
+def letter_only(sample: Sample) -> Sample:
+    """An ECInstruct sample whose answer "B: It could replace it." becomes "B": one letter is right or wrong."""
+    truth, of_options = sample.output_field, "\nOptions: " in sample.input_field
+    if sample.task_name in _INSTRUCTION_OF and of_options and isinstance(truth, str) and truth[1:2] == ":":
+        return replace(sample, output_field=truth[0])
+    return sample
+
+
+def questions(study: Study, pool: Path, most: int) -> list[Sample]:
+    """The held-out questions of a study: of each tested task equally many, `most` in all, in the unseen wording if
+    the study wants it.
+
+    ECInstruct's letters and yes or no are often one answer in nearly all rows: there the answers take turns, and a
+    task with one answer only is left out, or a model that always gives it would look good.
+
+    Raises:
+        TrainingError: none of the tested tasks has held-out samples.
+    """
+    by_task = _by_task(pool / "validation.jsonl", names(study.tested))
+    by_task = {task: in_turn([letter_only(sample) for sample in samples]) for task, samples in by_task.items()}
+    by_task = {task: samples for task, samples in by_task.items() if samples}
+    if not by_task:
+        raise TrainingError(f"{pool}: holds no held-out samples of {', '.join(study.tested)}; give other sources")
+    share = max(1, most // len(by_task))
+    asked = [sample for samples in by_task.values() for sample in samples[:share]]
+    return [reworded(sample, UNSEEN) for sample in asked] if study.unseen_wording else asked
+
+
+def in_turn(samples: list[Sample]) -> list[Sample]:
+    """ECInstruct samples of a task with their answers in turn, none if all have one answer; others as they are."""
+    if not samples or samples[0].task_name not in _INSTRUCTION_OF:
+        return samples
+    by_answer: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_answer.setdefault(str(sample.output_field), []).append(sample)
+    if len(by_answer) == 1:
+        return []
+    rounds = zip_longest(*(by_answer[answer] for answer in sorted(by_answer)))
+    return [sample for one_round in rounds for sample in one_round if sample is not None]
+
+
+def _by_task(path: Path, wanted: Sequence[str]) -> dict[str, list[Sample]]:
+    """Samples of the wanted tasks, by task, in their order."""
+    found: dict[str, list[Sample]] = {}
+    for sample in read_samples(path):
+        if sample.task_name in wanted:
+            found.setdefault(sample.task_name, []).append(sample)
+    return {task: found[task] for task in wanted if task in found}
+
+
+def tokens_of(tokenizer: Any, sample: Sample) -> int:
+    """Tokens of prompt and answer."""
+    answer = answers.write(sample.task_type, sample.output_field)
+    return len(encode_prompt(tokenizer, sample.task_type, sample.input_field)) + len(encode_answer(tokenizer, answer))
+
+
+def take(by_task: dict[str, list[Sample]], budget: int, longest: int, tokenizer: Any) -> tuple[list[Sample], int]:
+    """Samples worth `budget` tokens and their tokens: always of the task that has the fewest tokens so far.
+
+    A task that runs out leaves its share to the others. Samples over `longest` tokens are passed over.
+    """
+    waiting = {task: iter(samples) for task, samples in by_task.items()}
+    spent = dict.fromkeys(waiting, 0)
+    taken: list[Sample] = []
+    while waiting and sum(spent.values()) < budget:
+        task = min(waiting, key=spent.__getitem__)
+        sample = next(waiting[task], None)
+        if sample is None:
+            del waiting[task]
+            continue
+        length = tokens_of(tokenizer, sample)
+        if length <= longest:
+            spent[task] += length
+            taken.append(sample)
+    return taken, sum(spent.values())
+
+
+def write_arm(
+    arm: Arm, tasks: Sequence[str], budget: int, seed: int, pool: Path, output: Path, training: Training, tokenizer: Any
+) -> tuple[float, dict[str, int]]:
+    """Write what an adapter trains on (train.jsonl, manifest.json); the epochs that fill its budget, and counts.
+
+    Raises:
+        TrainingError: the pool holds no training samples of these tasks.
+    """
+    by_task = _by_task(pool / "train.jsonl", tasks)
+    if not by_task:
+        raise TrainingError(f"{pool}: holds no training samples of {', '.join(tasks)}; give other sources")
+    for task, samples in by_task.items():
+        random.Random(f"{seed} {task}").shuffle(samples)  # the same for every arm of a seed
+        by_task[task] = [letter_only(in_wordings(sample, arm.wordings)) for sample in samples]
+    chosen, tokens = take(by_task, round(budget * arm.distinct), training.max_length, tokenizer)
+    output.mkdir(parents=True, exist_ok=True)
+    write_samples(output / "train.jsonl", chosen)
+    facts = {"recipe": arm.name, "seed": seed, "train_sha256": file_hash(output / "train.jsonl")}
+    write_json(output / "manifest.json", facts)
+    counts = {"tasks": len({sample.task_name for sample in chosen}), "samples": len(chosen), "distinct_tokens": tokens}
+    return budget / tokens, counts

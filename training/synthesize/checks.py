@@ -1,0 +1,133 @@
+"""What every answer must pass, whoever promised its form: each check raises Rejected with a short reason.
+
+The reasons are counted in the manifest, so they are few and the same for every job.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import Any
+
+import jsonschema
+
+from training.data.decontaminate import RUN
+from training.data.options import same_key
+from training.synthesize.asks import Reply
+
+COPIED = 0.5
+"""A text copies its seed if it shares so many of its five-word runs."""
+ALIKE = 0.75
+"""Two wordings are the same if they share so many of their words' pairs."""
+
+
+class Rejected(Exception):
+    """An answer that is not taken: the reason (one of a few) and what it was about."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail[:300]
+
+
+def whole(reply: Reply) -> str:
+    """The text of an answer that was finished."""
+    if reply.finish == "refused":
+        raise Rejected("refused by the server", reply.text)
+    if reply.finish == "length":
+        raise Rejected("cut off", reply.text[-80:])
+    if not reply.text.strip():
+        raise Rejected("empty")
+    return reply.text
+
+
+def json_object(reply: Reply, schema: dict[str, Any]) -> dict[str, Any]:
+    """The JSON object in an answer, checked against its schema; a code fence around it is passed over."""
+    text = whole(reply).strip()
+    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", text, re.DOTALL)
+    try:
+        value = json.loads(fenced[1] if fenced else text)
+    except ValueError as error:
+        raise Rejected("no JSON", f"{error}: {text[:120]}") from None
+    return of_schema(value, schema)
+
+
+def of_schema(value: Any, schema: dict[str, Any]) -> dict[str, Any]:
+    """The value itself, if it is what the schema says (an object, in every prompt file)."""
+    problem = next(iter(jsonschema.Draft202012Validator(schema).iter_errors(value)), None)
+    if problem is not None:
+        place = ".".join(map(str, problem.absolute_path)) or "the whole"
+        raise Rejected("not of the schema", f"{place}: {problem.message[:200]}")
+    checked: dict[str, Any] = value
+    return checked
+
+
+def words_between(text: str, least: int, most: int, what: str) -> str:
+    """The text as one line, if it has so many words."""
+    line = " ".join(text.split())
+    if not least <= len(line.split()) <= most:
+        raise Rejected("length", f"{what} has {len(line.split())} words, not {least} to {most}: {line}")
+    return line
+
+
+def label(text: str, most_words: int, what: str) -> str:
+    """A name for a kind of thing: few words, lower case, no punctuation but blanks, hyphens, & and apostrophes."""
+    line = words_between(text.replace("_", " "), 1, most_words, what).casefold().strip(" .,;:\"'")
+    if not re.fullmatch(r"[^\W\d_](?:[\w &'/-]*\w)?", line):
+        raise Rejected("no plain label", f"{what}: {text}")
+    return line
+
+
+def quoted_in(span: str, text: str, what: str) -> str:
+    """The span as it stands in the text (case and runs of blanks do not count); a part of a word is no quotation."""
+    wanted = r"\s+".join(map(re.escape, span.strip(" .,;:!?\"'").split()))
+    found = re.search(rf"(?<!\w){wanted}(?!\w)", text, re.IGNORECASE) if wanted else None
+    if found is None:
+        raise Rejected("not quoted", f"{what}: {span}")
+    return " ".join(found[0].split())
+
+
+def runs_of(text: str) -> set[tuple[str, ...]]:
+    """The five-word runs of a text, case and punctuation aside; a short text is one run."""
+    words = same_key(text).split()
+    return {tuple(words[place : place + RUN]) for place in range(max(1, len(words) - RUN + 1))} if words else set()
+
+
+def no_copy(text: str, seed: str, what: str) -> str:
+    """The text itself, unless most of it stands in the seed."""
+    own, theirs = runs_of(text), runs_of(seed)
+    if own and len(own & theirs) >= COPIED * len(own):
+        raise Rejected("copy of the seed", f"{what}: {text}")
+    return text
+
+
+def of_a_kind(text: str, kind: str, title: str) -> str:
+    """The text itself, if it speaks of the kind of thing, by its name, and not of the one product of this title.
+
+    A name or a number that text and title share, and the kind does not, is that product's: "a 125cc engine", "The
+    ORCATORCH D550 is ...". The first word of a sentence has its capital from there.
+    """
+    if _singular(same_key(kind).split()[-1]) not in map(_singular, same_key(text).split()):
+        raise Rejected("not of its kind", f"{kind}: {text}")
+    inner = re.findall(r"(?<![.!?]\s)(?<!^)\b\w+", text)
+    own = {word for word in inner if word[0].isupper() or any(letter.isdigit() for letter in word)}
+    shared = set(map(str.casefold, own)) & set(same_key(title).split()) - set(same_key(kind).split())
+    if shared:
+        raise Rejected("of one product", f"{', '.join(sorted(shared))}: {text}")
+    return text
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("es") if word.endswith(("shes", "ches", "xes", "sses")) else word.removesuffix("s")
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two instructions say the same in the same words: the share of pairs of neighbours in common."""
+    pairs = [_pairs(same_key(text).split()) for text in (one, other)]
+    return len(pairs[0] & pairs[1]) >= ALIKE * len(pairs[0] | pairs[1])
+
+
+def _pairs(words: list[str]) -> set[tuple[str, str]]:
+    padded = ["", *words, ""]
+    return set(itertools.pairwise(padded))

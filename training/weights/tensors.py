@@ -1,0 +1,187 @@
+"""Safetensors files, a slice at a time: a 150 GB model passes through a few megabytes of memory.
+
+The library's own `save_file` wants all tensors of a file in memory, and its memory maps count as memory in use. The
+format is simple: eight bytes with the header's length, a JSON header (name -> type, shape, place), the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from shopbench.files import write_json
+from training.weights.folders import TrainingError, shards
+
+TYPES: dict[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+CODES = {dtype: code for code, dtype in TYPES.items()}
+SLICE = 32 * 2**20
+"""Bytes of a tensor that are in memory at a time, about (whole rows)."""
+HEADER_LIMIT = 100_000_000
+"""The format's own limit; a longer header is a broken file."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where one tensor is: its file, type, shape and the place of its data."""
+
+    path: Path
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int
+    size: int
+
+    def rows(self) -> Iterator[tuple[int, Tensor]]:
+        """(first row, rows) from start to end, whole rows, about SLICE bytes at a time (a scalar is one row)."""
+        count = self.shape[0] if self.shape else 1
+        row_bytes = self.size // max(count, 1)
+        step = max(1, SLICE // max(row_bytes, 1))
+        with open(self.path, "rb") as file:
+            file.seek(self.start)
+            for first in range(0, count, step):
+                number = min(step, count - first)
+                buffer = bytearray(number * row_bytes)
+                if file.readinto(buffer) != len(buffer):
+                    raise TrainingError(f"{self.path}: ends inside tensor {self.name}; fetch it again")
+                if buffer:
+                    yield first, torch.frombuffer(buffer, dtype=self.dtype).view(number, *self.shape[1:])
+
+    def load(self) -> Tensor:
+        """The whole tensor."""
+        parts = [rows for _, rows in self.rows()]
+        return (torch.cat(parts) if parts else torch.empty(self.shape, dtype=self.dtype)).view(self.shape)
+
+
+def stored(path: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file, in the order of their data; TrainingError for a broken file."""
+    problem = f"{path}: is no whole safetensors file; fetch it again"
+    try:
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(size - 8, HEADER_LIMIT):
+                raise TrainingError(problem)
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        found = [_stored(path, 8 + length, name, facts) for name, facts in header.items()]
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise TrainingError(problem) from None
+    if any(tensor.start + tensor.size > size for tensor in found):
+        raise TrainingError(problem)
+    return {tensor.name: tensor for tensor in sorted(found, key=lambda tensor: tensor.start)}
+
+
+def _stored(path: Path, data: int, name: str, facts: dict) -> Stored:
+    if facts["dtype"] not in TYPES:
+        raise TrainingError(f"{path}: tensor {name} has type {facts['dtype']}, which is not handled; give bf16 weights")
+    start, end = facts["data_offsets"]
+    found = Stored(path, name, TYPES[facts["dtype"]], tuple(facts["shape"]), data + start, end - start)
+    if found.size != math.prod(found.shape) * found.dtype.itemsize:
+        raise ValueError(name)
+    return found
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over name, type, shape and first row (4,096 numbers at most) of every tensor of a model folder.
+
+    It tells models apart in seconds, even of 150 GB, and does not depend on how they were cut into shards.
+    """
+    found: dict[str, bytes] = {}
+    for path in shards(folder):
+        with open(path, "rb") as file:
+            for name, tensor in stored(path).items():
+                row = tensor.size // max(1, tensor.shape[0] if tensor.shape else 1)
+                file.seek(tensor.start)
+                facts = f"{name} {CODES[tensor.dtype]} {list(tensor.shape)}".encode()
+                found[name] = facts + file.read(min(row, 4096 * tensor.dtype.itemsize))
+    return hashlib.sha256(b"\n".join(found[name] for name in sorted(found))).hexdigest()
+
+
+@dataclass(frozen=True)
+class Written:
+    """One tensor to be written: its name, type, shape, and its rows in order, whole or in pieces."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    rows: Callable[[], Iterator[Tensor]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its data."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def write(path: Path, tensors: list[Written], progress: Callable[[int], object] = lambda _: None) -> None:
+    """Write a safetensors file, one piece of one tensor at a time.
+
+    Args:
+        progress: called with the number of bytes of each piece.
+
+    Raises:
+        TrainingError: a float tensor holds NaN or infinity: such a model answers nonsense, so it is not written.
+    """
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    place = 0
+    for tensor in tensors:
+        offsets = [place, place + tensor.size]
+        header[tensor.name] = {"dtype": CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": offsets}
+        place += tensor.size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors:
+            _write_rows(file, tensor, progress)
+
+
+def _write_rows(file: BinaryIO, tensor: Written, progress: Callable[[int], object]) -> None:
+    left = tensor.size
+    for rows in tensor.rows():
+        if rows.is_floating_point() and not torch.isfinite(rows).all():
+            raise TrainingError(f"{tensor.name}: holds NaN or infinity; fetch or train these weights again")
+        data = rows.to(tensor.dtype).contiguous().flatten().view(torch.uint8).numpy()
+        file.write(data.data)
+        left -= data.nbytes
+        progress(data.nbytes)
+    if left:
+        raise TrainingError(f"{tensor.name}: {left} bytes are missing; this is a fault of the program")
+
+
+def write_model(folder: Path, plan: dict[str, list[Written]], progress: Callable[[int], object]) -> None:
+    """Write the shards of a model (file name -> tensors), and an index if there are several.
+
+    A shard that stands there under its own name is whole (a killed run wrote it) and is left as it is.
+    """
+    for name, tensors in plan.items():
+        if (folder / name).is_file():
+            progress(sum(tensor.size for tensor in tensors))
+            continue
+        beside = folder / f"{name}.part"
+        write(beside, tensors, progress)
+        beside.rename(folder / name)
+    if len(plan) > 1:
+        total = sum(tensor.size for tensors in plan.values() for tensor in tensors)
+        places = {tensor.name: name for name, tensors in plan.items() for tensor in tensors}
+        write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
