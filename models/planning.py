@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.engine.requests import Request
-from models.spaces.base import ROUNDS, AnswerSpace, FreeText, NumberList, OneDigit
-from models.spaces.option_names import OptionNames, option_names
-from models.spaces.quoted_spans import QuotedSpans, source_text
+from models.spaces.base import AnswerSpace
+from models.spaces.free_text import MOST_REPEATS, FreeText
+from models.spaces.number_list import NumberList
+from models.spaces.one_digit import OneDigit
+from models.spaces.option_names import OptionNames
+from models.spaces.quoted_spans import QuotedSpans
 from shopbench import answers
-from shopbench.classify import Classified, answer_count, classify
 from shopbench.naming import AnswerBy
 from shopbench.prompts import clean, encode_prompt, encode_text
+from shopbench.question import Question
 from shopbench.shorten import shorten
 from shopbench.tasks import TASKS, TaskType
 
@@ -25,7 +28,7 @@ _CHARACTERS_PER_TOKEN = 8
 _DEFAULT_CHOICES = (0, 1, 2, 3)
 _WORDS_ENOUGH = 15
 _NOTHING = "(empty question)"
-_LOOP = re.compile(rf"(.{{3,60}}?)\1{{{ROUNDS - 1},}}$", re.DOTALL)
+_LOOP = re.compile(rf"(.{{3,60}}?)\1{{{MOST_REPEATS - 1},}}$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,7 @@ class Asked:
 class Plan:
     """How one question is asked: as what, in which tokens, and which answers are allowed."""
 
-    question: str
-    classified: Classified
+    task_type: TaskType
     prompt: list[int]
     space: AnswerSpace
     shortened: bool = False
@@ -59,32 +61,24 @@ class Planner:
     def plan(self, question: Any, is_multiple_choice: bool) -> Plan:
         """The plan for one question, whatever it is."""
         raw = question if isinstance(question, str) else str(question)
-        # Before anything else, because a megabyte of blanks or digits costs patterns and tokenizers seconds.
-        most = self._context * _CHARACTERS_PER_TOKEN
-        text = clean(shorten(raw, most, len)) or _NOTHING
-        # What fits the context is classified whole; the rest shorter, as patterns take quadratic time on some texts.
-        classified = classify(shorten(text, most // 2, len), bool(is_multiple_choice))
-        space = self._by_name(text, classified) or answer_space(text, classified)
-        prompt, shortened = self._encode(classified.task_type, text, self._context - max(space.max_tokens, 1))
-        return Plan(text, classified, prompt, space, shortened or len(raw) > most)
-
-    def _by_name(self, text: str, classified: Classified) -> AnswerSpace | None:
-        """The options by their words, if the weights answer so and the question's options have words."""
-        if self._answer_by is AnswerBy.NUMBER or not classified.options:
-            return None
-        count = 1 if classified.task_type is TaskType.MULTIPLE_CHOICE else max(answer_count(text, classified), 1)
-        return option_names(self._tokenizer, text, classified.options, count)
+        text, cut = self._cut(raw)
+        read = Question.read(text, bool(is_multiple_choice))
+        by_name = OptionNames.of(self._tokenizer, read) if self._answer_by is AnswerBy.TEXT else None
+        return self._plan(read.task_type, text, by_name or answer_space(read), cut)
 
     def plan_asked(self, asked: Asked) -> Plan:
-        """The plan for a question that needs no classifying."""
-        most = self._context * _CHARACTERS_PER_TOKEN
-        text = clean(shorten(asked.text, most, len)) or _NOTHING
-        prompt, shortened = self._encode(asked.task_type, text, self._context - max(asked.space.max_tokens, 1))
-        return Plan(text, Classified(asked.task_type, ()), prompt, asked.space, shortened or len(asked.text) > most)
+        """The plan for a question that says what may be answered."""
+        text, cut = self._cut(asked.text)
+        return self._plan(asked.task_type, text, asked.space, cut)
 
-    def reworded(self, plan: Plan, question: str) -> list[int]:
-        """The prompt that asks another wording of a planned question."""
-        return self._encode(plan.classified.task_type, question, self._context - max(plan.space.max_tokens, 1))[0]
+    def _cut(self, raw: str) -> tuple[str, bool]:
+        """The text to ask, and whether it lost its middle: a megabyte costs patterns and the tokenizer seconds."""
+        most = self._context * _CHARACTERS_PER_TOKEN
+        return clean(shorten(raw, most, len)) or _NOTHING, len(raw) > most
+
+    def _plan(self, task_type: TaskType, text: str, space: AnswerSpace, cut: bool) -> Plan:
+        prompt, shortened = self._encode(task_type, text, self._context - max(space.max_tokens, 1))
+        return Plan(task_type, prompt, space, shortened or cut)
 
     def _encode(self, task_type: TaskType, text: str, room: int) -> tuple[list[int], bool]:
         prompt = encode_prompt(self._tokenizer, task_type, text)
@@ -111,36 +105,31 @@ def warm_up_requests(planner: Planner) -> list[Request]:
     return [Request(plan.prompt, plan.space) for plan in plans]
 
 
-def answer_space(question: str, classified: Classified) -> AnswerSpace:
-    """The answers that a question of this type allows, given the option numbers it shows."""
-    task_type, shown = classified
-    options = tuple(dict.fromkeys(shown))
-    if task_type is TaskType.MULTIPLE_CHOICE:
-        return OneDigit(options or _DEFAULT_CHOICES)
-    if task_type in (TaskType.RETRIEVAL, TaskType.RANKING):
-        count = max(answer_count(question, classified), 1)
-        return NumberList(options or tuple(range(1, max(count, 5) + 1)), count)
-    if task_type is TaskType.NER:
-        return QuotedSpans(source_text(question), TASKS[task_type].max_tokens)
-    return FreeText(TASKS[task_type].max_tokens)
+def answer_space(question: Question) -> AnswerSpace:
+    """The answers that a question allows, options named by number."""
+    if question.task_type is TaskType.MULTIPLE_CHOICE:
+        return OneDigit(question.numbers or _DEFAULT_CHOICES)
+    if question.task_type in (TaskType.RETRIEVAL, TaskType.RANKING):
+        return NumberList(question.numbers or tuple(range(1, max(question.count, 5) + 1)), question.count)
+    if question.task_type is TaskType.NER:
+        return QuotedSpans(question.source, TASKS[question.task_type].max_tokens)
+    return FreeText(TASKS[question.task_type].max_tokens)
+
+
+def plan_without_prompt(is_multiple_choice: bool) -> Plan:
+    """The plan for a question that cannot be asked; `fallback` answers it."""
+    task_type = TaskType.MULTIPLE_CHOICE if is_multiple_choice else TaskType.GENERATION
+    return Plan(task_type, [], answer_space(Question("", task_type)))
 
 
 def is_readable(plan: Plan, answer: str) -> bool:
     """Whether the evaluator finds in `answer` what was asked for: numbers among those shown, each once; a text."""
-    parsed = answers.parse(plan.classified.task_type, answer)
-    if isinstance(plan.space, OneDigit):
-        return parsed in plan.space.digits
-    if isinstance(plan.space, OptionNames) and plan.classified.task_type is TaskType.MULTIPLE_CHOICE:
-        return parsed in plan.space.options
-    if isinstance(plan.space, NumberList | OptionNames):
-        numbers = parsed if isinstance(parsed, list) else []
-        return bool(numbers) and len(set(numbers)) == len(numbers) and set(numbers) <= set(plan.space.options)
-    return bool(parsed)
+    return plan.space.accepts(answers.parse(plan.task_type, answer))
 
 
 def fallback(plan: Plan) -> str:
     """An answer of the plan's form for a question that the model did not answer."""
-    return plan.space.finish("") or TASKS[plan.classified.task_type].fallback
+    return plan.space.finish("") or TASKS[plan.task_type].fallback
 
 
 def first_sentences(text: str) -> str:

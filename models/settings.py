@@ -12,7 +12,6 @@ Environment variables (unset or empty: the value named last):
     SHOPBENCH_BATCH_SIZE       questions in a batch, 1 to 16; 16
     SHOPBENCH_CONSTRAINTS      how answers are held to their form: exact, winners or none; exact
     SHOPBENCH_ANSWER_BY        what options are named by, number or text; what the weights were trained for
-    SHOPBENCH_VOTES            orders of the options that a multiple-choice question is asked in; 1
     SHOPBENCH_RUN_SECONDS      when everything is answered by fallback, 0 for never; the active track's limit if its
                                own weights are served, else never
 vLLM's own variables (VLLM_CPU_OMP_THREADS_BIND and the like) are left as the user set them.
@@ -53,7 +52,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Everything models/engine/core.py needs to start; sizes in tokens, memory in bytes."""
+    """Everything models.engine needs to start; sizes in tokens, memory in bytes."""
 
     weights: Path
     on_gpu: bool
@@ -78,7 +77,6 @@ class Behaviour:
 
     batch_size: int = MAX_BATCH_SIZE
     constraints: str = "exact"
-    votes: int = 1
     run_seconds: float | None = None
     answer_by: AnswerBy = AnswerBy.NUMBER
 
@@ -101,7 +99,6 @@ def behaviour(environment: Mapping[str, str] = os.environ, trained_for: str = An
         answer_by=AnswerBy(answer_by) if constraints == "exact" else AnswerBy.NUMBER,
         batch_size=_whole(environment, "SHOPBENCH_BATCH_SIZE", MAX_BATCH_SIZE, MIN_BATCH_SIZE, MAX_BATCH_SIZE),
         constraints=constraints,
-        votes=_whole(environment, "SHOPBENCH_VOTES", 1, 1, 16),
         run_seconds=seconds,
     )
 
@@ -119,7 +116,6 @@ def choose(weights: Weights, machine: Machine, environment: Mapping[str, str] = 
         raise SettingsError(f"SHOPBENCH_DTYPE={dtype}: must be float16, bfloat16 or float32")
     longest = int(weights.config.get("max_position_embeddings") or CONTEXT)
     context = _whole(environment, "SHOPBENCH_CONTEXT", min(CONTEXT, longest), 128, longest)
-    sequences = MAX_BATCH_SIZE * behaviour(environment).votes
     return EngineSettings(
         weights=weights.folder,
         on_gpu=on_gpu,
@@ -128,7 +124,7 @@ def choose(weights: Weights, machine: Machine, environment: Mapping[str, str] = 
         context=context,
         block_size=_whole(environment, "SHOPBENCH_BLOCK_SIZE", 16 if on_gpu else 32, 1, 512),
         eager=bool(_whole(environment, "SHOPBENCH_EAGER", 0 if on_gpu else 1, 0, 1)),
-        sequences=min(sequences, 64),
+        sequences=MAX_BATCH_SIZE,
         cache_bytes=None if on_gpu else _cpu_cache_bytes(weights, machine, dtype, context),
         memory_share=share,
         quantization=environment.get("SHOPBENCH_QUANTIZATION") or None,

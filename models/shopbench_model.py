@@ -19,11 +19,7 @@ from models.engine.requests import Completion, Request
 from models.engine.supervisor import EngineLike, Supervisor
 from models.planning import Asked, Plan, Planner
 from models.settings import Behaviour
-from models.spaces.base import FreeText, OneDigit
-from models.spaces.option_names import OptionNames
-from models.voting import further_orders, winner
-from shopbench.classify import Classified
-from shopbench.tasks import TASKS, TaskType
+from shopbench.tasks import TaskType
 from shopbench.tracks import SECONDS_PER_SAMPLE
 
 LOG = logging.getLogger(__name__)
@@ -38,7 +34,7 @@ class ShopBenchModel(ShopBenchBaseModel):
     Attributes:
         stats: counters since the start: questions, prompt_tokens, answer_tokens; shortened (longer than the
             context); unfinished (cut by a deadline); repaired (could not have been read, answered by fallback);
-            failed (no plan could be made); votes (further orders asked); restarts (of the engine).
+            failed (no plan could be made); restarts (of the engine).
     """
 
     def __init__(
@@ -74,8 +70,6 @@ class ShopBenchModel(ShopBenchBaseModel):
         plans = [self._plan(question, is_multiple_choice) for question in questions]
         completions = self._ask(plans, deadline)
         answers = [self._answer(plan, completion) for plan, completion in zip(plans, completions, strict=True)]
-        if self.behaviour.votes > 1:
-            self._vote(plans, completions, answers, began, deadline)
         self.stats["restarts"] = self._supervisor.restarts
         return answers
 
@@ -114,9 +108,7 @@ class ShopBenchModel(ShopBenchBaseModel):
         except Exception:  # a question that breaks us must not take its batch, and the run, with it
             LOG.exception("no plan for a question, it is answered by fallback")
             self.stats["failed"] += 1
-            task_type = TaskType.MULTIPLE_CHOICE if is_multiple_choice else TaskType.GENERATION
-            space = OneDigit((0, 1, 2, 3)) if is_multiple_choice else FreeText(TASKS[task_type].max_tokens)
-            plan = Plan("", Classified(task_type, ()), [], space)
+            plan = planning.plan_without_prompt(is_multiple_choice)
         self.stats.update(questions=1, prompt_tokens=len(plan.prompt), shortened=int(plan.shortened))
         return plan
 
@@ -125,8 +117,7 @@ class ShopBenchModel(ShopBenchBaseModel):
         asked = [place for place, plan in enumerate(plans) if plan.prompt and plan.space.max_tokens]
         completions = [Completion(finished=True) for _ in plans]
         if asked:
-            scored = self.behaviour.votes > 1
-            requests = [Request(plans[place].prompt, plans[place].space, scored) for place in asked]
+            requests = [Request(plans[place].prompt, plans[place].space) for place in asked]
             for place, completion in zip(asked, self._supervisor.generate(requests, deadline), strict=True):
                 completions[place] = completion
         return completions
@@ -137,61 +128,14 @@ class ShopBenchModel(ShopBenchBaseModel):
         self.stats["unfinished"] += not completion.finished
         text = self._tokenizer.decode(completion.token_ids, skip_special_tokens=True)
         exact = self.behaviour.constraints == "exact" or not completion.finished
-        return plan.space.finish(text) if exact or isinstance(plan.space, FreeText) else text.strip()
+        return plan.space.finish(text) if exact or plan.space.is_free else text.strip()
 
     def _answer(self, plan: Plan, completion: Completion) -> str:
         answer = self._text(plan, completion)
-        if plan.classified.task_type is TaskType.GENERATION:
+        if plan.task_type is TaskType.GENERATION:
             answer = planning.first_sentences(planning.unlooped(answer))
         if planning.is_readable(plan, answer):
             return answer
         self.stats["repaired"] += 1
-        LOG.warning("an answer (%s) could not be read and was replaced: %.60r", plan.classified.task_type, answer)
+        LOG.warning("an answer (%s) could not be read and was replaced: %.60r", plan.task_type, answer)
         return planning.fallback(plan)
-
-    def _vote(
-        self,
-        plans: Sequence[Plan],
-        completions: Sequence[Completion],
-        answers: list[str],
-        began: float,
-        deadline: float,
-    ) -> None:
-        """Ask multiple-choice questions in further orders, if there is time for all, and replace `answers`."""
-        orders = [
-            (place, order)
-            for place, plan in enumerate(plans)
-            if plan.classified.task_type is TaskType.MULTIPLE_CHOICE and completions[place].scores
-            for order in further_orders(plan.question, self.behaviour.votes)
-        ]
-        now = time.monotonic()
-        expected = (now - began) * len(orders) / max(len(plans), 1)
-        if not orders or now + 1.5 * expected > deadline:
-            return
-        prompts = [self._planner.reworded(plans[place], order.question) for place, order in orders]
-        requests = [
-            Request(prompt, plans[place].space, True) for prompt, (place, _) in zip(prompts, orders, strict=True)
-        ]
-        ballots = {place: [self._ballot(plans[place], completions[place])] for place, _ in orders}
-        completed = self._supervisor.generate(requests, deadline)
-        for (place, order), request, completion in zip(orders, requests, completed, strict=True):
-            ballot = self._ballot(plans[place], completion)
-            if isinstance(plans[place].space, OneDigit):  # a name stays an option's name wherever it stands
-                ballot = {order.original[o]: share for o, share in ballot.items() if o in order.original}
-            ballots[place].append(ballot)
-            self.stats.update(votes=1, prompt_tokens=len(request.prompt))
-        for place, cast in ballots.items():
-            if (best := winner(cast)) is not None:
-                answers[place] = str(best)
-
-    def _ballot(self, plan: Plan, completion: Completion) -> dict[int, float]:
-        """Each option's probability; several tokens may spell one option's number ("1", " 1")."""
-        if isinstance(plan.space, OptionNames):
-            names = dict(zip(plan.space.options, plan.space.names, strict=True))
-            return {option: completion.scores.get(name[0], 0.0) for option, name in names.items()}
-        shares: Counter[int] = Counter()
-        for token, share in completion.scores.items():
-            text = self._tokenizer.decode([token]).strip()
-            if text.isascii() and text.isdigit():
-                shares[int(text)] += share  # type: ignore[assignment]
-        return dict(shares)

@@ -7,7 +7,6 @@ import logging
 from pathlib import Path
 
 from models import settings, weights
-from models.planning import Planner, warm_up_requests
 from models.shopbench_model import ShopBenchModel
 from shopbench.files import ROOT
 
@@ -24,17 +23,15 @@ class UserModel(ShopBenchModel):
             WeightsError, SettingsError: one line on what is wrong; nothing was started.
             EngineDied: vLLM could not start on these weights.
         """
-        from models.engine import core as engine
-        from models.engine.thread import Engine
+        # Imported here, because the evaluator imports this file before it knows whether it needs an engine.
+        from models.serving import Serving
 
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         found = weights.check_weights(weights.find_weights(ROOT))
         behaviour = _with_run_limit(settings.behaviour(trained_for=weights.answer_by(found.folder)), found.folder)
         weights.warn_if_other_prompts(found)
-        chosen = settings.choose(found, engine.machine())
-        tokenizer = engine.load_tokenizer(found.folder)
-        warm_up = warm_up_requests(Planner(tokenizer, chosen.context, behaviour.answer_by))
-        super().__init__(lambda: Engine(chosen, behaviour.constraints, warm_up), tokenizer, chosen.context, behaviour)
+        serving = Serving.of(found, behaviour)
+        super().__init__(serving.start_engine, serving.tokenizer, serving.settings.context, behaviour)
 
 
 def _with_run_limit(behaviour: settings.Behaviour, folder: Path) -> settings.Behaviour:

@@ -1,7 +1,7 @@
 """Answer syntax in both directions: how an answer is written, and how the hidden evaluator reads one.
 
-`parse` follows the starter kit's parsers to the letter, quirks included (FACTS: Unicode digits, the first
-5,000 characters, numbers split by commas only); `tests` compare it with values the kit itself returned.
+`parse` follows the starter kit's parsers to the letter, quirks included (Unicode digits, the first 5,000 characters,
+numbers split by commas only); the tests compare it with values that the kit itself returned.
 `write` makes the shortest text that parses back to the truth; training answers are made of it.
 """
 

@@ -54,7 +54,7 @@ def render(row: Fields, example: Fields | str | None = None) -> str:
 
     Args:
         example: another row (its input, options and output) or a text, shown between instruction and input
-            (appendix E.2 of paper 001).
+            (eCeLLM, appendix E.2).
     """
     parts = [row["instruction"].strip()]
     if example is not None:

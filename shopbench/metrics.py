@@ -1,4 +1,4 @@
-"""The nine metrics of ShopBench, as the hidden evaluator computes them (FACTS 1; fixtures from the kit).
+"""The nine metrics of ShopBench, as the hidden evaluator computes them (compared with the starter kit in the tests).
 
 `METRICS[name].score(parsed, truth)` scores one answer as `shopbench.answers.parse` returns it; `score_many`
 scores a whole file's worth at once, which is what makes the embedding metrics fast; `aggregate` makes a

@@ -6,25 +6,20 @@ after 500 training samples: 36% of 250 held-out choices right, chance being 27%;
 times as many answered "1" to nearly every choice. (No two runs differ in this alone.) Which way weights were trained
 for is said in their provenance.json (`answer_by`); large models, and the winning solution, answer by number.
 
-    >>> option_texts("Which?\\n0. red car\\n1. red bus\\nAnswer:", (0, 1))
-    ('red car', 'red bus')
-
-`telling_names` gives the tokens " red car" and " red bus" for these, and " red" alone beside "blue".
+Of the options "red car" and "red bus", `telling_names` gives the tokens " red car" and " red bus"; of "red car" and
+"blue car", " red" and " blue" alone.
 """
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from shopbench.options import shown_options
 from shopbench.prompts import encode_text
+from shopbench.question import Question
 
-MARK = re.compile(r"^[ \t]*(?:[-*•#][ \t]*)?[(\[（]?(\d{1,2})[.):\]．）：、][ \t]*", re.MULTILINE)
-"""The number of an option at the beginning of its line."""
 MOST_TOKENS = 16
 """A longer name would cost more decoding steps than it is worth: then the options are named by number."""
 
@@ -43,20 +38,6 @@ def answer_by_of(provenance: Mapping[str, Any]) -> str:
     """
     training = provenance.get("training") or {}
     return str(provenance.get("answer_by") or training.get("answer_by") or AnswerBy.NUMBER)
-
-
-def option_texts(question: str, options: Sequence[int]) -> tuple[str, ...] | None:
-    """The text of each option in one line, None where they do not stand one a line (a rating scale, one line)."""
-    shown = shown_options(question)
-    if not shown or tuple(shown.numbers) != tuple(options):
-        return None
-    region = question[shown.start : shown.end]
-    marks = list(MARK.finditer(region))
-    if [int(mark[1]) for mark in marks] != list(options):
-        return None
-    ends = [*(mark.start() for mark in marks[1:]), len(region)]
-    texts = tuple(" ".join(region[mark.end() : end].split()) for mark, end in zip(marks, ends, strict=True))
-    return texts if all(texts) else None
 
 
 def telling_names(tokenizer: Any, texts: Sequence[str]) -> tuple[tuple[int, ...], ...] | None:
@@ -82,21 +63,20 @@ def line_break(tokenizer: Any) -> int:
     return int(encode_text(tokenizer, "\n")[-1])
 
 
-def encode_named(tokenizer: Any, question: str, options: Sequence[int], chosen: Iterable[int]) -> list[int] | None:
+def encode_named(tokenizer: Any, question: Question, chosen: Iterable[int]) -> list[int] | None:
     """The tokens of an answer by text: the names of the chosen options, a line each; None if it must be by number.
 
     No end token: the form says when the answer is complete.
     """
-    texts = option_texts(question, options)
-    names = telling_names(tokenizer, texts) if texts else None
-    if not names or not set(chosen) <= set(options):
+    names = telling_names(tokenizer, question.option_texts) if question.option_texts else None
+    if not names or not set(chosen) <= set(question.numbers):
         return None
     tokens: list[int] = []
     for number in chosen:
-        tokens += [*([line_break(tokenizer)] if tokens else []), *names[list(options).index(number)]]
+        tokens += [*([line_break(tokenizer)] if tokens else []), *names[question.numbers.index(number)]]
     return tokens
 
 
-def shuffled(question: str, chosen: Iterable[int]) -> list[int]:
+def in_stable_random_order(question: str, chosen: Iterable[int]) -> list[int]:
     """Options of a set, in an order that follows neither their numbers nor their texts, the same in every run."""
     return sorted(chosen, key=lambda number: zlib.crc32(f"{number} {question}".encode()))

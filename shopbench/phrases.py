@@ -1,4 +1,4 @@
-"""What requests say in English, German, Spanish, French, Italian and Japanese: the classifier's vocabulary.
+"""What requests say in English, German, Spanish, French, Italian and Japanese: the vocabulary of question.py.
 
 Each pattern is searched in the request itself (not in the quoted review, query or options). Most test tasks
 are unseen, so the patterns name what a request must say to be one, not the sentences of known tasks.
@@ -34,8 +34,10 @@ _NUMBERS_NOUN = (
     r"numbers?|indices|indexes|ids?|options?|products?|items?|"
     r"zahlen|nummern|ziffern|indizes|números|indices|índices|opciones|numéros|nombres|chiffres|numeri|indici"
 )
+# The bounds keep a line of opening quotation marks, each of which might reach to its end, from taking seconds.
 QUOTED = re.compile(
-    r"(?<![\w'])'(?=\S)[^\n]*?(?<=\S)'(?!\w)|(?<!\w)\"(?=\S)[^\n]*?(?<=\S)\"(?!\w)|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|「[^」\n]*」|『[^』\n]*』"
+    r"(?<![\w'])'(?=\S)[^\n]{0,2000}?(?<=\S)'(?!\w)|(?<!\w)\"(?=\S)[^\n]{0,2000}?(?<=\S)\"(?!\w)|“[^”\n]{0,2000}”|"
+    r"„[^“”\n]{0,2000}[“”]|«[^»\n]{0,2000}»|「[^」\n]{0,2000}」|『[^』\n]{0,2000}』"
 )
 """Quoted product titles, queries and the like: no part of the request."""
 # "Gib eine Permutation aus" asks for one list of all options, not for one option.
@@ -71,7 +73,7 @@ ASKS_RANKING = _any(
     r"ランキング|ランク付け|順位|並べ替え|並び替え|順に並べ|順番に|順列",
 )
 # Keywords, summaries and features of a product are written, not quoted: generation.
-_NO_SUMMARY = r"(?![^.\n]*\b(?:key ?(?:words?|phrases?)|summar\w+|details|features?)\b)"
+_NO_SUMMARY = r"(?![^.\n]{0,1000}\b(?:key ?(?:words?|phrases?)|summar\w+|details|features?)\b)"
 ASKS_ENTITY = _any(
     r"\bentit(?:y|ies)\b",
     r"\bentität\w*|\bentidad(?:es)?\b|\bentités?\b|\bentità\b|エンティティ|固有表現",
@@ -122,3 +124,11 @@ DATA_HEADER = _any(
     r"クエリ|検索語|レビュー|タイトル|商品名|説明|文)(?:[^\S\n]*\w)?[^\S\n]*[:：]",
 )
 """A line that holds data, not the request: what follows the colon is not searched for the phrases above."""
+ANSWER_LABEL = _any(r"output|answer|response|ausgabe|antwort|respuesta|salida|réponse|sortie|risposta|出力|回答")
+"""The label of the place where the answer goes."""
+TEXT_LABEL = _any(
+    r"quer|search|keyword|review|title|description|input|context|text|sentence|passage",
+    r"anfrage|titel|bewertung|rezension|beschreibung|satz|consulta|reseña|título|descripción",
+    r"requête|avis|titre|phrase|ricerca|recensione|titolo|descrizione|frase|クエリ|検索|レビュー|タイトル|商品名|説明|文",
+)
+"""The label of a text that entities may be quoted from."""

@@ -11,10 +11,10 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
+from shopbench.files import replacing
 from shopbench.tasks import TaskType, task_type_named
 
 Truth = int | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
@@ -128,12 +128,10 @@ def read_samples(path: str | os.PathLike[str], check: Callable[[Sample], None] |
 
 
 def write_samples(path: str | os.PathLike[str], samples: Iterable[Sample]) -> int:
-    """Write samples as JSON lines, beside and then renamed, and return their number."""
-    target, count = Path(path), 0
-    beside = target.with_name(target.name + ".part")
-    with open(beside, "w", encoding="utf-8") as file:
+    """Write samples as JSON lines, all or none, and return their number."""
+    count = 0
+    with replacing(path) as file:
         for sample in samples:
             file.write(json.dumps(sample.to_dict(), ensure_ascii=False) + "\n")
             count += 1
-    os.replace(beside, target)
     return count

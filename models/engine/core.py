@@ -5,7 +5,6 @@ vLLM loads models/engine/processors.py and, on a CPU, models/engine/cpu_kernels.
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from pathlib import Path
@@ -15,18 +14,18 @@ import psutil
 
 from models.engine.requests import Completion, Request
 from models.settings import EngineSettings, Machine
-from models.spaces.base import ROUNDS, AnswerSpace, FreeText, NumberList, OneDigit, to_spec
-from models.spaces.one_of import OneOf
-from models.spaces.option_names import OptionNames
-from models.spaces.quoted_spans import QuotedSpans
+from models.spaces.spec import to_spec
 from models.spaces.vocabulary import Vocabulary
 from models.weights import WeightsError
 
 STEP_TOKENS = 4096
 """Most prompt tokens in one step: bounds its memory and, as an abort waits for a step's end, its time (T4s: 8 s)."""
-_PROCESSORS = [
-    f"models.engine.processors:{name}" for name in ("AnswerSpaceProcessor", "DigitsAndCommas", "CiteFromPrompt")
-]
+_PROCESSORS = {
+    "exact": ["models.engine.processors:AnswerSpaceProcessor"],
+    "winners": ["models.engine.winners:DigitsAndCommas", "models.engine.winners:CiteFromPrompt"],
+    "none": [],
+}
+"""The logits processors of each way to hold answers to their form; each acts only on requests that ask for it."""
 
 
 def prepare_environment() -> None:
@@ -97,7 +96,7 @@ def load_tokenizer(folder: os.PathLike[str]) -> Any:
     return tokenizer
 
 
-def start_core(settings: EngineSettings) -> Any:
+def start_core(settings: EngineSettings, constraints: str) -> Any:
     """Start vLLM's processes and return its engine (`vllm.v1.engine.llm_engine.LLMEngine`); takes a minute or more."""
     if not settings.on_gpu:
         _prepare_cpu()
@@ -114,7 +113,7 @@ def start_core(settings: EngineSettings) -> Any:
         "block_size": settings.block_size,
         "enforce_eager": settings.eager,
         "enable_prefix_caching": True,
-        "logits_processors": _PROCESSORS,  # each acts only on requests that ask for it
+        "logits_processors": _PROCESSORS[constraints],
         "async_scheduling": False,  # an automaton must have seen every token before it allows the next
         "seed": 0,
         "use_tqdm_on_load": False,
@@ -156,29 +155,18 @@ def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
 
     space = request.space
     options: dict[str, Any] = {"temperature": 0.0, "max_tokens": space.max_tokens, "detokenize": False}
-    if constraints == "exact" and isinstance(space, OneDigit | OneOf | OptionNames) and space.max_tokens == 1:
-        options["allowed_token_ids"] = list(space.next_tokens(vocabulary, ()))
-        if request.scored:
-            options["logprob_token_ids"] = options["allowed_token_ids"]
-    elif constraints == "exact" and isinstance(space, FreeText):
+    if constraints == "winners":
+        options["extra_args"] = {"winners": space.winners_request}
+    elif constraints == "exact" and space.most_repeats:
         # What goes round in circles says nothing more; models.planning.unlooped leaves one round of it.
-        options["repetition_detection"] = RepetitionDetectionParams(10, 3, ROUNDS)
-    elif constraints == "exact":
+        options["repetition_detection"] = RepetitionDetectionParams(10, 3, space.most_repeats)
+    elif constraints == "exact" and not space.is_free and space.max_tokens == 1:
+        # One token among a fixed few needs no state: vLLM itself allows them, and no decode step is made.
+        options["allowed_token_ids"] = list(space.next_tokens(vocabulary, ()))
+    elif constraints == "exact" and not space.is_free:
         options["extra_args"] = {"answer_space": to_spec(space)}
-        if isinstance(space, OptionNames):
-            options["stop_token_ids"] = list(space.last_tokens)
-    elif constraints == "winners":
-        options["extra_args"] = {"winners": _winners_wish(space)}
+        options["stop_token_ids"] = list(space.stop_tokens)
     return SamplingParams(**options)
-
-
-def _winners_wish(space: AnswerSpace) -> dict[str, Any]:
-    """What the winners' processors are told: digits to 5 (multiple choice, ranking) or 20 (retrieval); cite (NER)."""
-    if isinstance(space, OneDigit):
-        return {"highest": 5}
-    if isinstance(space, NumberList):
-        return {"highest": 5 if space.count == len(space.options) else 20}
-    return {"cite": isinstance(space, QuotedSpans)}
 
 
 def lora_rank_allowed(rank: int) -> int:
@@ -200,8 +188,4 @@ def lora_request(number: int, adapter: os.PathLike[str]) -> Any:
 
 def completion(output: Any) -> Completion:
     """A vLLM RequestOutput as a Completion."""
-    generated = output.outputs[0]
-    scores = {
-        token: math.exp(entry.logprob) for step in (generated.logprobs or [])[:1] for token, entry in step.items()
-    }
-    return Completion(list(generated.token_ids), output.finished, scores)
+    return Completion(list(output.outputs[0].token_ids), output.finished)

@@ -16,14 +16,13 @@ class EngineDied(UserError):
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt (token ids), the space its answer must come from, and whether the choices' probabilities are wanted.
+    """A prompt (token ids) and the space its answer must come from.
 
     `adapter` is the folder of a LoRA adapter to answer with, for engines that were started with some `lora_rank`.
     """
 
     prompt: Sequence[int]
     space: AnswerSpace
-    scored: bool = False
     adapter: Path | None = None
 
 
@@ -34,9 +33,7 @@ class Completion:
     Attributes:
         token_ids: the tokens of the answer, without the end token.
         finished: whether that is all; False if the deadline cut it.
-        scores: for a scored one-token answer, each allowed token's probability.
     """
 
     token_ids: list[int] = field(default_factory=list)
     finished: bool = False
-    scores: dict[int, float] = field(default_factory=dict)

@@ -31,7 +31,7 @@ _SILENCE_SECONDS = 60.0
 
 
 @dataclass
-class _Job:
+class _Call:
     requests: Sequence[Request]
     completions: list[Completion]
     done: threading.Event = field(default_factory=threading.Event)
@@ -61,7 +61,7 @@ class Engine:
         self.decode_steps = 0
         self._ready = threading.Event()
         self._failure: BaseException | None = None
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._progress = time.monotonic()
         self._slowest_step = 0.0
         self._unfinished = 0
@@ -87,25 +87,25 @@ class Engine:
         processes ended, or showed no sign of life for much longer than any step took.
         """
         deadline = time.monotonic() + timeout
-        job = _Job(requests, [Completion() for _ in requests])
+        call = _Call(requests, [Completion() for _ in requests])
         if not self._unfinished:
             self._progress = time.monotonic()
         self._unfinished += 1
-        self._jobs.put(job)
-        while not job.done.wait(max(0.0, min(0.25, deadline - time.monotonic()))):
+        self._calls.put(call)
+        while not call.done.wait(max(0.0, min(0.25, deadline - time.monotonic()))):
             self._check_alive()
             if time.monotonic() >= deadline:
-                job.cancelled.set()
-                return list(job.completions)
-        if job.error is not None:
-            raise EngineDied(f"the engine failed: {_one_line(job.error)}") from job.error
-        return job.completions
+                call.cancelled.set()
+                return list(call.completions)
+        if call.error is not None:
+            raise EngineDied(f"the engine failed: {_one_line(call.error)}") from call.error
+        return call.completions
 
     def close(self, patience: float = 5.0) -> None:
         """End the engine's processes: by asking, and by killing what is left after `patience` seconds."""
         atexit.unregister(self.close)
         processes = self._find_processes()
-        self._jobs.put(None)
+        self._calls.put(None)
         if self._ready.is_set():
             self._thread.join(patience)
         for process in processes:
@@ -141,42 +141,42 @@ class Engine:
     def _serve(self) -> None:
         try:
             with marked_children():
-                core = start_core(self.settings)
+                core = start_core(self.settings, self.constraints)
             self._processes = self._find_processes()
-            self._run(core, _Job(self._warm_up, [Completion() for _ in self._warm_up]), 0)
+            self._run(core, _Call(self._warm_up, [Completion() for _ in self._warm_up]), 0)
         except BaseException as error:  # the thread's only way to report: a bad start must not look like a slow one
             self._failure = error
             return
         finally:
             self._ready.set()
         serial = 0
-        while (job := self._jobs.get()) is not None:
+        while (call := self._calls.get()) is not None:
             serial += 1
             try:
-                self._run(core, job, serial)
+                self._run(core, call, serial)
             except Exception as error:  # vLLM raises many kinds; each means that this engine is of no more use
-                job.error = error
+                call.error = error
             self._unfinished -= 1
-            job.done.set()
+            call.done.set()
         with contextlib.suppress(Exception):
             core.engine_core.shutdown()
 
-    def _run(self, core: Any, job: _Job, serial: int) -> None:
+    def _run(self, core: Any, call: _Call, serial: int) -> None:
         vocabulary = Vocabulary.of(core.get_tokenizer())
-        waiting = {f"{serial}-{place}": place for place in range(len(job.requests))}
+        waiting = {f"{serial}-{place}": place for place in range(len(call.requests))}
         for name, place in list(waiting.items()):
-            request = job.requests[place]
+            request = call.requests[place]
             prompt = {"prompt_token_ids": list(request.prompt)}
             parameters = sampling(request, self.constraints, vocabulary)
             core.add_request(name, prompt, parameters, lora_request=self._adapter(request))
         no_token_yet = set(waiting)
-        while waiting and not job.cancelled.is_set():
+        while waiting and not call.cancelled.is_set():
             started = time.monotonic()
             phase = "prefill" if no_token_yet else "decode"
             for output in core.step():
                 no_token_yet.discard(output.request_id)
                 place = waiting[output.request_id]
-                job.completions[place] = completion(output)
+                call.completions[place] = completion(output)
                 if output.finished:
                     del waiting[output.request_id]
             self._progress = time.monotonic()

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.spaces.base import AnswerSpace
 from models.spaces.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class LabelSet:
+class LabelSet(AnswerSpace):
     """One or more of `names`, which are different, not empty, begin with no blank and hold no comma.
 
     Walked on UTF-8 bytes, as models/spaces/one_of.py does for a single name.

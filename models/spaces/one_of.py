@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from models.spaces.base import AnswerSpace
 from models.spaces.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class OneOf:
+class OneOf(AnswerSpace):
     """One of `names`, which are different, not empty and begin with no blank."""
 
     names: tuple[str, ...]

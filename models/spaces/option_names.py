@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.spaces.base import to_generate
+from models.spaces.base import AnswerSpace, are_different, count_to_generate
 from models.spaces.vocabulary import Vocabulary
-from shopbench.naming import line_break, option_texts, telling_names
+from shopbench.naming import line_break, telling_names
+from shopbench.question import Question
 
 
 @dataclass(frozen=True)
-class OptionNames:
+class OptionNames(AnswerSpace):
     """`count` different options, by name.
 
     Attributes:
@@ -41,11 +42,11 @@ class OptionNames:
 
     @property
     def _wanted(self) -> int:
-        return to_generate(self.count, len(self.options))
+        return count_to_generate(self.count, len(self.options))
 
     @property
-    def last_tokens(self) -> tuple[int, ...]:
-        """Tokens that always complete an answer of one option: generation can stop there, without an end token."""
+    def stop_tokens(self) -> tuple[int, ...]:
+        """The last tokens of names that occur nowhere else in one, where one option is asked for."""
         inner = {token for name in self.names for token in name[:-1]}
         return tuple(sorted({name[-1] for name in self.names} - inner)) if self._wanted == 1 else ()
 
@@ -77,12 +78,15 @@ class OptionNames:
         rest = [number for number in self.options if number not in picked]
         return ",".join(map(str, [*picked, *rest][: self.count]))
 
+    def accepts(self, parsed: Any) -> bool:
+        """Whether options of the question are named by their numbers, each once."""
+        return are_different(parsed, self.options)
 
-def option_names(tokenizer: Any, question: str, options: Sequence[int], count: int) -> OptionNames | None:
-    """The space of a question's options by name; None where they have no texts of their own."""
-    texts = option_texts(question, options)
-    names = telling_names(tokenizer, texts) if texts else None
-    if not names:
-        return None
-    spelled = tuple(tokenizer.decode(name) for name in names)
-    return OptionNames(tuple(options), names, spelled, line_break(tokenizer), count)
+    @classmethod
+    def of(cls, tokenizer: Any, question: Question) -> OptionNames | None:
+        """The space of a question's options by name; None where they have no texts that tell them apart."""
+        names = telling_names(tokenizer, question.option_texts) if question.option_texts else None
+        if not names:
+            return None
+        spelled = tuple(tokenizer.decode(name) for name in names)
+        return cls(question.numbers, names, spelled, line_break(tokenizer), question.count)

@@ -17,62 +17,30 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+from models.spaces.base import AnswerSpace
 from models.spaces.vocabulary import Vocabulary
 
-_LABEL = re.compile(r"^[^\S\n]*(?P<name>[^\W\d_][^:：\n]{0,40})[:：]", re.MULTILINE)
-_ANSWER_LABEL = re.compile(
-    r"output|answer|response|ausgabe|antwort|respuesta|salida|réponse|sortie|risposta|出力|回答", re.I
-)
-_TEXT_LABEL = re.compile(
-    r"quer|search|keyword|review|title|description|input|context|text|sentence|passage|"
-    r"anfrage|titel|bewertung|rezension|beschreibung|satz|consulta|reseña|título|descripción|"
-    r"requête|avis|titre|phrase|ricerca|recensione|titolo|descrizione|frase|クエリ|検索|レビュー|タイトル|商品名|説明|文",
-    re.IGNORECASE,
-)
-_QUOTES = (("'", "'"), ('"', '"'), ("‘", "’"), ("“", "”"), ("「", "」"), ("«", "»"))
 _STOPS = frozenset(b",\n\r")
 _LONGEST_TOKEN = 32
 """Bytes of the longest token that is looked for: longer ones in a vocabulary are runs of blanks or rules."""
 
 
-def source_text(question: str) -> str:
-    """The part of a question that entities are quoted from: the last text with a label ("Query: ...", "Title: ..."),
-    else the longest with any label, else the longest quotation, else all of it.
-
-    >>> source_text("Extract the brand.\\nQuery: ty beanie boos\\nOutput: ")
-    'ty beanie boos'
-    >>> source_text("What is the 'COLOR' in the title 'Led Light Phone Case - White'?")
-    'Led Light Phone Case - White'
-    """
-    labels = list(_LABEL.finditer(question))
-    ends = [*(label.start() for label in labels[1:]), len(question)]
-    bodies = {
-        label["name"]: body
-        for label, end in zip(labels, ends, strict=False)  # one end too many if there is no label
-        if (body := question[label.end() : end].strip()) and not _ANSWER_LABEL.search(label["name"])
-    }
-    texts = [body for name, body in bodies.items() if _TEXT_LABEL.search(name)]
-    if bodies:
-        return texts[-1] if texts else max(bodies.values(), key=len)
-    quoted = [found for left, right in _QUOTES for found in _quotations(question, left, right)]
-    return max(quoted, key=len) if quoted else question.strip()
-
-
-def _quotations(question: str, left: str, right: str) -> list[str]:
-    # An apostrophe within a word ("men's") opens and closes nothing.
-    return re.findall(rf"(?<!\w){re.escape(left)}([^\n]+?){re.escape(right)}(?!\w)", question)
-
-
 @dataclass(frozen=True)
-class QuotedSpans:
-    """One or more pieces of `source`, each once, at most `max_tokens` tokens.
+class QuotedSpans(AnswerSpace):
+    """One or more pieces of `source`, each once, at most `limit` tokens.
 
     The end token may only come after a whole word, and must come when a piece is repeated.
     """
 
     source: str
-    max_tokens: int
+    limit: int
+
+    @property
+    def max_tokens(self) -> int:
+        """The limit."""
+        return self.limit
 
     def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
         """Tokens that go on quoting; at a word's end also the comma and the end token."""
@@ -94,6 +62,11 @@ class QuotedSpans:
         """The pieces that were quoted, each once, a cut last one back to a whole word; else the source's last word."""
         pieces = [self._whole(part.strip()) for part in text.split(",")]
         return ", ".join(dict.fromkeys(piece for piece in pieces if piece)) or self._last_word()
+
+    @property
+    def winners_request(self) -> dict[str, Any]:
+        """Favour the prompt's own tokens."""
+        return {"cite": True}
 
     def _whole(self, piece: str) -> str:
         source = _read(self.source)

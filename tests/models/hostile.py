@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from shopbench import answers
-from shopbench.classify import classify
 from shopbench.prompts import clean
+from shopbench.question import Question
 from shopbench.tasks import TaskType
 
 RETRIEVAL = "Select 3 of the list.\nList:\n" + "\n".join(f"{n}. thing {n}" for n in range(1, 13)) + "\nOutput: "
@@ -52,7 +52,8 @@ def check(asked: Sequence[Any], is_multiple_choice: bool, given: Sequence[Any]) 
     for question, answer in zip(asked, given, strict=True):
         if not isinstance(question, str):
             continue
-        task_type, options = classify(clean(question) or "?", is_multiple_choice)
+        read = Question.read(clean(question) or "?", is_multiple_choice)
+        task_type, options = read.task_type, read.numbers
         parsed = answers.parse(task_type, answer)
         if task_type in (TaskType.RETRIEVAL, TaskType.RANKING):
             assert isinstance(parsed, list)

@@ -8,7 +8,9 @@ from models.engine.requests import Completion, Request
 from models.planning import Asked
 from models.settings import Behaviour
 from models.shopbench_model import ShopBenchModel
-from models.spaces.base import FreeText, NumberList, OneDigit
+from models.spaces.free_text import FreeText
+from models.spaces.number_list import NumberList
+from models.spaces.one_digit import OneDigit
 from models.spaces.one_of import OneOf
 from shopbench.prompts import encode_prompt
 from shopbench.tasks import TaskType

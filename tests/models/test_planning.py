@@ -6,7 +6,7 @@ import pytest
 
 from models.engine.requests import Request
 from models.planning import unlooped
-from models.spaces.base import FreeText
+from models.spaces.free_text import FreeText
 from tests.models.tokens import byte_level
 
 

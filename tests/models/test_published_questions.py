@@ -12,7 +12,8 @@ import pytest
 
 from models.planning import Planner
 from models.shopbench_model import ShopBenchModel
-from models.spaces.base import NumberList, OneDigit
+from models.spaces.number_list import NumberList
+from models.spaces.one_digit import OneDigit
 from models.spaces.quoted_spans import QuotedSpans, _read
 from shopbench.sample import read_samples
 from shopbench.tasks import TaskType
@@ -54,7 +55,7 @@ def test_the_space_holds_the_true_answer(task_type: str, least: float, shared: P
     planner, held = Planner(TOKENIZER, CONTEXT), []
     for row in rows(shared):
         plan = planner.plan(row["input_field"], False)
-        if row["task_type"] == task_type and plan.classified.task_type == task_type:
+        if row["task_type"] == task_type and plan.task_type == task_type:
             held.append(holds(plan.space, row["output_field"]))
     assert len(held) > 50
     assert sum(held) / len(held) >= least

@@ -14,7 +14,6 @@ from models.engine.requests import Completion, Request
 from models.settings import Behaviour
 from models.shopbench_model import ShopBenchModel
 from shopbench import answers
-from shopbench.naming import AnswerBy
 from tests.models import hostile
 from tests.models.fakes import BrokenEngine, NeverReady, WalkingEngine, die
 from tests.models.hostile import CHOICE, ENTITY, RANKING, RETRIEVAL, TEXT
@@ -178,59 +177,3 @@ def test_an_engine_gets_less_time_than_the_evaluator_gives() -> None:
     one.batch_predict({"prompt": [RANKING]}, False)
     one.batch_predict({"prompt": [RANKING] * 16}, False)
     assert 5 < seen[0] <= 9 and 100 < seen[1] <= 152
-
-
-def test_votes_are_counted_over_rotated_options() -> None:
-    def probabilities(requests: Sequence[Request], timeout: float) -> list[Completion]:
-        # Leans to position 0, and sees "apple" wherever it stands.
-        completions = []
-        for request in requests:
-            text = TOKENIZER.decode(list(request.prompt))
-            place = next(n for n in range(3) if f"{n}. apple" in text)
-            scores = {TOKENIZER.convert_tokens_to_ids(str(n)): 0.5 * (n == 0) + 0.4 * (n == place) for n in range(3)}
-            best = max(scores, key=scores.__getitem__)
-            completions.append(Completion([best], True, scores))
-        return completions
-
-    question = "Which is a fruit?\n0. car\n1. shoe\n2. apple\nAnswer: "
-    engine = BrokenEngine(TOKENIZER, probabilities)
-    assert model(engine).batch_predict({"prompt": [question]}, True) == ["0"]
-    voting = model(engine, votes=3)
-    assert voting.batch_predict({"prompt": [question]}, True) == ["2"]
-    assert voting.stats["votes"] == 2
-
-
-def test_votes_by_name_follow_the_option_wherever_it_stands() -> None:
-    question = "Which is a fruit?\n0. car\n1. shoe\n2. apple\nAnswer: "
-    tokenizer = byte_level([("Ġ", "c"), ("Ġ", "s"), ("Ġ", "a")])
-
-    def probabilities(requests: Sequence[Request], timeout: float) -> list[Completion]:
-        # Leans to what stands first, and sees "apple" wherever it stands.
-        completions = []
-        for request in requests:
-            text = tokenizer.decode(list(request.prompt))
-            tokens = {name: tokenizer.convert_tokens_to_ids(f"Ġ{name[0]}") for name in ("car", "shoe", "apple")}
-            scores = {token: 0.5 * (f"0. {name}" in text) + 0.4 * (name == "apple") for name, token in tokens.items()}
-            completions.append(Completion([max(scores, key=scores.__getitem__)], True, scores))
-        return completions
-
-    engine = BrokenEngine(tokenizer, probabilities)
-    for votes, answer in ((1, "0"), (3, "2")):
-        behaviour = Behaviour(answer_by=AnswerBy.TEXT, votes=votes)
-        voting = ShopBenchModel(lambda: engine, tokenizer, CONTEXT, behaviour)
-        assert voting.batch_predict({"prompt": [question]}, True) == [answer]
-        assert voting.stats["votes"] == votes - 1
-
-
-def test_no_votes_are_asked_without_time_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.shopbench_model.SECONDS_PER_SAMPLE", 0.3)
-    monkeypatch.setattr("models.shopbench_model._MARGIN_SECONDS", 0.05)
-
-    def slow(requests: Sequence[Request], timeout: float) -> list[Completion]:
-        time.sleep(0.2)
-        token = TOKENIZER.convert_tokens_to_ids("1")
-        return [Completion([token], True, {token: 1.0}) for _ in requests]
-
-    engine = BrokenEngine(TOKENIZER, slow)
-    assert model(engine, votes=3).batch_predict({"prompt": [CHOICE]}, True) == ["1"]
-    assert len(engine.calls) == 1

@@ -20,9 +20,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from shopbench import answers
-from shopbench.classify import classify
-from shopbench.naming import AnswerBy, encode_named, shuffled
+from shopbench.naming import AnswerBy, encode_named, in_stable_random_order
 from shopbench.prompts import Tokenizer, clean, encode_answer, encode_prompt, prompt_frame
+from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 
@@ -71,11 +71,10 @@ def answer_tokens(tokenizer: Tokenizer, sample: Sample, answer_by: AnswerBy) -> 
     """What the model is to write: the answer as the evaluator reads it, or the words of the options it names."""
     written = answers.write(sample.task_type, sample.output_field)
     if answer_by is AnswerBy.TEXT and sample.task_type in BY_OPTIONS:
-        options = classify(sample.input_field, sample.is_multiple_choice).options
         chosen = [int(number) for number in written.split(",")]
         if sample.task_type is TaskType.RETRIEVAL:  # a set: no option is to come first for its place
-            chosen = shuffled(sample.input_field, chosen)
-        named = encode_named(tokenizer, clean(sample.input_field), options, chosen)
+            chosen = in_stable_random_order(sample.input_field, chosen)
+        named = encode_named(tokenizer, Question.read(clean(sample.input_field), sample.is_multiple_choice), chosen)
         if named:
             return named
     return encode_answer(tokenizer, written)

@@ -11,11 +11,10 @@ from pathlib import Path
 from evaluation.journal import Journal, journal_key
 from evaluation.runner import run
 from evaluation.scoring import Scored, score_all
-from models import settings
-from models.engine import core as engine
 from models.engine.requests import Completion, EngineDied, Request
 from models.engine.thread import Engine
-from models.planning import Planner, warm_up_requests
+from models.serving import Serving
+from models.settings import behaviour
 from models.shopbench_model import ShopBenchModel
 from models.weights import check_weights
 from shopbench.naming import AnswerBy
@@ -62,19 +61,14 @@ class Served:
             WeightsError, SettingsError: one line on what is wrong with the base or the environment.
             EngineDied: vLLM could not start.
         """
-        found = check_weights(base)
         self.base = base
-        self._behaviour = settings.behaviour(trained_for=answer_by)
-        self._settings = replace(settings.choose(found, engine.machine()), lora_rank=rank)
-        self._tokenizer = engine.load_tokenizer(base)
-        warm_up = warm_up_requests(Planner(self._tokenizer, self._settings.context, self._behaviour.answer_by))
-        self._engine = Engine(self._settings, self._behaviour.constraints, warm_up)
+        self._serving = Serving.of(check_weights(base), behaviour(trained_for=answer_by), lora_rank=rank)
+        self._engine = self._serving.start_engine()
         self._engine.wait_until_ready()
 
     def model(self, adapter: Path | None) -> ShopBenchModel:
         """The submitted model's code on the base plus an adapter (None: on the base alone)."""
-        served = _WithAdapter(self._engine, adapter)
-        return ShopBenchModel(lambda: served, self._tokenizer, self._settings.context, self._behaviour)
+        return self._serving.model_on(_WithAdapter(self._engine, adapter))
 
     def answers(self, samples: Sequence[Sample], adapter: Path | None, journal: Path) -> list[Scored]:
         """Ask and score as local_evaluation does; answered batches are kept in `journal` until all are scored.

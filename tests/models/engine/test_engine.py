@@ -18,9 +18,9 @@ from models.spaces.option_names import OptionNames
 from models.spaces.vocabulary import Vocabulary
 from models.user_config import UserModel
 from shopbench import answers
-from shopbench.classify import classify
 from shopbench.naming import AnswerBy
 from shopbench.prompts import clean
+from shopbench.question import Question
 from tests.models import hostile
 
 pytestmark = pytest.mark.engine
@@ -67,32 +67,22 @@ def test_the_processors_follow_requests_that_change_places(real_model: UserModel
     """Answers must not depend on what else is in the batch, which moves requests between rows as others finish."""
     alone = [real_model.batch_predict({"prompt": [question]}, False)[0] for question in ALL]
     mixed = real_model.batch_predict({"prompt": [*ALL, RANKING, TEXT, RETRIEVAL, *reversed(ALL)]}, False)
-    readable = [answers.parse(classify(clean(q), False).task_type, a) for q, a in zip(ALL, alone, strict=True)]
+    readable = [answers.parse(Question.read(clean(q), False).task_type, a) for q, a in zip(ALL, alone, strict=True)]
     assert all(readable)
     assert mixed[0] == mixed[6] == mixed[10] and mixed[1] == mixed[4] == mixed[9]
     assert len(set(answers.parse("retrieval", mixed[0]))) == 3  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("way", AnswerBy)
-def test_probabilities_of_the_options_come_back(real_model: UserModel, way: AnswerBy) -> None:
-    plan = Planner(real_model._tokenizer, 3072, way).plan(CHOICE, True)
-    (completion,) = real_model.engine.generate([Request(plan.prompt, plan.space, scored=True)], 60)
-    shares = real_model._ballot(plan, completion)
-    assert set(shares) == {0, 1, 2}
-    assert 0 < sum(shares.values()) <= 1.001
-    written = real_model._tokenizer.decode(completion.token_ids)
-    assert str(max(shares, key=shares.__getitem__)) == plan.space.finish(written)
-
-
-def test_the_winners_constraints_write_digits_and_cite(real_model: UserModel) -> None:
-    engine = real_model.engine
-    plans = [Planner(real_model._tokenizer, 3072).plan(question, False) for question in ALL]
-    engine.constraints = "winners"
+def test_the_winners_constraints_write_digits_and_cite(real_model: UserModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPBENCH_WEIGHTS", str(real_model.engine.settings.weights))
+    monkeypatch.setenv("SHOPBENCH_CONSTRAINTS", "winners")
+    winners = UserModel()
     try:
-        completions = engine.generate([Request(plan.prompt, plan.space) for plan in plans], 60)
+        plans = [Planner(winners._tokenizer, 3072).plan(question, False) for question in ALL]
+        completions = winners.engine.generate([Request(plan.prompt, plan.space) for plan in plans], 60)
     finally:
-        engine.constraints = "exact"
-    texts = [real_model._tokenizer.decode(completion.token_ids, skip_special_tokens=True) for completion in completions]
+        winners.close()
+    texts = [winners._tokenizer.decode(completion.token_ids, skip_special_tokens=True) for completion in completions]
     assert set(texts[0]) <= set("0123456789,") and set(texts[1]) <= set("012345,")
     assert "none" not in " ".join(texts).lower()
 

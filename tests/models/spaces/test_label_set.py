@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from models.spaces.base import from_spec, to_spec
 from models.spaces.label_set import LabelSet
+from models.spaces.spec import from_spec, to_spec
 from models.spaces.vocabulary import Vocabulary
 from tests.models.fakes import walk
 from tests.models.tokens import KINDS

@@ -7,8 +7,9 @@ from itertools import permutations
 
 import pytest
 
-from models.spaces.base import NumberList, from_spec, to_spec
+from models.spaces.number_list import NumberList
 from models.spaces.one_of import OneOf
+from models.spaces.spec import from_spec, to_spec
 from models.spaces.vocabulary import Vocabulary
 from tests.models.fakes import walk
 from tests.models.tokens import KINDS

@@ -11,11 +11,14 @@ import pytest
 from models.planning import Planner, fallback, is_readable
 from models.settings import Behaviour, SettingsError, behaviour
 from models.shopbench_model import ShopBenchModel
-from models.spaces.base import NumberList, OneDigit, from_spec, to_spec
-from models.spaces.option_names import OptionNames, option_names
+from models.spaces.number_list import NumberList
+from models.spaces.one_digit import OneDigit
+from models.spaces.option_names import OptionNames
+from models.spaces.spec import from_spec, to_spec
 from models.spaces.vocabulary import Vocabulary
 from shopbench import answers
-from shopbench.naming import AnswerBy, encode_named, option_texts, shuffled, telling_names
+from shopbench.naming import AnswerBy, encode_named, in_stable_random_order, telling_names
+from shopbench.question import Question
 from shopbench.tasks import TaskType
 from tests.models.fakes import WalkingEngine, walk
 from tests.models.tokens import KINDS
@@ -47,13 +50,6 @@ def test_texts_that_are_the_same_have_no_names(tokenizer: Any) -> None:
     assert telling_names(tokenizer, ("x " * 40 + "a", "x " * 40 + "b")) is None, "a name may not be that long"
 
 
-def test_option_texts_are_what_stands_behind_the_marks() -> None:
-    assert option_texts(CHOICE, (0, 1, 2, 3)) == ("red car", "red bus", "red", "blue")
-    assert option_texts("Which?\n(1) a  b \n(2) c\n", (1, 2)) == ("a b", "c")
-    assert option_texts(CHOICE, (1, 2, 3)) is None
-    assert option_texts(SCALE, (1, 2, 3, 4, 5)) is None
-
-
 @pytest.mark.parametrize(("question", "count"), [(CHOICE, 1), (RANKING, 5), (RETRIEVAL, 3)])
 def test_every_walk_is_a_whole_answer_and_every_option_can_be_said(tokenizer: Any, question: str, count: int) -> None:
     plan = Planner(tokenizer, 512, AnswerBy.TEXT).plan(question, count == 1)
@@ -74,17 +70,14 @@ def test_every_walk_is_a_whole_answer_and_every_option_can_be_said(tokenizer: An
 
 
 def test_what_is_trained_is_what_the_space_reads(tokenizer: Any) -> None:
-    for question, options, chosen in (
-        (CHOICE, (0, 1, 2, 3), [2]),
-        (RANKING, (1, 2, 3, 4, 5), [3, 5, 1, 4, 2]),
-        (RETRIEVAL, tuple(range(1, 13)), [12, 1, 2]),
-    ):
-        tokens = encode_named(tokenizer, question, options, chosen)
-        space = option_names(tokenizer, question, options, len(chosen))
+    for text, chosen in ((CHOICE, [2]), (RANKING, [3, 5, 1, 4, 2]), (RETRIEVAL, [12, 1, 2])):
+        question = Question.read(text, text == CHOICE)
+        tokens = encode_named(tokenizer, question, chosen)
+        space = OptionNames.of(tokenizer, question)
         assert tokens and space
         assert space.finish(tokenizer.decode(tokens)) == ",".join(map(str, chosen))
         vocabulary = Vocabulary.of(tokenizer)
-        needed = tokens[: space.max_tokens] if len(chosen) < len(options) else []
+        needed = tokens[: space.max_tokens] if len(chosen) < len(question.options) else []
         for place, token in enumerate(needed):
             assert token in space.next_tokens(vocabulary, needed[:place])
 
@@ -94,18 +87,18 @@ def test_what_has_no_names_is_answered_by_number(tokenizer: Any) -> None:
     assert isinstance(planner.plan(TWINS, True).space, OneDigit)
     assert planner.plan(SCALE, True).space == OneDigit((1, 2, 3, 4, 5))
     assert isinstance(Planner(tokenizer, 512).plan(RANKING, False).space, NumberList)
-    assert encode_named(tokenizer, TWINS, (0, 1, 2), [1]) is None
+    assert encode_named(tokenizer, Question.read(TWINS, True), [1]) is None
 
 
 def test_one_token_that_completes_a_choice_ends_it(tokenizer: Any) -> None:
-    space = option_names(tokenizer, CHOICE, (0, 1, 2, 3), 1)
-    assert space and all(all(last not in name[:-1] for name in space.names) for last in space.last_tokens)
-    several = option_names(tokenizer, RETRIEVAL, range(1, 13), 3)
-    assert several and several.last_tokens == ()
+    space = OptionNames.of(tokenizer, Question.read(CHOICE, True))
+    assert space and all(all(last not in name[:-1] for name in space.names) for last in space.stop_tokens)
+    several = OptionNames.of(tokenizer, Question.read(RETRIEVAL, False))
+    assert several and several.stop_tokens == ()
 
 
 def test_a_cut_answer_is_completed_in_the_order_shown(tokenizer: Any) -> None:
-    space = option_names(tokenizer, RANKING, (1, 2, 3, 4, 5), 5)
+    space = OptionNames.of(tokenizer, Question.read(RANKING, False))
     assert space and space.finish("") == "1,2,3,4,5"
     assert space.finish(space.spelled[3] + "\n") == "4,1,2,3,5"
 
@@ -122,9 +115,9 @@ def test_a_model_trained_for_names_gives_the_evaluator_numbers(tokenizer: Any) -
 
 
 def test_a_set_is_learned_in_no_order_of_its_numbers() -> None:
-    orders = {tuple(shuffled(f"question {n}", (1, 2, 3))) for n in range(50)}
+    orders = {tuple(in_stable_random_order(f"question {n}", (1, 2, 3))) for n in range(50)}
     assert len(orders) == 6
-    assert shuffled("q", (3, 1)) == shuffled("q", (1, 3))
+    assert in_stable_random_order("q", (3, 1)) == in_stable_random_order("q", (1, 3))
 
 
 def test_the_environment_may_say_another_way() -> None:

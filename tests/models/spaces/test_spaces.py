@@ -7,8 +7,12 @@ from itertools import permutations
 
 import pytest
 
-from models.spaces.base import AnswerSpace, FreeText, NumberList, OneDigit, from_spec, to_spec
-from models.spaces.quoted_spans import QuotedSpans, source_text
+from models.spaces.base import AnswerSpace
+from models.spaces.free_text import FreeText
+from models.spaces.number_list import NumberList
+from models.spaces.one_digit import OneDigit
+from models.spaces.quoted_spans import QuotedSpans
+from models.spaces.spec import from_spec, to_spec
 from models.spaces.vocabulary import Vocabulary
 from tests.models.fakes import walk
 from tests.models.tokens import KINDS
@@ -140,22 +144,6 @@ def test_a_repeated_piece_must_end_the_answer(vocabulary: Vocabulary) -> None:
     allowed = space.next_tokens(vocabulary, written)
     assert vocabulary.end_id in allowed
     assert not {vocabulary.text([token]) for token in allowed if token != vocabulary.end_id} & {",", ", "}
-
-
-@pytest.mark.parametrize(
-    ("question", "source"),
-    [
-        ("Extract phrases.\nQuery: wilson basketball\nOutput: ", "wilson basketball"),
-        ("Extract.\nReview: fits well. I like it\nAspect: fit\nOutput:", "fits well. I like it"),
-        ("What part of the title 'Koleksi Jaket Pria' relates to the entity type 'TYPE'?", "Koleksi Jaket Pria"),
-        ("From the product title 'men's boot' extract 'X'.", "men's boot"),
-        ("固有表現を抽出してください。\nクエリ: 靴 メンズ\n出力: ", "靴 メンズ"),
-        ("nothing marked at all", "nothing marked at all"),
-        ("", ""),
-    ],
-)
-def test_source_is_the_text_and_not_the_instruction(question: str, source: str) -> None:
-    assert source_text(question) == source
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The classifier on wordings, languages and list styles that no rule was written from."""
+"""Questions are read right in wordings, languages and list styles that no rule was written from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shopbench.classify import answer_count, classify
+from shopbench.question import Question
 from shopbench.tasks import TaskType
 
 MC, RETRIEVAL, RANKING, NER, GENERATION = TaskType
@@ -16,6 +16,11 @@ MC, RETRIEVAL, RANKING, NER, GENERATION = TaskType
 def lines(style: str, *texts: str, first: int = 1, between: str = "\n") -> str:
     """The texts as an option list, numbered in `style`, which holds a number sign."""
     return between.join(style.replace("#", str(number)) + text for number, text in enumerate(texts, first))
+
+
+def kind(question: str, is_multiple_choice: bool) -> tuple[TaskType, tuple[int, ...]]:
+    read = Question.read(question, is_multiple_choice)
+    return read.task_type, read.numbers
 
 
 FOUR = ("garden hose", "desk lamp", "tea kettle", "yoga mat")
@@ -28,12 +33,12 @@ TEN = (*FIVE, "pillow", "door bell", "pan", "brush", "helmet")
 @pytest.mark.parametrize("first", [0, 1])
 def test_reads_the_options_shown(style: str, between: str, first: int) -> None:
     question = "Which of these do you plug in?\n" + lines(style, *FOUR, first=first, between=between) + "\nAnswer:"
-    assert classify(question, True) == (MC, tuple(range(first, first + 4)))
-    assert classify(question, False) == (MC, tuple(range(first, first + 4)))  # a flag that is wrong
+    assert kind(question, True) == (MC, tuple(range(first, first + 4)))
+    assert kind(question, False) == (MC, tuple(range(first, first + 4)))  # a flag that is wrong
 
 
 def test_options_on_one_line() -> None:
-    assert classify("Which one is edible? 0. soap 1. bread 2. a 2.5 m rope 3. candle\nAnswer:", True).options == (
+    assert Question.read("Which one is edible? 0. soap 1. bread 2. a 2.5 m rope 3. candle\nAnswer:", True).numbers == (
         0,
         1,
         2,
@@ -42,7 +47,7 @@ def test_options_on_one_line() -> None:
 
 
 def test_a_gap_is_shown_as_it_is() -> None:
-    assert classify("How are they related?\n0. bought\n1. viewed\n3. similar\nAnswer:", True).options == (0, 1, 3)
+    assert Question.read("How are they related?\n0. bought\n1. viewed\n3. similar\nAnswer:", True).numbers == (0, 1, 3)
 
 
 @pytest.mark.parametrize(
@@ -56,17 +61,16 @@ def test_a_gap_is_shown_as_it_is() -> None:
     ],
 )
 def test_decimals_and_quoted_lists_are_no_options(question: str) -> None:
-    assert classify(question, False) == (GENERATION, ())
+    assert kind(question, False) == (GENERATION, ())
 
 
 def test_a_list_inside_a_review_before_the_options() -> None:
     review = "Review: Why five stars?\n1. fits\n2. cheap\n3. red\n4. warm\n5. soft\n6. light\n"
     question = review + "Which sentiment does the review have?\n0. negative\n1. positive\n2. mixed\nAnswer:"
-    assert classify(question, True) == (MC, (0, 1, 2))
+    assert kind(question, True) == (MC, (0, 1, 2))
     aspects = "Pick the two aspects that the review covers.\n" + review + "Aspect List:\n" + lines("#.", *TEN)
-    classified = classify(aspects, False)
-    assert classified == (RETRIEVAL, tuple(range(1, 11)))
-    assert answer_count(aspects, classified) == 2
+    read = Question.read(aspects, False)
+    assert (read.task_type, read.numbers, read.count) == (RETRIEVAL, tuple(range(1, 11)), 2)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +86,8 @@ def test_a_list_inside_a_review_before_the_options() -> None:
     ],
 )
 def test_a_scale_gives_the_options(question: str) -> None:
-    assert classify(question, True) == (MC, (1, 2, 3, 4, 5))
-    assert classify(question, False) == (MC, (1, 2, 3, 4, 5))
+    assert kind(question, True) == (MC, (1, 2, 3, 4, 5))
+    assert kind(question, False) == (MC, (1, 2, 3, 4, 5))
 
 
 @pytest.mark.parametrize(
@@ -104,9 +108,8 @@ def test_a_scale_gives_the_options(question: str) -> None:
 )
 def test_retrieval_in_six_languages(request_text: str, count: int) -> None:
     question = request_text + "\n" + lines("#. ", *TEN) + "\nOutput:"
-    classified = classify(question, False)
-    assert classified.task_type is RETRIEVAL
-    assert answer_count(question, classified) == count
+    read = Question.read(question, False)
+    assert (read.task_type, read.count) == (RETRIEVAL, count)
 
 
 @pytest.mark.parametrize(
@@ -127,14 +130,14 @@ def test_retrieval_in_six_languages(request_text: str, count: int) -> None:
 @pytest.mark.parametrize("first", [0, 1])
 def test_ranking_in_six_languages(request_text: str, first: int) -> None:
     question = request_text + "\nProducts:\n" + lines("#. ", *FIVE, first=first) + "\nOutput:"
-    classified = classify(question, False)
-    assert classified == (RANKING, tuple(range(first, first + 5)))
-    assert answer_count(question, classified) == 5
+    read = Question.read(question, False)
+    assert (read.task_type, read.numbers, read.count) == (RANKING, tuple(range(first, first + 5)), 5)
 
 
 def test_a_ranking_of_seven() -> None:
     question = "Rank these by price, cheapest first.\n" + lines("#) ", *TEN[:7])
-    assert (classify(question, False).task_type, answer_count(question, classify(question, False))) == (RANKING, 7)
+    read = Question.read(question, False)
+    assert (read.task_type, read.count) == (RANKING, 7)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,7 @@ def test_a_ranking_of_seven() -> None:
 )
 def test_one_choice_of_five_without_the_flag(request_text: str) -> None:
     question = request_text + "\n" + lines("#. ", *FIVE, first=0) + "\nAnswer:"
-    assert classify(question, False) == (MC, (0, 1, 2, 3, 4))
+    assert kind(question, False) == (MC, (0, 1, 2, 3, 4))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +171,7 @@ def test_one_choice_of_five_without_the_flag(request_text: str) -> None:
     ],
 )
 def test_entities_in_six_languages(question: str) -> None:
-    assert classify(question, False) == (NER, ())
+    assert kind(question, False) == (NER, ())
 
 
 @pytest.mark.parametrize(
@@ -188,17 +191,17 @@ def test_entities_in_six_languages(question: str) -> None:
     ],
 )
 def test_the_rest_is_generation(question: str) -> None:
-    assert classify(question, False) == (GENERATION, ())
+    assert kind(question, False) == (GENERATION, ())
 
 
 def test_the_flag_always_wins() -> None:
-    assert classify("Rank these: which is best?", True) == (MC, ())
+    assert kind("Rank these: which is best?", True) == (MC, ())
 
 
 def test_development_file(shared: Path) -> None:
     """All 96 get their official type; the winners' rules get 88."""
     rows = [json.loads(line) for line in (shared / "data/shopbench/development.json").open(encoding="utf-8")]
-    right = [classify(row["input_field"], row["is_multiple_choice"]).task_type == row["task_type"] for row in rows]
+    right = [Question.read(row["input_field"], row["is_multiple_choice"]).task_type == row["task_type"] for row in rows]
     assert sum(right) == 96
 
 
@@ -214,11 +217,87 @@ def test_real_rows_seen_and_without_their_flag(shared: Path) -> None:
         for row in map(json.loads, path.open(encoding="utf-8")):
             if row["metric"] != "bool":
                 total += 1
-                right += classify(row["input_field"], False).task_type == row["task_type"]
+                right += Question.read(row["input_field"], False).task_type == row["task_type"]
     assert total > 25_000
     assert right / total > 0.99
 
 
 def test_a_hostile_question_takes_no_long_time() -> None:
     for hostile in ("1. " * 50_000, "rank " * 50_000, "select " + "a" * 200_000, "'" * 100_000, "(" * 100_000):
-        classify(hostile, False)
+        Question.read(hostile, False)
+
+
+MARKS = [
+    "#. @", "#.@", "#) @", "(#) @", "#: @", "[#] @", "#、@", "# - @", "# – @", "#.) @", "#\\. @", "（#）@", "#．@",
+    "【#】@",
+    "- #. @", "* #. @", "• #) @", "– #. @", "> #. @", "| #. @",
+    "**#.** @", "**#**. @", "**#. @**", "*#.* @", "__#.__ @", "`#.` @", "~~#~~. @", "- **#.** @", "> - **#)** @",
+    '"#." @', '"#. @"', "'#. @'", "“#. @”", "「#. @」",
+    "\u200b#. @", "\ufeff#. @", "\u00a0#. @", "\u3000#. @", "#\u200b. @", "#.\u2060 @", "\u202a#. @", "**\u200b#.** @",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_list_is_the_same_in_all_marks(mark: str) -> None:
+    listed = [mark.replace("#", str(number)).replace("@", text) for number, text in enumerate(FIVE, 1)]
+    for request, flag, task_type, count in (
+        ("Which of these do you plug in?\n", True, MC, 1),
+        ("Select two of these products.\n", False, RETRIEVAL, 2),
+        ("Rank the products for the query 'lamp'.\n", False, RANKING, 5),
+    ):
+        read = Question.read(f"{request}{chr(10).join(listed)}\nOutput:", flag)
+        assert (read.task_type, read.numbers, read.count) == (task_type, (1, 2, 3, 4, 5), count)
+        assert read.option_texts == FIVE
+        assert [read.text[option.start : option.end].strip("\n") for option in read.options] == listed
+        assert not any(text in read.request for text in FIVE)
+
+
+def test_marks_of_one_list_may_differ_in_their_emphasis_and_their_digits() -> None:
+    read = Question.read("Which?\n**1.** red\n2. blue\n- 3. green\n４．pink\nAnswer:", True)
+    assert read.option_texts == ("red", "blue", "green", "pink")
+    assert read.numbers == (1, 2, 3, 4)
+
+
+def test_options_on_one_line_have_texts_too() -> None:
+    for text in (
+        "Which one? 0. soap, 1. bread, 2. a 2.5 m rope",
+        "Which one? **0.** soap **1.** bread **2.** a 2.5 m rope",
+    ):
+        read = Question.read(f"{text}\nAnswer:", True)
+        assert [option.text for option in read.options] == ["soap", "bread", "a 2.5 m rope"]
+        assert read.option_texts is None  # names are only learned from lists with an option a line
+
+
+def test_an_option_may_hold_a_list_of_its_own() -> None:
+    read = Question.read("Which?\n(1) a set:\n1. cup\n2. pan\n(2) a\tlamp\nAnswer:", True)
+    assert read.option_texts == ("a set: 1. cup 2. pan", "a lamp")
+
+
+def test_texts_are_what_stands_behind_the_marks() -> None:
+    read = Question.read("Which?\n(1) a  b \n(2) c\n", True)
+    assert read.option_texts == ("a b", "c")
+    assert Question.read("Which?\n1. red\n2.\n3. blue\n", True).option_texts is None
+    assert Question.read("Rate the review on a scale of 1 to 5.\nReview: fine\n", True).option_texts is None
+
+
+def test_a_quotation_within_a_line_is_no_list() -> None:
+    question = (
+        'Say yes or no.\nproduct: {text: "1. Air 2. Nocturne 3. Lake", price: "9"}\n"1": {"a": 1, "2": 2, "3": 3}'
+    )
+    assert kind(question, False) == (GENERATION, ())
+
+
+@pytest.mark.parametrize(
+    ("question", "source"),
+    [
+        ("Extract phrases.\nQuery: wilson basketball\nOutput: ", "wilson basketball"),
+        ("Extract.\nReview: fits well. I like it\nAspect: fit\nOutput:", "fits well. I like it"),
+        ("What part of the title 'Koleksi Jaket Pria' relates to the entity type 'TYPE'?", "Koleksi Jaket Pria"),
+        ("From the product title 'men's boot' extract 'X'.", "men's boot"),
+        ("固有表現を抽出してください。\nクエリ: 靴 メンズ\n出力: ", "靴 メンズ"),
+        ("nothing marked at all", "nothing marked at all"),
+        ("", ""),
+    ],
+)
+def test_source_is_the_text_and_not_the_instruction(question: str, source: str) -> None:
+    assert Question.read(question, False).source == source
