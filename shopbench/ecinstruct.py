@@ -35,6 +35,8 @@ TASKS = {
 }
 """The paper's short names and the file's."""
 FIELDS = ("split", "task", "setting", "instruction", "input", "options", "output", "few_shot_example")
+ESCI_GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
+"""Gain of each ESCI label (exact, substitute, complement, irrelevant), as in ESCI's and ShopBench's own NDCG."""
 
 Fields = Mapping[str, Any]
 
@@ -54,7 +56,7 @@ def render(row: Fields, example: Fields | str | None = None) -> str:
 
     Args:
         example: another row (its input, options and output) or a text, shown between instruction and input
-            (appendix E.2 of paper 001).
+            (eCeLLM, appendix E.2).
     """
     parts = [row["instruction"].strip()]
     if example is not None:

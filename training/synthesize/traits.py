@@ -1,4 +1,4 @@
-"""Wanted traits, shown inside the sample output between delimiters (the way of paper 004).
+"""Wanted traits, shown inside the sample output between delimiters, as More-diverse does (arXiv 2504.08002).
 
     [[difficulty: hard]]
     [[length: short, at most 30 words]]
@@ -30,7 +30,6 @@ LENGTHS = {
     "long, 50 to 150 words": (50, 150),
 }
 TONES = ("neutral", "casual", "formal", "impatient")
-SECTIONS = ("instruction", "context", "options", "right")
 LISTS = ("options", "right")
 _MARK = re.compile(r"^\[\[\s*(\w+)\s*(?::\s*(.*?)\s*)?\]\][ \t]*$", re.MULTILINE)
 
