@@ -79,14 +79,19 @@ class SourceFolder:
         return found
 
 
+Reader = Callable[[SourceFolder], Iterable[Row]]
+"""Yields the raw rows under a sources folder, in a fixed order; MissingDataset if there are none."""
+ToSample = Callable[[Row, random.Random], Sample | None]
+"""Pure: a row and a seeded generator -> a sample without its task's name (`make_sample`), or None."""
+
+
 @dataclass(frozen=True)
 class DataTask:
     """One way to make training samples from one dataset.
 
     Attributes:
         name: unique, `<source>_<what>`.
-        rows: yields the raw rows under a sources folder, in a fixed order; MissingDataset if there are none.
-        to_sample: pure; makes a sample without a task's name (`make_sample`), which `sample` stamps on it.
+        to_sample: its samples get the name of this task from `sample`.
         example: one raw row, documentation and test fixture; `to_sample` must make a sample of it.
         row_id: a stable identity of a row (also what de-duplication and splits go by).
         table7: the row number in Table 7 of the winning solution's paper; None for other systems' tasks.
@@ -101,8 +106,8 @@ class DataTask:
     """
 
     name: str
-    rows: Callable[[SourceFolder], Iterable[Row]]
-    to_sample: Callable[[Row, random.Random], Sample | None]
+    rows: Reader
+    to_sample: ToSample
     example: Row
     row_id: Callable[[Row], str]
     licence: str

@@ -12,11 +12,11 @@ from __future__ import annotations
 import ast
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import Dataset, DataTask, Row, SourceFolder
+from training.data.formats import Dataset, DataTask, Row, SourceFolder, ToSample
 from training.data.hashes import digest
 from training.data.options import multiple_choice, one_line, same_key
 from training.data.small_files import mixed, sampled_lines
@@ -103,7 +103,7 @@ EXAMPLE: Row = {
 }
 
 
-def _task(name: str, build: Callable[[Row, random.Random], Sample | None]) -> DataTask:
+def _task(name: str, build: ToSample) -> DataTask:
     return DataTask(
         name=name,
         rows=questions,

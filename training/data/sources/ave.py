@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import Dataset, DataTask, Row, SourceFolder
+from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import first_number, multiple_choice, one_line, retrieval, same_key
 from training.data.small_files import small_set
 from training.data.wordings import choice, entities, request, selection
@@ -227,8 +227,8 @@ CATEGORY_EXAMPLE: Row = {
 
 def _task(
     name: str,
-    rows: Callable[[SourceFolder], Iterator[Row]],
-    build: Callable[[Row, random.Random], Sample | None],
+    rows: Reader,
+    build: ToSample,
     domain: str,
 ) -> DataTask:
     by_category = rows is category_rows

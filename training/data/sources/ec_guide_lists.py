@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row, SourceFolder
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import first_number, multiple_choice, one_line, retrieval, same_key
 from training.data.sources import ec_guide
 from training.data.wordings import choice, request, selection
@@ -126,11 +126,11 @@ _FAR = [
 ]
 
 
-def _task(name: str, rows: object, to_sample: object, example: Row, domain: str) -> DataTask:
+def _task(name: str, rows: Reader, to_sample: ToSample, example: Row, domain: str) -> DataTask:
     return DataTask(
         name=name,
-        rows=rows,  # type: ignore[arg-type]
-        to_sample=to_sample,  # type: ignore[arg-type]
+        rows=rows,
+        to_sample=to_sample,
         example=example,
         row_id=title_key,
         licence=ec_guide.LICENCE,

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from shopbench.ecinstruct import AG, AP, AVE, FIELDS, MPC, PM, PRP, PSI, QPR, SA, SR, render, value
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import Dataset, DataTask, Row, SourceFolder, make_sample
+from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder, make_sample
 from training.data.options import one_line
 from training.data.reading import database, quoted, stream
 
@@ -47,7 +47,7 @@ def read_rows(sources: SourceFolder, task: str, splits: tuple[str, ...] = ("trai
         )
 
 
-def task_rows(task: str) -> Callable[[SourceFolder], Iterator[Row]]:
+def task_rows(task: str) -> Reader:
     """A reader of a task's training rows (of every setting)."""
 
     def rows(sources: SourceFolder) -> Iterator[Row]:

@@ -9,11 +9,11 @@ the same placeholders as those here.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row, SourceFolder
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import Shown, draw_style, multiple_choice, one_line
 from training.data.reading import with_labels
 from training.data.sources.ecinstruct import (
@@ -74,7 +74,7 @@ SENTIMENT = (
 YES_NO = (("yes", "no"), ("Yes", "No"), ("Yes, it is so.", "No, it is not so."))
 
 
-def rows_with_wording(task: str, name: str) -> Callable[[SourceFolder], Iterator[Row]]:
+def rows_with_wording(task: str, name: str) -> Reader:
     """A reader of a task's training rows with a language model's wordings, where there are some."""
 
     def rows(sources: SourceFolder) -> Iterator[Row]:
@@ -182,7 +182,7 @@ def _task(
     name: str,
     number: int,
     task: str,
-    to_sample: Callable[[Row, random.Random], Sample | None],
+    to_sample: ToSample,
     domain: str,
     limit: int = 10_000,
     wordings: tuple[str, ...] = (),

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest, lettered
-from training.data.formats import DataTask, Row, SourceFolder
+from training.data.formats import DataTask, Reader, Row, SourceFolder
 from training.data.options import one_line
 from training.data.reading import Connection, database, in_chunks
 from training.data.sources.ecinstruct import EXAMPLES, MPC, PSI, QPR, as_published
@@ -134,7 +134,7 @@ def rank_rows(sources: SourceFolder, split: str = "train") -> Iterator[Row]:
         yield {**built_row(QPR, row["query"], split, given, None, output), "labels": labels}
 
 
-def _task(task: str, rows: Callable[[SourceFolder], Iterator[Row]]) -> DataTask:
+def _task(task: str, rows: Reader) -> DataTask:
     return DataTask(
         name=f"ecinstruct_built_{task.lower()}",
         rows=rows,

@@ -9,10 +9,10 @@ trains on the one before. The schema is in amazon_reviews.py.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest, lettered
-from training.data.formats import DataTask, MissingDataset, Row, SourceFolder
+from training.data.formats import DataTask, MissingDataset, Reader, Row, SourceFolder
 from training.data.options import one_line
 from training.data.reading import Connection, database, json_scan, quoted, stream
 from training.data.sources.amazon_reviews import (
@@ -173,7 +173,7 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _task(task: str, rows: Callable[[SourceFolder], Iterator[Row]], domain: str) -> DataTask:
+def _task(task: str, rows: Reader, domain: str) -> DataTask:
     return DataTask(
         name=f"ecinstruct_built_{task.lower()}",
         rows=rows,

@@ -11,10 +11,10 @@ are out of domain for both. A file without the wanted categories stands for them
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest
-from training.data.formats import Dataset, DataTask, Row, SourceFolder
+from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder
 from training.data.options import one_line
 from training.data.reading import database, json_scan, quoted, stream
 from training.data.sources import amazonqa, mave, product_matching
@@ -175,9 +175,7 @@ def answer_rows(sources: SourceFolder, split: str = "train", ood: bool = False) 
             yield built_row(AG, row["key"], split, _asked(row), None, one_line(best["answerText"]), ood)
 
 
-def _task(
-    task: str, rows: Callable[[SourceFolder], Iterator[Row]], domain: str, dataset: Dataset, limit: int = 10_000
-) -> DataTask:
+def _task(task: str, rows: Reader, domain: str, dataset: Dataset, limit: int = 10_000) -> DataTask:
     return DataTask(
         name=f"ecinstruct_built_{task.lower()}",
         rows=rows,

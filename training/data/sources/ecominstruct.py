@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from shopbench.classify import classify
 from shopbench.ecominstruct import SEPARATOR, offered_labels, question, separator, truths, typed_spans
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import Dataset, DataTask, Row, SourceFolder, make_sample
+from training.data.formats import Dataset, DataTask, Row, SourceFolder, ToSample, make_sample
 from training.data.hashes import digest
 from training.data.options import same_key
 from training.data.reading import SourceError
@@ -206,7 +206,7 @@ CLASSIFICATION: Row = {
 }
 
 
-def _task(name: str, build: Callable[[Row, random.Random], Sample | None], example: Row, tag: str) -> DataTask:
+def _task(name: str, build: ToSample, example: Row, tag: str) -> DataTask:
     return DataTask(
         name=name,
         rows=rows,

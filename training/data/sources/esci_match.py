@@ -8,10 +8,10 @@ Rows 24 to 26 were worded by a language model: `synthetic/wordings.jsonl` may ho
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row, SourceFolder
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import Shown, draw_style, multiple_choice, one_line, retrieval
 from training.data.reading import with_labels
 from training.data.sources.esci import LICENCE, bullet_points, labelled, pair_id, pair_rows, query_id, query_rows
@@ -73,9 +73,7 @@ RELATION_OPTIONS = (
 )
 
 
-def match_rows(
-    task: str, locales: tuple[str, ...] = ("us",), texts: bool = False
-) -> Callable[[SourceFolder], Iterator[Row]]:
+def match_rows(task: str, locales: tuple[str, ...] = ("us",), texts: bool = False) -> Reader:
     """A reader of queries with an exact match and three other products, and this task's labels."""
 
     def rows(sources: SourceFolder) -> Iterator[Row]:
@@ -199,7 +197,7 @@ PAIR_EXAMPLE: Row = {
 def _task(
     name: str,
     number: int,
-    to_sample: Callable[[Row, random.Random], Sample | None],
+    to_sample: ToSample,
     limit: int = 10_000,
     locales: tuple[str, ...] = ("us",),
     texts: bool = False,

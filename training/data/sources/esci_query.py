@@ -7,10 +7,10 @@ Rows 21 to 23 were worded by a language model: `synthetic/wordings.jsonl` may ho
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row, SourceFolder
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import multiple_choice, one_line
 from training.data.reading import neighbours, with_labels
 from training.data.sources.esci import LICENCE, bullet_points, labelled, product_id, product_rows
@@ -49,7 +49,7 @@ BRANDS = (
 )
 
 
-def product_and_others(task: str, locales: tuple[str, ...] = ALL_LOCALES) -> Callable[[SourceFolder], Iterator[Row]]:
+def product_and_others(task: str, locales: tuple[str, ...] = ALL_LOCALES) -> Reader:
     """A reader of products with queries and brands of others of their locale, and this task's labels."""
 
     def rows(sources: SourceFolder) -> Iterator[Row]:
@@ -147,7 +147,7 @@ EXAMPLE: Row = {
 def _task(
     name: str,
     number: int,
-    to_sample: Callable[[Row, random.Random], Sample | None],
+    to_sample: ToSample,
     domain: str,
     locales: tuple[str, ...] = ALL_LOCALES,
     wordings: tuple[str, ...] = (),

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from shopbench.ecinstruct import ESCI_GAINS
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row, SourceFolder
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.hashes import digest
 from training.data.options import first_number, multiple_choice, one_line, ranking, retrieval, same_key
 from training.data.small_files import json_rows
@@ -215,9 +215,7 @@ QUERIES_EXAMPLE: Row = {
 }
 
 
-def _task(
-    name: str, rows: Callable[[SourceFolder], Iterator[Row]], build: Callable[[Row, random.Random], Sample | None]
-) -> DataTask:
+def _task(name: str, rows: Reader, build: ToSample) -> DataTask:
     by_product = rows is query_rows
     return DataTask(
         name=name,

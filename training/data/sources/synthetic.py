@@ -8,16 +8,16 @@ weights trained on them may be passed on depends on the seeds and on the model, 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, MissingDataset, Row, SourceFolder
+from training.data.formats import DataTask, MissingDataset, Reader, Row, SourceFolder
 from training.data.small_files import json_rows
 
 LICENCE = "that of the seeds, under the terms of the model that wrote them"
 
 
-def _rows(kind: str) -> Callable[[SourceFolder], Iterator[Row]]:
+def _rows(kind: str) -> Reader:
     def rows(sources: SourceFolder) -> Iterator[Row]:
         found = sources.files(f"synthetic/{kind}.jsonl")
         if not found:
