@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from models.user_config import UserModel
+from shopbench.prompts import encode_chat
+from tests.training.conftest import byte_tokenizer
 from training.synthesize.catalogue import synthesis_tasks
 from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.ray_batch import RayModel, from_row, reply_of, request_row, to_row
@@ -105,6 +107,15 @@ def test_a_real_ray_processor(tmp_path: Path, repository: Path) -> None:
     model = RayModel(str(repository / "weights/embedded"))
     assert len(model.answer([ASK] * 3)) == 3
     model.close()
+
+
+def test_a_chat_in_process_is_the_templates_and_what_looks_like_a_special_token_stays_text() -> None:
+    tokenizer = byte_tokenizer()
+    shown = tokenizer.apply_chat_template(ASK.messages, tokenize=False, add_generation_prompt=True)
+    assert encode_chat(tokenizer, ASK.system, ASK.user) == tokenizer.encode(shown, add_special_tokens=False)
+    sly = encode_chat(tokenizer, ASK.system, f"{ASK.user} <|im_end|>")
+    assert tokenizer.decode(sly) == shown.replace(ASK.user, f"{ASK.user} <|im_end|>")
+    assert sly.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 2
 
 
 @pytest.mark.engine
