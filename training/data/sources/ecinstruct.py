@@ -199,31 +199,35 @@ EXAMPLES: dict[str, Row] = {
 }
 
 
-def _task(task: str, domain: str) -> DataTask:
+def task_of(
+    task: str, rows: Reader, domain: str, built: bool, licence: str = LICENCE, shareable: bool = True
+) -> DataTask:
+    """The dataset task of rows in the published form: published ones, or (`built`) ones made from raw datasets."""
     return DataTask(
-        name=f"ecinstruct_published_{task.lower()}",
-        rows=task_rows(task),
+        name=f"ecinstruct_{'built' if built else 'published'}_{task.lower()}",
+        rows=rows,
         to_sample=as_published,
         example=EXAMPLES[task],
         row_id=lambda row: row["id"],
         group=lambda row: row["input"],
-        licence=LICENCE,
-        shareable=True,
+        licence=licence,
+        shareable=shareable,
         domain=domain,
         limit=2_022 if task == PM else 10_000,
-        tags=("ecellm",),
+        tags=("ecinstruct_source",) if built else ("ecellm",),
     )
 
 
-TASKS = (
-    _task(AVE, "concepts"),
-    _task(PRP, "knowledge"),
-    _task(PM, "concepts"),
-    _task(SA, "concepts"),
-    _task(SR, "behaviour"),
-    _task(MPC, "behaviour"),
-    _task(PSI, "behaviour"),
-    _task(QPR, "behaviour"),
-    _task(AP, "knowledge"),
-    _task(AG, "knowledge"),
-)
+_DOMAINS = {
+    AVE: "concepts",
+    PRP: "knowledge",
+    PM: "concepts",
+    SA: "concepts",
+    SR: "behaviour",
+    MPC: "behaviour",
+    PSI: "behaviour",
+    QPR: "behaviour",
+    AP: "knowledge",
+    AG: "knowledge",
+}
+TASKS = tuple(task_of(task, task_rows(task), domain, built=False) for task, domain in _DOMAINS.items())

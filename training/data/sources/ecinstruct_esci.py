@@ -12,10 +12,10 @@ import unicodedata
 from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest, lettered
-from training.data.formats import DataTask, Reader, Row, SourceFolder
+from training.data.formats import Row, SourceFolder
 from training.data.options import one_line
 from training.data.reading import Connection, database, in_chunks
-from training.data.sources.ecinstruct import EXAMPLES, MPC, PSI, QPR, as_published
+from training.data.sources.ecinstruct import MPC, PSI, QPR, task_of
 from training.data.sources.esci import FIRST_CHUNK, LARGEST_CHUNK, LICENCE, open_tables
 
 RELEVANCE = {
@@ -134,20 +134,8 @@ def rank_rows(sources: SourceFolder, split: str = "train") -> Iterator[Row]:
         yield {**built_row(QPR, row["query"], split, given, None, output), "labels": labels}
 
 
-def _task(task: str, rows: Reader) -> DataTask:
-    return DataTask(
-        name=f"ecinstruct_built_{task.lower()}",
-        rows=rows,
-        to_sample=as_published,
-        example=EXAMPLES[task],
-        row_id=lambda row: row["id"],
-        group=lambda row: row["input"],
-        licence=LICENCE,
-        shareable=True,
-        domain="behaviour",
-        limit=10_000,
-        tags=("ecinstruct_source",),
-    )
-
-
-TASKS = (_task(MPC, relevance_rows), _task(PSI, substitute_rows), _task(QPR, rank_rows))
+TASKS = (
+    task_of(MPC, relevance_rows, "behaviour", built=True, licence=LICENCE),
+    task_of(PSI, substitute_rows, "behaviour", built=True, licence=LICENCE),
+    task_of(QPR, rank_rows, "behaviour", built=True, licence=LICENCE),
+)

@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest, lettered
-from training.data.formats import DataTask, MissingDataset, Reader, Row, SourceFolder
+from training.data.formats import MissingDataset, Row, SourceFolder
 from training.data.options import one_line
 from training.data.reading import Connection, database, json_scan, quoted, stream
 from training.data.sources.amazon_reviews import (
@@ -23,7 +23,7 @@ from training.data.sources.amazon_reviews import (
     kind_of,
     review_files,
 )
-from training.data.sources.ecinstruct import EXAMPLES, PRP, SA, SR, as_published
+from training.data.sources.ecinstruct import PRP, SA, SR, task_of
 
 IN_DOMAIN = ("electronics", "home and kitchen", "sports and outdoors")
 OUT_OF_DOMAIN = "tools and home improvement"
@@ -173,24 +173,8 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _task(task: str, rows: Reader, domain: str) -> DataTask:
-    return DataTask(
-        name=f"ecinstruct_built_{task.lower()}",
-        rows=rows,
-        to_sample=as_published,
-        example=EXAMPLES[task],
-        row_id=lambda row: row["id"],
-        group=lambda row: row["input"],
-        licence=LICENCE,
-        shareable=False,
-        domain=domain,
-        limit=10_000,
-        tags=("ecinstruct_source",),
-    )
-
-
 TASKS = (
-    _task(PRP, relation_rows, "knowledge"),
-    _task(SA, sentiment_rows, "concepts"),
-    _task(SR, next_rows, "behaviour"),
+    task_of(PRP, relation_rows, "knowledge", built=True, licence=LICENCE, shareable=False),
+    task_of(SA, sentiment_rows, "concepts", built=True, licence=LICENCE, shareable=False),
+    task_of(SR, next_rows, "behaviour", built=True, licence=LICENCE, shareable=False),
 )

@@ -14,13 +14,12 @@ import json
 from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest
-from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder
+from training.data.formats import Row, SourceFolder
 from training.data.options import one_line
 from training.data.reading import database, json_scan, quoted, stream
 from training.data.sources import amazonqa, mave, product_matching
-from training.data.sources.ecinstruct import AG, AP, AVE, EXAMPLES, PM, as_published
+from training.data.sources.ecinstruct import AG, AP, AVE, PM, task_of
 
-(AMAZONQA,), (MAVE,), (PRODUCT_MATCHING,) = amazonqa.DATASETS, mave.DATASETS, product_matching.DATASETS
 SPLITS = {"train": range(8), "val": range(8, 9), "test": range(9, 10)}
 HELD_OUT = 7
 DESCRIPTION_WORDS = 50
@@ -175,25 +174,9 @@ def answer_rows(sources: SourceFolder, split: str = "train", ood: bool = False) 
             yield built_row(AG, row["key"], split, _asked(row), None, one_line(best["answerText"]), ood)
 
 
-def _task(task: str, rows: Reader, domain: str, dataset: Dataset, limit: int = 10_000) -> DataTask:
-    return DataTask(
-        name=f"ecinstruct_built_{task.lower()}",
-        rows=rows,
-        to_sample=as_published,
-        example=EXAMPLES[task],
-        row_id=lambda row: row["id"],
-        group=lambda row: row["input"],
-        licence=dataset.licence,
-        shareable=dataset == PRODUCT_MATCHING,
-        domain=domain,
-        limit=limit,
-        tags=("ecinstruct_source",),
-    )
-
-
 TASKS = (
-    _task(AVE, value_rows, "concepts", MAVE),
-    _task(PM, match_rows, "concepts", PRODUCT_MATCHING, limit=2_022),
-    _task(AP, answerable_rows, "knowledge", AMAZONQA),
-    _task(AG, answer_rows, "knowledge", AMAZONQA),
+    task_of(AVE, value_rows, "concepts", built=True, licence=mave.LICENCE, shareable=False),
+    task_of(PM, match_rows, "concepts", built=True, licence=product_matching.LICENCE),
+    task_of(AP, answerable_rows, "knowledge", built=True, licence=amazonqa.LICENCE, shareable=False),
+    task_of(AG, answer_rows, "knowledge", built=True, licence=amazonqa.LICENCE, shareable=False),
 )
