@@ -85,7 +85,7 @@ def test_offline_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def test_every_dataset_that_a_builder_misses_can_be_asked_for(tmp_path: Path) -> None:
-    """The remedy that a builder prints names a dataset that the download knows, or a synthesis task that makes the file."""
+    """The remedy that a builder prints names a dataset that the download knows, or a synthesis task that makes it."""
     for task in all_tasks().values():
         with pytest.raises(MissingDataset) as caught:
             next(iter(task.rows(SourceFolder(tmp_path))))
