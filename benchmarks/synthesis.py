@@ -25,7 +25,6 @@ from typing import Any
 from tqdm import tqdm
 
 from training.data.formats import Row
-from training.synthesize.catalogue import synthesis_task_named
 from training.synthesize.chat import SynthesisError
 from training.synthesize.client import Patience, Server
 from training.synthesize.command import input_rows
@@ -33,7 +32,8 @@ from training.synthesize.reply_cache import ReplyCache
 from training.synthesize.run import SynthesisRun, ask_server
 from training.synthesize.spending import Prices, Spending
 from training.synthesize.steps import Settings
-from training.synthesize.task import SynthesisTask
+from training.synthesize.tasks.catalogue import synthesis_task_named
+from training.synthesize.tasks.task import SynthesisTask
 
 WARM_UP = 2
 """Rows before the first measurement."""

@@ -13,7 +13,7 @@ from training.data.formats import Row
 from training.data.options import same_key
 from training.synthesize.checks import Rejected
 from training.synthesize.steps import RowResult
-from training.synthesize.task import SynthesisTask
+from training.synthesize.tasks.task import SynthesisTask
 
 
 class Acceptance:

@@ -1,6 +1,6 @@
 """`python -m training.synthesize TASK --model NAME --endpoint URL|local --input ROWS --output OUT.jsonl`
 
-Training data made with a language model, in four ways (training/synthesize/task.py). TASK is one of:
+Training data made with a language model, in four ways (training/synthesize/tasks/). TASK is one of:
   amazon_m2_category_of_attribute, amazon_m2_explain_product, amazon_reviews_complement, amazon_reviews_snippets,
   amazon_reviews_covered_aspects   labels for rows 1, 20, 4, 2 and 3 of Table 7
   rewrite, traits                  questions of another form, plainly or with wanted traits
@@ -29,7 +29,6 @@ from shopbench.errors import DONE, INTERRUPTED, KILLED
 from shopbench.files import file_hash, write_json, write_json_lines
 from shopbench.sample import read_json_lines
 from training.data.formats import Row, SourceFolder
-from training.synthesize.catalogue import synthesis_task_named, synthesis_tasks
 from training.synthesize.chat import SynthesisError
 from training.synthesize.client import Patience, Server, without_password
 from training.synthesize.prompt_files import prompt_named
@@ -37,7 +36,8 @@ from training.synthesize.reply_cache import ReplyCache
 from training.synthesize.run import OTHERS, SynthesisRun, ask_in_batches, ask_server, examples
 from training.synthesize.spending import Prices, Spending
 from training.synthesize.steps import Settings
-from training.synthesize.task import SynthesisTask
+from training.synthesize.tasks.catalogue import synthesis_task_named, synthesis_tasks
+from training.synthesize.tasks.task import SynthesisTask
 from training.weights.folders import versions
 
 INTERRUPTION = "interruption"

@@ -17,7 +17,7 @@ from training.synthesize.client import Server
 from training.synthesize.reply_cache import ReplyCache
 from training.synthesize.spending import CeilingReached, Spending
 from training.synthesize.steps import RowResult, Settings, Steps, steps
-from training.synthesize.task import SynthesisTask
+from training.synthesize.tasks.task import SynthesisTask
 
 OTHERS = 40
 """How many rows of the input a row may take wrong options from: those that follow it, round the end.

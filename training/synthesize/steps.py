@@ -14,7 +14,7 @@ from training.data.options import one_line
 from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.checks import Rejected, json_object
 from training.synthesize.prompt_files import as_data, filled, prompt_named
-from training.synthesize.task import Candidates, CheckQuestion, SynthesisTask
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 Steps = Generator[list[ChatRequest], list[Reply], "RowResult"]
 

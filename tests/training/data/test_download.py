@@ -16,7 +16,7 @@ from training.data.catalogue import all_datasets, all_tasks
 from training.data.download import command as downloading
 from training.data.download.command import DownloadError, download, main
 from training.data.formats import MissingDataset, SourceFolder
-from training.synthesize.catalogue import synthesis_tasks
+from training.synthesize.tasks.catalogue import synthesis_tasks
 
 CONTENT = b'[{"instruction": "x"}]'
 

@@ -15,13 +15,13 @@ import pytest
 from models.user_config import UserModel
 from shopbench.prompts import encode_chat
 from tests.training.conftest import byte_tokenizer
-from training.synthesize.catalogue import synthesis_tasks
 from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.ray_batch import RayModel, from_row, reply_of, request_row, to_row
 from training.synthesize.reply_cache import ReplyCache
 from training.synthesize.run import SynthesisRun, ask_in_batches
 from training.synthesize.spending import Prices, Spending
 from training.synthesize.steps import Settings
+from training.synthesize.tasks.catalogue import synthesis_tasks
 
 from .test_synthesize import TASK, label_and_check, product_rows
 

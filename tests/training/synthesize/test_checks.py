@@ -8,13 +8,13 @@ import random
 import pytest
 
 from training.synthesize.acceptance import Acceptance
-from training.synthesize.catalogue import synthesis_tasks
 from training.synthesize.chat import Reply
 from training.synthesize.checks import Rejected, alike, json_object, label, no_copy, quoted_in, words_between
-from training.synthesize.languages import in_language, language_of
 from training.synthesize.prompt_files import prompt_named
 from training.synthesize.steps import RowResult
-from training.synthesize.traits import Traits, check_traits, draw_traits, read_marked
+from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.languages import in_language, language_of
+from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 

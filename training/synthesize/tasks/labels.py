@@ -13,8 +13,8 @@ from training.data.reading import database, said_by_model, stream
 from training.data.sources import amazon_m2_concepts
 from training.data.sources.amazon_reviews import open_items
 from training.synthesize.checks import Rejected, label, no_copy, of_a_kind, words_between
-from training.synthesize.languages import in_language
-from training.synthesize.task import Candidates, CheckQuestion, SynthesisTask
+from training.synthesize.tasks.languages import in_language
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 WHICH_PRODUCT = "Which of these products is a(n) <<<{kind}>>>?"
 WHICH_ATTRIBUTE = "Which of these products would a shop describe by its <<<{attribute}>>>?"

@@ -11,8 +11,8 @@ from training.data.formats import Row, SourceFolder
 from training.data.options import one_line, same_key
 from training.data.sources.amazon_reviews import review_rows
 from training.synthesize.checks import Rejected, label, quoted_in
-from training.synthesize.languages import in_language
-from training.synthesize.task import Candidates, CheckQuestion, SynthesisTask
+from training.synthesize.tasks.languages import in_language
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 SEEN = 900
 """Characters of a review that the model is shown."""

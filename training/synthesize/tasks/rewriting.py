@@ -23,10 +23,10 @@ from training.data.options import distinct, multiple_choice, one_line, ranking, 
 from training.data.wordings import choice, entities, ordering, selection, written
 from training.synthesize.chat import Reply
 from training.synthesize.checks import Rejected, no_copy, of_schema, quoted_in, whole
-from training.synthesize.languages import in_language
 from training.synthesize.prompt_files import Prompt
-from training.synthesize.task import Candidates, CheckQuestion, SynthesisTask
-from training.synthesize.traits import Traits, check_traits, draw_traits, read_marked
+from training.synthesize.tasks.languages import in_language
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
+from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
 
 FORMS = {
     TaskType.MULTIPLE_CHOICE: "It has exactly 4 options, and exactly 1 of them is right.",

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.synthesize.checks import Rejected, words_between
-from training.synthesize.languages import LANGUAGES, in_language
+from training.synthesize.tasks.languages import LANGUAGES, in_language
 
 DIFFICULTIES = ("easy", "medium", "hard")
 LENGTHS = {

@@ -20,8 +20,8 @@ from training.data.formats import Row, SourceFolder
 from training.data.hashes import digest
 from training.data.wordings import placeholders
 from training.synthesize.checks import Rejected, alike
-from training.synthesize.languages import in_language
-from training.synthesize.task import Candidates, CheckQuestion, SynthesisTask
+from training.synthesize.tasks.languages import in_language
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 COUNT = 6
 UNSEEN = 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from shopbench.errors import nearest
-from training.synthesize import labels, review_labels, rewording, rewriting
 from training.synthesize.chat import SynthesisError
-from training.synthesize.task import SynthesisTask
+from training.synthesize.tasks import labels, review_labels, rewording, rewriting
+from training.synthesize.tasks.task import SynthesisTask
 
 
 @lru_cache
