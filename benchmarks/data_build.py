@@ -29,9 +29,9 @@ CHILD = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from training.data.build import build
-from training.data.mixture import mixture_of
-from training.data.sources import all_tasks
+from training.data.build.mixture import mixture_of
+from training.data.build.run import build
+from training.data.catalogue import all_tasks
 from training.recipes import RECIPES
 if __name__ == "__main__":
     tasks = {}

@@ -14,8 +14,9 @@ import os
 import sys
 from pathlib import Path
 
+from training.data.formats import SourceError, SourceFolder
 from training.data.options import one_line
-from training.data.reading import SourceError, database, stream
+from training.data.reading import database, stream
 from training.data.sources.esci import open_tables
 
 COLUMNS = ("id", "locale", "title", "price", "brand", "color", "size", "model", "material", "author", "desc")
@@ -28,7 +29,7 @@ def write_products(sources: Path, output: Path) -> int:
     output.parent.mkdir(parents=True, exist_ok=True)
     beside, count = output.with_name(f"{output.name}.part"), 0
     with database() as connection, beside.open("w", encoding="utf-8", newline="") as file:
-        open_tables(connection, sources)
+        open_tables(connection, SourceFolder(sources))
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
         for row in stream(

@@ -2,8 +2,8 @@
 
     python -m benchmarks.synthesis --model NAME --endpoint URL --input ROWS [--task TASK] [--rows N] [--rounds N]
 
-Each measurement is a whole run of a job (answers, second asks, validation) into an empty folder, on rows of its own, so
-that neither the journal nor the server's prefix cache helps the later one. A run before the first round warms the
+Each measurement is a whole run of a task (answers, second asks, validation) into an empty folder, on rows of its own,
+so that neither the journal nor the server's prefix cache helps the later one. A run before the first round warms the
 server up (prompts' common beginnings, grammars). Rounds take turns in which way goes first. The rate is requests and
 answer tokens a second; the ratio is that of answer tokens, as the rows of the two ways are not the same.
 """
@@ -25,28 +25,29 @@ from typing import Any
 from tqdm import tqdm
 
 from training.data.formats import Row
-from training.synthesize.asks import SynthesisError
+from training.synthesize.chat import SynthesisError
 from training.synthesize.client import Patience, Server
 from training.synthesize.command import input_rows
-from training.synthesize.jobs import Job, job_named
-from training.synthesize.journal import Journal
-from training.synthesize.run import Run, ask_server
+from training.synthesize.reply_cache import ReplyCache
+from training.synthesize.run import SynthesisRun, ask_server
 from training.synthesize.spending import Prices, Spending
 from training.synthesize.steps import Settings
+from training.synthesize.tasks.catalogue import synthesis_task_named
+from training.synthesize.tasks.task import SynthesisTask
 
 WARM_UP = 2
 """Rows before the first measurement."""
 
 
-async def measure(job: Job, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
+async def measure(task: SynthesisTask, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
     """Seconds, requests and tokens of one run, and how many rows were accepted."""
     spending = Spending(Prices())
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(Journal(Path(folder) / "journal", model, spending)) as journal,
+        closing(ReplyCache(Path(folder) / "journal", model, spending)) as journal,
     ):
         patience = Patience(timeout=1800.0)
-        with closing(Run(job, rows, Settings(), spending)) as run:
+        with closing(SynthesisRun(task, rows, Settings(), spending)) as run:
             started = time.perf_counter()
             async with Server(endpoint, model, journal, spending, concurrency, patience) as server:
                 await ask_server(run, server, concurrency)
@@ -66,24 +67,24 @@ async def measure(job: Job, rows: list[Row], endpoint: str, model: str, concurre
 
 def compare(options: argparse.Namespace) -> dict[str, Any]:
     """All rounds, the median rate of each way, and their ratio."""
-    job = job_named(options.task)
+    task = synthesis_task_named(options.task)
     ways = {1: options.rows_alone, options.concurrency: options.rows}
     needed = WARM_UP + sum(ways.values()) * options.rounds
-    rows = input_rows(job, options.input, needed)
+    rows = input_rows(task, options.input, needed)
     if len(rows) < needed:
         raise SynthesisError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
     remaining = iter(rows)
     warm_up = list(itertools.islice(remaining, WARM_UP))
-    asyncio.run(measure(job, warm_up, options.endpoint, options.model, WARM_UP))
+    asyncio.run(measure(task, warm_up, options.endpoint, options.model, WARM_UP))
     runs: list[dict[str, Any]] = []
     for number in range(options.rounds):
         for concurrency in list(ways)[:: 1 if number % 2 == 0 else -1]:
             portion = list(itertools.islice(remaining, ways[concurrency]))
-            runs.append(asyncio.run(measure(job, portion, options.endpoint, options.model, concurrency)))
+            runs.append(asyncio.run(measure(task, portion, options.endpoint, options.model, concurrency)))
             tqdm.write(json.dumps(runs[-1]), file=sys.stderr)
     rate = {way: statistics.median(run["answer_tokens_per_s"] for run in runs if run["at_once"] == way) for way in ways}
     return {
-        "task": job.name,
+        "task": task.name,
         "model": options.model,
         "runs": runs,
         "answer_tokens_per_s": {str(way): round(one, 3) for way, one in rate.items()},

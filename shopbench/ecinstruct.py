@@ -35,6 +35,8 @@ TASKS = {
 }
 """The paper's short names and the file's."""
 FIELDS = ("split", "task", "setting", "instruction", "input", "options", "output", "few_shot_example")
+ESCI_GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
+"""Gain of each ESCI label (exact, substitute, complement, irrelevant), as in ESCI's and ShopBench's own NDCG."""
 
 Fields = Mapping[str, Any]
 

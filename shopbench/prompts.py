@@ -46,15 +46,20 @@ def messages(task_type: TaskType, question: str) -> list[dict[str, str]]:
     ]
 
 
-def prompt_frame(tokenizer: Tokenizer, task_type: TaskType) -> tuple[list[int], list[int]]:
-    """The token ids before and after the question: the chat template of this task type around nothing."""
+def chat_frame(tokenizer: Tokenizer, system: str) -> tuple[list[int], list[int]]:
+    """The token ids before and after a user message: the chat template with this system line around nothing."""
     cache = tokenizer.__dict__.setdefault("_shopbench_frames", {})
-    if task_type not in cache:
-        chat = messages(task_type, _PLACEHOLDER)
+    if system not in cache:
+        chat = [{"role": "system", "content": system}, {"role": "user", "content": _PLACEHOLDER}]
         text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         before, after = text.split(_PLACEHOLDER)
-        cache[task_type] = tuple(tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
-    return cache[task_type]
+        cache[system] = tuple(tokenizer.encode(part, add_special_tokens=False) for part in (before, after))
+    return cache[system]
+
+
+def prompt_frame(tokenizer: Tokenizer, task_type: TaskType) -> tuple[list[int], list[int]]:
+    """The token ids before and after a question of this task type."""
+    return chat_frame(tokenizer, system_line(task_type))
 
 
 def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -62,10 +67,15 @@ def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
 
+def encode_chat(tokenizer: Tokenizer, system: str, user: str) -> list[int]:
+    """Token ids of a chat of a system line (ours) and a user message (untrusted), ready for the answer's first."""
+    before, after = chat_frame(tokenizer, system)
+    return [*before, *encode_text(tokenizer, clean(user)), *after]
+
+
 def encode_prompt(tokenizer: Tokenizer, task_type: TaskType, question: str) -> list[int]:
-    """Token ids of the whole prompt, ready for the answer's first token."""
-    before, after = prompt_frame(tokenizer, task_type)
-    return [*before, *encode_text(tokenizer, clean(question)), *after]
+    """Token ids of a question's whole prompt, ready for the answer's first token."""
+    return encode_chat(tokenizer, system_line(task_type), question)
 
 
 def encode_answer(tokenizer: Tokenizer, answer: str) -> list[int]:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.synthesis import compare
 from tests.training.synthesize.servers import Fake, serving
 from tests.training.synthesize.test_synthesize import TASK, label_and_check, product_rows
-from training.synthesize.asks import SynthesisError
+from training.synthesize.chat import SynthesisError
 
 
 def options(url: str, rows: Path, **more: int) -> argparse.Namespace:

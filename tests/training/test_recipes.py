@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from training.data.mixture import mixture_of
-from training.data.sources import all_tasks
+from shopbench.errors import UserError
+from training.data.build.mixture import mixture_of
+from training.data.catalogue import all_tasks
 from training.recipes import ENSEMBLES, RECIPES, ensemble_named, recipe_named
 
 TOTALS = {"v7": 417_000, "v8": 462_435, "v7b": 152_496, "v9b": 40_000}
@@ -55,16 +56,16 @@ def test_what_has_no_open_licence_is_not_shareable() -> None:
 
 def test_an_unknown_task_is_refused_with_the_nearest_names() -> None:
     recipe = replace(RECIPES["embedded_a"], tasks={"ec_guide_ratings": 5})
-    with pytest.raises(ValueError, match="unknown task 'ec_guide_ratings'; nearest: ec_guide_rating"):
+    with pytest.raises(UserError, match="unknown task 'ec_guide_ratings'; nearest: ec_guide_rating"):
         mixture_of(recipe, all_tasks())
-    with pytest.raises(ValueError, match="tag:chain_of_task"):
+    with pytest.raises(UserError, match="tag:chain_of_task"):
         mixture_of(replace(recipe, tasks={"tag:chain_of_tasks": None}), all_tasks())
-    with pytest.raises(ValueError, match=r"'domain:concepts' adds '\w+' again"):
+    with pytest.raises(UserError, match=r"'domain:concepts' adds '\w+' again"):
         mixture_of(replace(recipe, tasks={"domain:concepts[:1]": 1, "domain:concepts": 1}), all_tasks())
 
 
 def test_unknown_recipes_and_ensembles_are_refused_with_the_nearest_names() -> None:
-    with pytest.raises(ValueError, match="unknown recipe 'v9'; nearest: v9b"):
+    with pytest.raises(UserError, match="unknown recipe 'v9'; nearest: v9b"):
         recipe_named("v9")
     with pytest.raises(ValueError, match="unknown ensemble 'track9'; nearest: track"):
         ensemble_named("track9")

@@ -1,4 +1,4 @@
-"""Instructions for ECInstruct tasks built from raw sources: five to train on, the last kept unseen (paper 001).
+"""Instructions for ECInstruct tasks built from raw sources: five to train on, the last kept unseen (as eCeLLM does).
 
 The published file has its own; these say the same in other words.
 """
@@ -9,8 +9,8 @@ import hashlib
 import json
 from typing import Any
 
+from shopbench.ecinstruct import AG, AP, AVE, MPC, PM, PRP, PSI, QPR, SA, SR
 from training.data.formats import Row
-from training.data.sources.ecinstruct import AG, AP, AVE, MPC, PM, PRP, PSI, QPR, SA, SR
 
 INSTRUCTIONS: dict[str, tuple[str, ...]] = {
     AVE: (

@@ -46,6 +46,11 @@ class Shown:
         return len(self.text.splitlines())
 
 
+def first_number(rng: random.Random) -> int:
+    """The number a list begins with, as ShopBench's lists do: mostly 0, now and then 1."""
+    return rng.choice((0, 0, 0, 0, 1))
+
+
 def draw_style(rng: random.Random, first: int | None = None, options: Sequence[str] = ()) -> Style:
     """A numbering for these options; `first` fixes the first number (None: 0 or 1, equally often).
 

@@ -12,26 +12,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from shopbench.errors import UserError
-from training.data.formats import Row
+from training.data.formats import Row, SourceError, SourceFolder
 from training.data.spill import spill_folder
 
 MEMORY_LIMIT = "1500MB"
 ROWS_AT_ONCE = 2000
 
-FILES_READ: set[str] = set()
-"""Every file that `files` has named in this process: the manifest of a build holds their hashes."""
-
 Connection = duckdb.DuckDBPyConnection
-
-
-class SourceError(UserError):
-    """A dataset file that cannot be used: the message says which, what is wrong and the remedy."""
 
 
 @contextmanager
@@ -73,25 +64,6 @@ def in_chunks(connection: Connection, table: str, sql: str, first: int, largest:
     while start <= last:
         yield from stream(connection, sql, [start, start + size - 1])
         start, size = start + size, largest
-
-
-def files(sources: Path, *patterns: str) -> list[str]:
-    """Files under the sources folder that match a pattern (`**` allowed), sorted, without those in progress."""
-    places = (sources, sources / "sources")  # a data folder may keep the raw datasets in a folder of their own
-    found = {path for place in places for pattern in patterns for path in place.glob(pattern) if path.is_file()}
-    names = [str(path) for path in sorted(found) if path.suffix != ".part"]
-    FILES_READ.update(names)
-    return names
-
-
-def need_files(sources: Path, dataset: str, *patterns: str) -> list[str]:
-    """As `files`, but FileNotFoundError (with the remedy) where there are none."""
-    found = files(sources, *patterns)
-    if not found:
-        raise FileNotFoundError(
-            f"{sources}: no {' or '.join(patterns)}; get it with: python -m training.data.download {dataset}"
-        )
-    return found
 
 
 def need_columns(connection: Connection, table: str, path: str, *names: str) -> None:
@@ -140,12 +112,12 @@ def neighbours(
             yield {**row, name: [value(other) for other in others]}
 
 
-def said_by_model(sources: Path, task: str) -> dict[str, Row]:
+def said_by_model(sources: SourceFolder, task: str) -> dict[str, Row]:
     """What a language model said about the rows of a task (`training.synthesize`), by row id; empty if it did not.
 
     The file is `synthetic/<task>.jsonl` under the sources folder: one object a row, with its `id` and labels.
     """
-    path = sources / "synthetic" / f"{task}.jsonl"
+    path = sources.path / "synthetic" / f"{task}.jsonl"
     if not path.is_file():
         return {}
     labels: dict[str, Row] = {}
@@ -159,7 +131,7 @@ def said_by_model(sources: Path, task: str) -> dict[str, Row]:
     return labels
 
 
-def wordings_of_model(sources: Path, task: str) -> list[str]:
+def wordings_of_model(sources: SourceFolder, task: str) -> list[str]:
     """A language model's wordings of a task's request, without those that are kept unseen.
 
     They lie in `synthetic/wordings.jsonl` under the sources folder: {"id", "task", "wording", "unseen"}.
@@ -168,7 +140,7 @@ def wordings_of_model(sources: Path, task: str) -> list[str]:
     return [str(one["wording"]) for one in offered if one.get("task") == task and not one.get("unseen")]
 
 
-def with_labels(sources: Path, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
+def with_labels(sources: SourceFolder, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
     """Add a language model's labels to the rows that have some; `label_source` says which ("llm" or "metadata").
 
     Its wordings of the task's request, where there are some, are added to every row as "wordings".
@@ -185,7 +157,7 @@ def with_labels(sources: Path, task: str, rows: Iterable[Row], row_id: Callable[
             yield {**row, **{key: value for key, value in label.items() if key != "id"}, "label_source": "llm"}
 
 
-def labelled_only(sources: Path, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
+def labelled_only(sources: SourceFolder, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
     """As `with_labels`, but where a language model has labelled rows of this task, those rows only."""
     any_labels = bool(said_by_model(sources, task))
     for row in with_labels(sources, task, rows, row_id):

@@ -7,24 +7,17 @@ The larger published sets go through DuckDB (training/data/reading.py). Here a r
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from training.data.formats import Row
-from training.data.reading import SourceError, need_files
+from training.data.formats import Row, SourceError, SourceFolder
+from training.data.hashes import digest
 
 SAMPLED_BYTES = 200_000_000
 """Of more than this (gzipped files count four times), a share of the lines is taken."""
-
-
-def digest(*parts: object) -> str:
-    """A short stable identity of some texts."""
-    text = "\x1f".join(str(part) for part in parts)
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def text_lines(path: str) -> Iterator[tuple[int, str]]:
@@ -91,6 +84,6 @@ def mixed(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: digest(*(f"{key}={row[key]}" for key in sorted(row) if key[0] != "_")))
 
 
-def small_set(sources: Path, dataset: str, patterns: Iterable[str], *fields: str) -> list[Row]:
-    """All rows of a dataset's files, mixed; FileNotFoundError with the remedy where there are none."""
-    return mixed(json_rows(need_files(sources, dataset, *patterns), *fields))
+def small_set(sources: SourceFolder, dataset: str, patterns: Iterable[str], *fields: str) -> list[Row]:
+    """All rows of a dataset's files, mixed; MissingDataset with the remedy where there are none."""
+    return mixed(json_rows(sources.need_files(dataset, *patterns), *fields))

@@ -1,7 +1,7 @@
 """Temporary folders that a killed process does not leave for ever: the next one that needs a folder removes them.
 
 A folder in use holds a file `lock` that its process keeps locked; the kernel ends the lock with the process, however
-that ends.
+that ends. (filelock's lock file exists before it is locked: a folder that is being made would look like a stray.)
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 from shopbench.sample import Sample, Truth
 from shopbench.tasks import TaskType
-from training.data.formats import Row
+from training.data.formats import Row, make_sample
 from training.data.options import Shown
 
 ENDINGS = ("\nAnswer:", "\nAnswer: ", "\nOutput:", "\nOutput: ", "")
@@ -57,47 +57,47 @@ def placeholders(wording: str) -> set[str | None]:
         return {None}
 
 
-def choice(task: str, rng: random.Random, text: str, shown: Shown | None) -> Sample | None:
+def choice(rng: random.Random, text: str, shown: Shown | None) -> Sample | None:
     """A multiple-choice question: the request, the options, an ending. None if there are no options."""
     if shown is None:
         return None
     question = f"{text}\n{shown.text}{rng.choice(ENDINGS)}"
-    return Sample(question, _truth(shown), task, TaskType.MULTIPLE_CHOICE, "accuracy", True)
+    return make_sample(question, _truth(shown), TaskType.MULTIPLE_CHOICE, "accuracy")
 
 
-def selection(task: str, rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
+def selection(rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
     """A retrieval question that asks for three options; None if there are no options."""
     if shown is None:
         return None
     parts = [text, rng.choice(LIST_NAMES).format(noun=noun), shown.text]
     parts.insert(rng.choice((1, 3)), rng.choice(THREE_NUMBERS))
     question = "\n".join(parts) + rng.choice(ENDINGS)
-    return Sample(question, _truth(shown), task, TaskType.RETRIEVAL, "hit rate@3", False)
+    return make_sample(question, _truth(shown), TaskType.RETRIEVAL, "hit rate@3")
 
 
-def ordering(task: str, rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
+def ordering(rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
     """A ranking question over all options; None if there are no options."""
     if shown is None:
         return None
     parts = [text, rng.choice(LIST_NAMES).format(noun=noun), shown.text]
     parts.insert(rng.choice((1, 3)), rng.choice(ALL_RANKED).format(count=shown.count))
     question = "\n".join(parts) + rng.choice(ENDINGS)
-    return Sample(question, _truth(shown), task, TaskType.RANKING, "ndcg", False)
+    return make_sample(question, _truth(shown), TaskType.RANKING, "ndcg")
 
 
-def written(task: str, rng: random.Random, text: str, answer: str, metric: str) -> Sample | None:
+def written(rng: random.Random, text: str, answer: str, metric: str) -> Sample | None:
     """A generation question; None if the answer is empty."""
     if not answer.strip():
         return None
-    return Sample(text + rng.choice(ENDINGS), answer.strip(), task, TaskType.GENERATION, metric, False)
+    return make_sample(text + rng.choice(ENDINGS), answer.strip(), TaskType.GENERATION, metric)
 
 
-def entities(task: str, rng: random.Random, text: str, found: Sequence[str]) -> Sample | None:
+def entities(rng: random.Random, text: str, found: Sequence[str]) -> Sample | None:
     """A named-entity question; None if nothing is to be found."""
     answers = tuple(entity.strip() for entity in found if entity.strip())
     if not answers:
         return None
-    return Sample(text + rng.choice(ENDINGS), answers, task, TaskType.NER, "micro f1", False)
+    return make_sample(text + rng.choice(ENDINGS), answers, TaskType.NER, "micro f1")
 
 
 def _truth(shown: Shown) -> Truth:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from shopbench.errors import UserError
 from shopbench.naming import AnswerBy
 from training.recipes.embedded_mixtures import CHOICES_FIRST, CONCEPTS_FIRST, MORE_OF_EACH
 
@@ -220,9 +221,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def recipe_named(name: str) -> Recipe:
-    """The recipe of this name; a ValueError with the nearest names if there is none."""
+    """The recipe of this name; a UserError with the nearest names if there is none."""
     if name not in RECIPES:
-        raise ValueError(f"unknown recipe {name!r}; {nearest(name, RECIPES)}")
+        raise UserError(f"unknown recipe {name!r}; {nearest(name, RECIPES)}")
     return RECIPES[name]
 
 

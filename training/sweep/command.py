@@ -25,7 +25,7 @@ from models.settings import SettingsError
 from models.weights import WeightsError
 from shopbench.files import file_hash, write_json
 from shopbench.sample import BadSample, read_samples
-from training.data.reading import SourceError
+from training.data.formats import SourceError
 from training.recipes import ENSEMBLES, RECIPES, Training, nearest, recipe_named
 from training.sweep.studies import STUDIES, Study
 from training.weights.folders import TrainingError, base_folder, versions

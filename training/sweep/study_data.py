@@ -13,10 +13,10 @@ from shopbench import answers
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.prompts import encode_answer, encode_prompt
 from shopbench.sample import Sample, read_samples, write_samples
-from training.data.build import build
+from training.data.build.mixture import selected
+from training.data.build.run import build
+from training.data.catalogue import all_tasks
 from training.data.ecinstruct_wordings import INSTRUCTIONS, digest
-from training.data.mixture import selected
-from training.data.sources import all_tasks
 from training.recipes import Recipe, Training
 from training.sweep.studies import Arm, Study
 from training.weights.folders import TrainingError

@@ -8,19 +8,19 @@ from typing import Any
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
+from training.data.build.near import NearDuplicates
 from training.data.formats import Row
-from training.data.near import NearDuplicates
 from training.data.options import same_key
 from training.synthesize.checks import Rejected
-from training.synthesize.jobs import Job
-from training.synthesize.steps import Outcome
+from training.synthesize.steps import RowResult
+from training.synthesize.tasks.task import SynthesisTask
 
 
 class Acceptance:
     """Rows accepted so far, and what was rejected. Outcomes in the same order give the same rows."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, task: SynthesisTask) -> None:
+        self._task = task
         self._seen: set[str] = set()
         self._near = NearDuplicates()
         self.rows: list[Row] = []
@@ -31,7 +31,7 @@ class Acceptance:
         """How many were rejected for each reason, the most frequent first."""
         return dict(Counter(one["reason"] for one in self.rejected).most_common())
 
-    def take(self, row: Row, outcome: Outcome) -> None:
+    def take(self, row: Row, outcome: RowResult) -> None:
         """Take what is new of an outcome."""
         for problem in outcome.rejected:
             self._reject(row, problem)
@@ -45,9 +45,9 @@ class Acceptance:
 
     def _check_new(self, made: Row) -> None:
         content = {key: value for key, value in made.items() if key != "id"}
-        text = self._job.text(made)
+        text = self._task.text(made)
         exact = [json.dumps(["id", made["id"]]), same_key(text) if text else ""]
-        if self._job.kind == "reword":
+        if self._task.kind == "reword":
             exact.append(same_key(json.dumps([made["task"], made["wording"]])))
         if any(key and key in self._seen for key in exact):
             raise Rejected("repeat", json.dumps(content, ensure_ascii=False))

@@ -1,6 +1,6 @@
 """What every answer must pass, whoever promised its form: each check raises Rejected with a short reason.
 
-The reasons are counted in the manifest, so they are few and the same for every job.
+The reasons are counted in the manifest, so they are few and the same for every task.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 import jsonschema
 
-from training.data.decontaminate import RUN
+from training.data.build.decontaminate import RUN
 from training.data.options import same_key
-from training.synthesize.asks import Reply
+from training.synthesize.chat import Reply
 
 COPIED = 0.5
 """A text copies its seed if it shares so many of its five-word runs."""

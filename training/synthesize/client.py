@@ -3,6 +3,9 @@
 Errors that pass (429, 5xx, timeouts, cut connections, broken bodies) are tried again, later and later; those that do
 not (a wrong key, an unknown model) end the run in one line. The key is in no message: what a server says is searched
 for it before it is shown.
+
+The openai client's own retries are off: each try is charged for, so each needs money set aside before it and a line in
+the cache after it, and the client tells nobody of the tries within a call (nor tries a broken body again).
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import openai
 
-from training.synthesize.asks import Ask, Reply, SynthesisError
-from training.synthesize.journal import Journal
+from training.synthesize.chat import ChatRequest, Reply, SynthesisError
+from training.synthesize.reply_cache import ReplyCache
 from training.synthesize.spending import Spending
 
 LONGEST_WAIT = 60.0
@@ -49,7 +52,7 @@ class Server:
         self,
         endpoint: str,
         model: str,
-        journal: Journal,
+        cache: ReplyCache,
         spending: Spending,
         concurrency: int = 16,
         patience: Patience = Patience(),
@@ -59,7 +62,7 @@ class Server:
         self.retries = 0
         self.structured = structured
         self.where = without_password(endpoint)
-        self._model, self._journal, self._spending, self._patience = model, journal, spending, patience
+        self._model, self._cache, self._spending, self._patience = model, cache, spending, patience
         self._key = os.environ.get(key_variable, "")
         self._key_variable = key_variable
         self._at_once = asyncio.Semaphore(concurrency)
@@ -79,17 +82,17 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
-    async def answer(self, ask: Ask) -> Reply:
-        """The answer to a request: the journal's if it was paid for, else the server's.
+    async def answer(self, request: ChatRequest) -> Reply:
+        """The answer to a request: the cache's if it was paid for, else the server's.
 
         Raises CeilingReached before a request that might cost too much, SynthesisError if the server gives none.
         """
-        if known := self._journal.find(ask):
+        if known := self._cache.find(request):
             return known
         async with self._at_once:
             for attempt in range(self._patience.tries):
                 try:
-                    return await self._paid(ask)
+                    return await self._paid(request)
                 except _Passing as error:
                     problem = error
                 if attempt + 1 < self._patience.tries:
@@ -101,27 +104,27 @@ class Server:
             "see to the server and run the same command again: what was answered is kept"
         )
 
-    async def _paid(self, ask: Ask) -> Reply:
+    async def _paid(self, request: ChatRequest) -> Reply:
         """One try: its cost is set aside, and counted when it is known."""
         async with self._settled:
-            while not self._spending.reserve(ask):
+            while not self._spending.reserve(request):
                 await self._settled.wait()
         try:
-            reply = await self._once(ask, self.structured and ask.schema is not None)
-            self._journal.keep(ask, reply)
+            reply = await self._once(request, self.structured and request.schema is not None)
+            self._cache.keep(request, reply)
         except _Passing as problem:
             if problem.charged:
-                self._journal.lost(ask)
+                self._cache.lost(request)
             raise
         finally:
-            self._spending.release(ask)
+            self._spending.release(request)
             async with self._settled:
                 self._settled.notify_all()
         return reply
 
-    async def _once(self, ask: Ask, structured: bool) -> Reply:
+    async def _once(self, request: ChatRequest, structured: bool) -> Reply:
         try:
-            return _read(await self._client.chat.completions.create(**self._parameters(ask, structured)))
+            return _read(await self._client.chat.completions.create(**self._parameters(request, structured)))
         except openai.APITimeoutError:
             raise _Passing(f"no answer in {self._patience.timeout:g} s", charged=True) from None
         except openai.APIConnectionError as error:
@@ -129,11 +132,11 @@ class Server:
             refused = "Connect" in type(cause).__name__  # then nothing was sent
             raise _Passing(f"connection failed ({type(cause).__name__})", charged=not refused) from None
         except openai.APIStatusError as error:
-            return await self._refused(ask, error, structured)
+            return await self._refused(request, error, structured)
         except (openai.APIResponseValidationError, ValueError, AttributeError, IndexError, TypeError):
             raise _Passing("its answer is no chat completion", charged=True) from None
 
-    async def _refused(self, ask: Ask, error: openai.APIStatusError, structured: bool) -> Reply:
+    async def _refused(self, request: ChatRequest, error: openai.APIStatusError, structured: bool) -> Reply:
         status, said = error.status_code, self._clean(error.message)
         if status in (408, 409, 425, 429) or status >= 500:
             raise _Passing(f"status {status}", wait=_seconds(error.response.headers.get("retry-after"))) from None
@@ -141,7 +144,7 @@ class Server:
             if not structured:
                 return Reply(said[:300], "refused")
             # Either the server offers no structured output, or something else is wrong with this request.
-            reply = await self._once(ask, structured=False)
+            reply = await self._once(request, structured=False)
             if reply.finish != "refused":
                 self.structured = False
             return reply
@@ -150,16 +153,16 @@ class Server:
             remedy = f"set {self._key_variable} to a key that the server takes"
         raise SynthesisError(f"{self.where}: status {status} ({said[:200]}); {remedy}") from None
 
-    def _parameters(self, ask: Ask, structured: bool) -> dict[str, Any]:
+    def _parameters(self, request: ChatRequest, structured: bool) -> dict[str, Any]:
         parameters: dict[str, Any] = {
             "model": self._model,
-            "messages": ask.messages,
-            "max_tokens": ask.max_tokens,
-            "temperature": ask.temperature,
-            "seed": ask.seed,
+            "messages": request.messages,
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
         }
         if structured:
-            schema = {"name": "answer", "schema": ask.schema, "strict": True}
+            schema = {"name": "answer", "schema": request.schema, "strict": True}
             parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
         return parameters
 

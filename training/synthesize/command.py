@@ -1,6 +1,6 @@
 """`python -m training.synthesize TASK --model NAME --endpoint URL|local --input ROWS --output OUT.jsonl`
 
-Training data made with a language model, by four kinds of jobs (training/synthesize/jobs.py). TASK is the name of one:
+Training data made with a language model, in four ways (training/synthesize/tasks/). TASK is one of:
   amazon_m2_category_of_attribute, amazon_m2_explain_product, amazon_reviews_complement, amazon_reviews_snippets,
   amazon_reviews_covered_aspects   labels for rows 1, 20, 4, 2 and 3 of Table 7
   rewrite, traits                  questions of another form, plainly or with wanted traits
@@ -19,44 +19,35 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from shopbench.files import file_hash, write_json
-from shopbench.sample import BadSample, read_json_lines
-from training.data.formats import Row
-from training.data.reading import SourceError
-from training.synthesize.asks import SynthesisError
+from shopbench.errors import DONE, INTERRUPTED, KILLED
+from shopbench.files import file_hash, write_json, write_json_lines
+from shopbench.sample import read_json_lines
+from training.data.formats import Row, SourceFolder
+from training.synthesize.chat import SynthesisError
 from training.synthesize.client import Patience, Server, without_password
-from training.synthesize.jobs import Job, all_jobs, job_named
-from training.synthesize.journal import Journal
 from training.synthesize.prompt_files import prompt_named
-from training.synthesize.run import OTHERS, Run, ask_in_batches, ask_server, examples, write_lines
+from training.synthesize.reply_cache import ReplyCache
+from training.synthesize.run import OTHERS, SynthesisRun, ask_in_batches, ask_server, examples
 from training.synthesize.spending import Prices, Spending
 from training.synthesize.steps import Settings
-from training.weights.folders import TrainingError, versions
+from training.synthesize.tasks.catalogue import synthesis_task_named, synthesis_tasks
+from training.synthesize.tasks.task import SynthesisTask
+from training.weights.folders import versions
 
-STOPPED = 3
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0 when all rows are through, 3 when it was stopped before, 2 for bad input or a failure."""
-    options = _parser().parse_args(arguments)
-    try:
-        return synthesize(options)
-    except (SynthesisError, SourceError, BadSample, TrainingError, FileNotFoundError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-    return 2
+INTERRUPTION = "interruption"
 
 
-def synthesize(options: argparse.Namespace) -> int:
-    """Make the rows that the options ask for; the exit code."""
-    job = job_named(options.task)
-    rows = input_rows(job, options.input, None if options.limit is None else options.limit + OTHERS)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: KILLED where a ceiling ended the run before its last row."""
+    options = _parser().parse_args(argv)
+    task = synthesis_task_named(options.task)
+    rows = input_rows(task, options.input, None if options.limit is None else options.limit + OTHERS)
     prices = Prices(options.price_prompt, options.price_answer, options.most_tokens, options.most_cost)
     spending = Spending(prices)
     batched = options.engine == "ray" or options.endpoint == "local"
@@ -67,24 +58,22 @@ def synthesize(options: argparse.Namespace) -> int:
         seed=options.seed,
         derive=not options.no_second_ask,
     )
-    journal = Journal(beside(options.output, ".journal"), options.model, spending)
+    cache = ReplyCache(beside(options.output, ".journal"), options.model, spending)
     try:
-        with closing(Run(job, rows, settings, spending, options.wanted, options.limit)) as run:
+        with closing(SynthesisRun(task, rows, settings, spending, options.wanted, options.limit)) as run:
             facts = {"way": options.engine or without_password(options.endpoint)}
             try:
                 facts |= (
-                    _with_batches(run, journal, options)
-                    if batched
-                    else asyncio.run(_with_server(run, journal, options))
+                    _with_batches(run, cache, options) if batched else asyncio.run(_with_server(run, cache, options))
                 )
             except KeyboardInterrupt:
-                run.stopped = "interruption"
+                run.stopped = INTERRUPTION
     finally:
-        journal.close()
+        cache.close()
     return _write(run, options, facts)
 
 
-def _with_batches(run: Run, journal: Journal, options: argparse.Namespace) -> dict[str, Any]:
+def _with_batches(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> dict[str, Any]:
     if options.engine == "ray":
         from training.synthesize.ray_batch import RayModel
 
@@ -94,17 +83,17 @@ def _with_batches(run: Run, journal: Journal, options: argparse.Namespace) -> di
 
         model = LocalModel.of(Path(options.model))
     try:
-        ask_in_batches(run, model, journal, options.concurrency * (16 if options.engine == "ray" else 1))
+        ask_in_batches(run, model, cache, options.concurrency * (16 if options.engine == "ray" else 1))
     finally:
         model.close()
     return {}
 
 
-async def _with_server(run: Run, journal: Journal, options: argparse.Namespace) -> dict[str, Any]:
+async def _with_server(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> dict[str, Any]:
     server = Server(
         options.endpoint,
         options.model,
-        journal,
+        cache,
         run.spending,
         options.concurrency,
         Patience(options.timeout, options.tries, options.first_wait),
@@ -116,24 +105,26 @@ async def _with_server(run: Run, journal: Journal, options: argparse.Namespace) 
     return {"structured_output": server.structured, "retries": server.retries}
 
 
-def input_rows(job: Job, source: Path, limit: int | None) -> list[Row]:
-    """The rows of a file (or, from a sources folder, the job's own), one of each text, with what the job needs."""
-    rows: Iterable[Row] = job.rows(source) if source.is_dir() else _file_rows(source)
+def input_rows(task: SynthesisTask, source: Path, limit: int | None) -> list[Row]:
+    """The rows of a file (or, from a sources folder, the task's own), one of each text, with what the task needs."""
+    rows: Iterable[Row] = task.rows(SourceFolder(source)) if source.is_dir() else _file_rows(source)
     seen: set[str] = set()
     kept = []
     for row in rows:
-        missing = [name for name in ("id", *job.fields) if not isinstance(row.get(name), (str, int))]
+        missing = [name for name in ("id", *task.fields) if not isinstance(row.get(name), (str, int))]
         if missing:
             where = row.get("_where", f"{source}, row {row.get('id')}")
-            raise SynthesisError(f"{where}: no {missing[0]!r}; {job.name} needs rows with id, {', '.join(job.fields)}")
+            raise SynthesisError(
+                f"{where}: no {missing[0]!r}; {task.name} needs rows with id, {', '.join(task.fields)}"
+            )
         row = {key: value for key, value in row.items() if key != "_where"} | {"id": str(row["id"])}
-        if job.source(row) not in seen and row["id"] not in seen:
-            seen |= {job.source(row), row["id"]}
+        if task.source(row) not in seen and row["id"] not in seen:
+            seen |= {task.source(row), row["id"]}
             kept.append(row)
         if len(kept) == limit:
             break
     if not kept:
-        raise SynthesisError(f"{source}: holds no rows for {job.name}; give a JSON-lines file or a sources folder")
+        raise SynthesisError(f"{source}: holds no rows for {task.name}; give a JSON-lines file or a sources folder")
     return kept
 
 
@@ -146,19 +137,19 @@ def beside(output: Path, ending: str) -> Path:
     return output.with_name((output.name if ending == ".journal" else output.stem) + ending)
 
 
-def _write(run: Run, options: argparse.Namespace, facts: dict[str, Any]) -> int:
+def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]) -> int:
     """Write rows, rejections and manifest, and say in a line what came out; the exit code."""
     accepted = run.accepted()
-    write_lines(options.output, accepted.rows)
-    write_lines(beside(options.output, ".rejected.jsonl"), accepted.rejected)
+    write_json_lines(options.output, accepted.rows)
+    write_json_lines(beside(options.output, ".rejected.jsonl"), accepted.rejected)
     spending = run.spending
     manifest = {
-        "task": run.job.name,
-        "kind": run.job.kind,
+        "task": run.task.name,
+        "kind": run.task.kind,
         "model": options.model,
         **facts,
-        "prompts": {name: prompt_named(name).hash for name in (run.job.name, "check")},
-        "parameters": {**vars(run.settings), "max_tokens": run.job.max_tokens, "concurrency": options.concurrency},
+        "prompts": {name: prompt_named(name).hash for name in (run.task.name, "check")},
+        "parameters": {**vars(run.settings), "max_tokens": run.task.max_tokens, "concurrency": options.concurrency},
         "input": {"name": options.input.name, "rows": len(run.rows[: options.limit])}
         | ({"sha256": file_hash(options.input)} if options.input.is_file() else {}),
         "rows": {"asked": len(run.outcomes), "accepted": len(accepted.rows), "rejected": len(accepted.rejected)},
@@ -180,13 +171,13 @@ def _write(run: Run, options: argparse.Namespace, facts: dict[str, Any]) -> int:
     print(f"{options.output}: {len(accepted.rows)} accepted, {len(accepted.rejected)} rejected ({reasons or 'none'})")
     if run.stopped:
         print(f"stopped: {run.stopped}; the same command (with a higher ceiling) goes on from here", file=sys.stderr)
-        return STOPPED
-    return 0
+        return INTERRUPTED if run.stopped == INTERRUPTION else KILLED
+    return DONE
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.synthesize", description="Make training data with an LLM")
-    parser.add_argument("task", help=f"one of {', '.join(sorted(all_jobs()))}")
+    parser.add_argument("task", help=f"one of {', '.join(sorted(synthesis_tasks()))}")
     parser.add_argument("--model", required=True, help="the model's name on the server; for local, its folder")
     parser.add_argument(
         "--endpoint", default="local", help="URL of an OpenAI API (…/v1), or local: the engine in process"
@@ -212,8 +203,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable that holds the key")
     parser.add_argument("--replicas", type=int, default=1, help="engines under Ray")
     return parser
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: write what is there, as for Ctrl-C
-    sys.exit(main())

@@ -18,11 +18,10 @@ from models.settings import SettingsError, choose
 from models.spaces.base import FreeText, OneDigit
 from models.spaces.vocabulary import Vocabulary
 from models.weights import WeightsError, check_weights
-from shopbench.prompts import clean, encode_text
-from training.synthesize.asks import Ask, Reply, SynthesisError
+from shopbench.prompts import encode_chat
+from training.synthesize.chat import ChatRequest, Reply, SynthesisError
 
 SECONDS_AN_ANSWER = 120.0
-_PLACEHOLDER = "MESSAGE-GOES-HERE"
 
 
 class LocalModel:
@@ -45,39 +44,32 @@ class LocalModel:
             raise SynthesisError(str(error)) from None
         return cls(engine, tokenizer)
 
-    def answer(self, asks: Sequence[Ask]) -> list[Reply]:
+    def answer(self, chats: Sequence[ChatRequest]) -> list[Reply]:
         """Answers in the order of the requests, from one engine call."""
         context = self._engine.settings.context
-        fitting = [ask for ask in asks if len(self._prompt(ask)) + ask.max_tokens < context]
-        requests = [Request(self._prompt(ask), self._space(ask)) for ask in fitting]
+        prompts = {id(chat): encode_chat(self._tokenizer, chat.system, chat.user) for chat in chats}
+        fitting = [chat for chat in chats if len(prompts[id(chat)]) + chat.max_tokens < context]
+        requests = [Request(prompts[id(chat)], self._space(chat)) for chat in fitting]
         try:
             completions = self._engine.generate(requests, SECONDS_AN_ANSWER * len(requests) + 60)
         except EngineDied as error:
             raise SynthesisError(f"{error}; run the same command again: what was answered is kept") from None
         given = {
-            id(ask): self._reply(ask, request, completion.token_ids)
-            for ask, request, completion in zip(fitting, requests, completions, strict=True)
+            id(chat): self._reply(chat, request, completion.token_ids)
+            for chat, request, completion in zip(fitting, requests, completions, strict=True)
         }
-        return [given.get(id(ask), Reply("longer than the model's context", "refused")) for ask in asks]
+        return [given.get(id(chat), Reply("longer than the model's context", "refused")) for chat in chats]
 
     def close(self) -> None:
         """End the engine's processes."""
         self._engine.close()
 
-    def _space(self, ask: Ask) -> FreeText | OneDigit:
-        return OneDigit(tuple(range(1, ask.choices + 1))) if ask.choices else FreeText(ask.max_tokens)
+    def _space(self, chat: ChatRequest) -> FreeText | OneDigit:
+        return OneDigit(tuple(range(1, chat.choices + 1))) if chat.choices else FreeText(chat.max_tokens)
 
-    def _reply(self, ask: Ask, request: Request, tokens: list[int]) -> Reply:
+    def _reply(self, chat: ChatRequest, request: Request, tokens: list[int]) -> Reply:
         text = self._vocabulary.text(tokens)
-        if ask.choices:
-            text = json.dumps({"answer": int(self._space(ask).finish(text))})
-        finish = "length" if not ask.choices and len(tokens) >= ask.max_tokens else "stop"
+        if chat.choices:
+            text = json.dumps({"answer": int(self._space(chat).finish(text))})
+        finish = "length" if not chat.choices and len(tokens) >= chat.max_tokens else "stop"
         return Reply(text, finish, len(request.prompt), len(tokens))
-
-    def _prompt(self, ask: Ask) -> list[int]:
-        """Token ids of the chat; what looks like a special token in the message stays text."""
-        chat = [{"role": "system", "content": ask.system}, {"role": "user", "content": _PLACEHOLDER}]
-        frame = self._tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        before, after = frame.split(_PLACEHOLDER)
-        ends = [self._tokenizer.encode(part, add_special_tokens=False) for part in (before, after)]
-        return [*ends[0], *encode_text(self._tokenizer, clean(ask.user)), *ends[1]]

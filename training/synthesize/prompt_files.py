@@ -1,4 +1,4 @@
-"""Prompt files: prompts/synthesis/<job>.txt holds a system line, a user message and the schema of the answer.
+"""Prompt files: prompts/synthesis/<task>.txt holds a system line, a user message and the schema of the answer.
 
 The user message has {placeholders}. What is put in is untrusted: it goes in once, is never searched for further
 placeholders, and cannot close the <<< >>> that mark it as data.
@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from shopbench.prompts import PROMPTS
-from training.synthesize.asks import SynthesisError
+from training.synthesize.chat import SynthesisError
 
 FOLDER = PROMPTS / "synthesis"
 _SECTION = re.compile(r"^=== (\w+)\n", re.MULTILINE)
@@ -48,7 +48,7 @@ def prompt_named(name: str) -> Prompt:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SynthesisError(f"{path}: cannot be read ({error.strerror}); every job has a prompt file") from None
+        raise SynthesisError(f"{path}: cannot be read ({error.strerror}); every task has a prompt file") from None
     _, *parts = _SECTION.split(text)
     sections = {title: body.strip() for title, body in zip(parts[::2], parts[1::2], strict=True)}
     missing = [title for title in ("system", "user", "schema") if title not in sections]

@@ -1,6 +1,6 @@
 """The same requests under Ray Data's LLM batch inference, beyond one machine (`--engine ray`; pip install "ray[llm]").
 
-Ray pins a vLLM of its own, so it lives in an environment beside this one (FACTS 6). RAY_ADDRESS names the cluster.
+Ray pins a vLLM of its own, so it lives in an environment beside this one. RAY_ADDRESS names the cluster.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from training.synthesize.asks import Ask, Reply, SynthesisError
+from training.synthesize.chat import ChatRequest, Reply, SynthesisError
 
 ENGINE = {"max_model_len": 4096, "enable_prefix_caching": True, "trust_remote_code": False}
 
@@ -41,14 +41,16 @@ class RayModel:
         )
         self._processor = build_processor(config, preprocess=to_row, postprocess=from_row)
 
-    def answer(self, asks: Sequence[Ask]) -> list[Reply]:
+    def answer(self, requests: Sequence[ChatRequest]) -> list[Reply]:
         """Answers in the order of the requests; Ray gives them back in any."""
         found: dict[int, dict[str, Any]] = {}
         for structured in (True, False):  # a column has one type: rows with a schema and rows without do not mix
-            rows = [row for row in map(request_row, range(len(asks)), asks) if bool(row["schema"]) is structured]
+            rows = [
+                row for row in map(request_row, range(len(requests)), requests) if bool(row["schema"]) is structured
+            ]
             if rows:
                 found |= {row["place"]: row for row in self._processor(self._ray.data.from_items(rows)).take_all()}
-        return [reply_of(found.get(place)) for place in range(len(asks))]
+        return [reply_of(found.get(place)) for place in range(len(requests))]
 
     def close(self) -> None:
         """Leave the cluster, if this is what joined it."""
@@ -56,15 +58,15 @@ class RayModel:
             self._ray.shutdown()
 
 
-def request_row(place: int, ask: Ask) -> dict[str, Any]:
+def request_row(place: int, request: ChatRequest) -> dict[str, Any]:
     """A request as a Ray Data row; the schema is text, as a column of objects would mix those of all rows."""
     return {
         "place": place,
-        "messages": ask.messages,
-        "schema": "" if ask.schema is None else json.dumps(ask.schema),
-        "most_tokens": ask.max_tokens,
-        "temperature": ask.temperature,
-        "seed": ask.seed,
+        "messages": request.messages,
+        "schema": "" if request.schema is None else json.dumps(request.schema),
+        "most_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "seed": request.seed,
     }
 
 

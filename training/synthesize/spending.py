@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.synthesize.asks import Ask, Reply
+from shopbench.errors import UserError
+from training.synthesize.chat import ChatRequest, Reply
 
 
-class CeilingReached(Exception):
-    """The next request might pass the ceiling."""
+class CeilingReached(UserError):
+    """The next request might pass the ceiling: the run stops there, and what it has is written."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class Spending:
         """Money so far."""
         return self.prices.cost(self.prompt_tokens, self.answer_tokens)
 
-    def reserve(self, ask: Ask) -> bool:
+    def reserve(self, request: ChatRequest) -> bool:
         """Set aside what this request may cost. False: it must wait for what is under way to come back.
 
         CeilingReached if nothing is under way and there still is not enough left.
         """
-        held = [*self._reserved.values(), (ask.prompt_tokens, ask.max_tokens)]
+        held = [*self._reserved.values(), (request.prompt_tokens, request.max_tokens)]
         prompt = self.prompt_tokens + sum(one for one, _ in held)
         answer = self.answer_tokens + sum(other for _, other in held)
         problem = ""
@@ -63,12 +64,12 @@ class Spending:
         if problem and not self._reserved:
             raise CeilingReached(problem)
         if not problem:
-            self._reserved[id(ask)] = held[-1]
+            self._reserved[id(request)] = held[-1]
         return not problem
 
-    def release(self, ask: Ask) -> None:
+    def release(self, request: ChatRequest) -> None:
         """The request ended without an answer that costs anything."""
-        self._reserved.pop(id(ask), None)
+        self._reserved.pop(id(request), None)
 
     def lose(self, prompt_tokens: int, answer_tokens: int) -> None:
         """A request was sent and its answer was lost: take it for charged."""

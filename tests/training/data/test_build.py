@@ -17,12 +17,16 @@ from typing import Any
 import duckdb
 import pytest
 
+from shopbench.errors import exit_code_of
 from shopbench.sample import read_samples
-from training.data import build as building
-from training.data.build import build, file_hash, main
-from training.data.parts import Order, Tally, part_samples
-from training.data.reading import SourceError
-from training.data.sources import all_tasks
+from training.data.build import parts, run
+from training.data.build.command import main
+from training.data.build.mix import SPLITS
+from training.data.build.parts import PartSpec, Tally, part_samples
+from training.data.build.run import build
+from training.data.catalogue import all_tasks
+from training.data.formats import MissingDataset, SourceError
+from training.data.hashes import source_hash
 from training.recipes import RECIPES, Recipe
 
 WORDS = ("brass", "oak", "wool", "steel", "clay", "linen", "silk", "pine", "copper", "glass", "paper", "cork")
@@ -87,7 +91,7 @@ def test_workers_do_not_matter_and_nothing_else_is_left(sources: Path, tmp_path:
     build(RECIPE, sources, tmp_path / "three", workers=3)
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "three")
     assert sorted(bytes_of(tmp_path / "one")) == ["manifest.json", "train.jsonl", "validation.jsonl"]
-    train, validation = (read_samples(tmp_path / "one" / f"{split}.jsonl") for split in building.SPLITS)
+    train, validation = (read_samples(tmp_path / "one" / f"{split}.jsonl") for split in SPLITS)
     assert manifest["samples"] == {"train": len(train), "validation": len(validation)}
     assert sum(sample.task_name == "ec_guide_rating" for sample in train) == 60
     assert 0 < sum(sample.task_name == "ec_guide_rating" for sample in validation) <= 10
@@ -103,8 +107,8 @@ def test_the_manifest_says_where_the_samples_come_from(sources: Path, tmp_path: 
     assert sum(task["answers"].values()) == 60
     assert task["counts"]["read"] == 60 + task["counts"]["validation"] + sum(task["dropped"].values())
     path = str(sources / "ec_guide/MCQ/SA.jsonl")
-    assert manifest["sources"][path] == file_hash(Path(path))
-    assert manifest["sha256"]["train"] == file_hash(tmp_path / "out/train.jsonl")
+    assert manifest["sources"][path] == source_hash(Path(path))
+    assert manifest["sha256"]["train"] == source_hash(tmp_path / "out/train.jsonl")
 
 
 def test_another_seed_mixes_otherwise(sources: Path, tmp_path: Path) -> None:
@@ -119,7 +123,7 @@ def test_a_killed_build_goes_on_to_the_same_bytes(sources: Path, tmp_path: Path,
     recipe = replace(RECIPE, tasks={"ec_guide_rating": 60, "ec_guide_title_entity": 10_000})
     script = tmp_path / "killed.py"
     script.write_text(
-        "import pickle, sys\nfrom pathlib import Path\nfrom training.data.build import build\n"
+        "import pickle, sys\nfrom pathlib import Path\nfrom training.data.build.run import build\n"
         f"recipe = pickle.loads({pickle.dumps(recipe)!r})\n"
         f"if __name__ == '__main__':\n    build(recipe, Path({str(sources)!r}), Path({str(tmp_path / 'out')!r}))\n"
     )
@@ -133,8 +137,8 @@ def test_a_killed_build_goes_on_to_the_same_bytes(sources: Path, tmp_path: Path,
     process.wait()
     assert first.exists() and not second.exists(), "killed between the two parts"
     assert not (tmp_path / "out/train.jsonl").exists(), "nothing half-written"
-    orders = building.orders_of(recipe, sources, ())
-    again = [bool(building.finished_part(order, tmp_path / "out/parts")) for order in orders]
+    specs = run.part_specs(recipe, sources, ())
+    again = [bool(parts.finished_part(spec, tmp_path / "out/parts")) for spec in specs]
     assert again == [True, False], "the finished part is not made again"
     build(recipe, sources, tmp_path / "out")
     build(recipe, sources, tmp_path / "whole")
@@ -143,20 +147,20 @@ def test_a_killed_build_goes_on_to_the_same_bytes(sources: Path, tmp_path: Path,
 
 def test_finished_parts_are_used_only_for_the_same_files(sources: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    orders = building.orders_of(RECIPE, sources, ())
+    specs = run.part_specs(RECIPE, sources, ())
     (output / "parts").mkdir(parents=True)
-    for order in orders:
-        building.make_part(order, str(output / "parts"))
-    assert all(building.finished_part(order, output / "parts") for order in orders)
+    for spec in specs:
+        parts.make_part(spec, str(output / "parts"))
+    assert all(parts.finished_part(spec, output / "parts") for spec in specs)
     write_lines(sources / "ec_guide/MCQ/SA.jsonl", rating_rows(119))
-    current = [bool(building.finished_part(order, output / "parts")) for order in orders]
+    current = [bool(parts.finished_part(spec, output / "parts")) for spec in specs]
     assert current == [False, True]
-    assert building.finished_part(replace(orders[1], limit=3), output / "parts") is None
-    assert building.finished_part(replace(orders[1], code="other"), output / "parts") is None
+    assert parts.finished_part(replace(specs[1], limit=3), output / "parts") is None
+    assert parts.finished_part(replace(specs[1], code="other"), output / "parts") is None
 
 
 def run_main(*arguments: object) -> int:
-    return main([str(argument) for argument in arguments])
+    return exit_code_of(main, [str(argument) for argument in arguments])
 
 
 def test_evaluation_data_is_kept_out_and_counted(sources: Path, tmp_path: Path) -> None:
@@ -164,7 +168,7 @@ def test_evaluation_data_is_kept_out_and_counted(sources: Path, tmp_path: Path) 
     write_lines(tmp_path / "evaluation.jsonl", held_out)
     manifest = build(RECIPE, sources, tmp_path / "out", exclude=(str(tmp_path / "evaluation.jsonl"),))
     task = manifest["tasks"]["ec_guide_rating"]
-    built = [sample for split in building.SPLITS for sample in read_samples(tmp_path / "out" / f"{split}.jsonl")]
+    built = [sample for split in SPLITS for sample in read_samples(tmp_path / "out" / f"{split}.jsonl")]
     assert not {row["input_field"] for row in held_out} & {sample.input_field for sample in built}
     reasons = {reason: count for reason, count in task["dropped"].items() if reason.startswith("in evaluation data")}
     assert reasons and all(task["dropped_examples"][reason] for reason in reasons)
@@ -178,9 +182,9 @@ def test_rows_that_cannot_be_used_are_counted_and_named(sources: Path) -> None:
     rows[6] = ["no", "object"]
     path = sources / "ec_guide/MCQ/SA.jsonl"
     write_lines(path, rows)
-    order = Order("ec_guide_rating", None, 0.0, None, 1000, str(sources), (), "")
+    spec = PartSpec("ec_guide_rating", None, 0.0, None, 1000, str(sources), (), "")
     tally = Tally()
-    assert len(list(part_samples(all_tasks()["ec_guide_rating"], order, tally))) == 27
+    assert len(list(part_samples(all_tasks()["ec_guide_rating"], spec, tally))) == 27
     assert sum(count for reason, count in tally.dropped.items() if reason.startswith("malformed")) == 3
     named = [text for reason in tally.examples if reason.startswith("malformed") for text in tally.examples[reason]]
     assert sorted(named) == [f"{path}, line {number}" for number in (5, 6, 7)]
@@ -190,9 +194,9 @@ def test_a_repeat_and_a_near_repeat_are_dropped(sources: Path) -> None:
     rows = rating_rows(20)
     near = {**rows[3], "input_field": rows[3]["input_field"].replace("\nAnswer:", " indeed\nAnswer:")}
     write_lines(sources / "ec_guide/MCQ/SA.jsonl", [*rows, rows[2], near])
-    order = Order("ec_guide_rating", None, 0.0, None, 1000, str(sources), (), "")
+    spec = PartSpec("ec_guide_rating", None, 0.0, None, 1000, str(sources), (), "")
     tally = Tally()
-    assert len(list(part_samples(all_tasks()["ec_guide_rating"], order, tally))) == 20
+    assert len(list(part_samples(all_tasks()["ec_guide_rating"], spec, tally))) == 20
     assert tally.dropped == {"repeat": 1, "near repeat": 1}
 
 
@@ -212,11 +216,11 @@ def test_a_bad_file_is_one_line_that_names_it(
     damage(path)
     status = run_main("--recipe", "embedded_a", "--sources", sources, "--output", tmp_path / "out", "--workers", 1)
     error = capfd.readouterr().err.strip().splitlines()[-1]
-    assert status == 1 and error.startswith("build: ")
+    assert status == 2 and error.startswith("error: ")
     assert not (tmp_path / "out/train.jsonl").exists()
-    order = Order("ec_guide_rating", None, 0.0, None, 1000, str(sources), (), "")
-    with pytest.raises((SourceError, FileNotFoundError)) as caught:
-        list(part_samples(all_tasks()["ec_guide_rating"], order, Tally()))
+    spec = PartSpec("ec_guide_rating", None, 0.0, None, 1000, str(sources), (), "")
+    with pytest.raises(SourceError) as caught:
+        list(part_samples(all_tasks()["ec_guide_rating"], spec, Tally()))
     assert message in str(caught.value)
     assert "SA.jsonl" in str(caught.value) and "\n" not in str(caught.value)
 
@@ -226,9 +230,9 @@ def test_a_truncated_gzip_is_named(tmp_path: Path) -> None:
     path.parent.mkdir()
     lines = "".join(f"{{'question': 'How big is {n}?', 'answer': 'It is {n} cm wide'}}\n" for n in range(5000))
     path.write_bytes(gzip.compress(lines.encode())[:-2000])
-    order = Order("amazonqa_answer", None, 0.0, None, 1000, str(tmp_path), (), "")
+    spec = PartSpec("amazonqa_answer", None, 0.0, None, 1000, str(tmp_path), (), "")
     with pytest.raises(SourceError, match=r"qa_Kettles\.json\.gz, after line \d+: broken file"):
-        list(part_samples(all_tasks()["amazonqa_answer"], order, Tally()))
+        list(part_samples(all_tasks()["amazonqa_answer"], spec, Tally()))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "column"])
@@ -245,24 +249,24 @@ def test_a_bad_parquet_is_named(damage: str, tmp_path: Path) -> None:
         duckdb.sql(f"COPY (SELECT {columns}) TO '{path}' (FORMAT parquet)")
         if damage == "truncated":
             path.write_bytes(path.read_bytes()[:-30])
-    order = Order("esci_rank_products", None, 0.0, None, 1000, str(tmp_path), (), "")
+    spec = PartSpec("esci_rank_products", None, 0.0, None, 1000, str(tmp_path), (), "")
     with pytest.raises(SourceError, match=r"examples\.parquet") as caught:
-        list(part_samples(all_tasks()["esci_rank_products"], order, Tally()))
+        list(part_samples(all_tasks()["esci_rank_products"], spec, Tally()))
     assert "\n" not in str(caught.value)
 
 
 def test_another_schema_is_refused_not_skipped_row_by_row(tmp_path: Path) -> None:
     rows = [{"question": {"wrong": n}, "answerKey": "A"} for n in range(50)]
     write_lines(tmp_path / "commonsense_qa/train.jsonl", rows)
-    order = Order("commonsense_qa", None, 0.0, None, 1000, str(tmp_path), (), "")
+    spec = PartSpec("commonsense_qa", None, 0.0, None, 1000, str(tmp_path), (), "")
     with pytest.raises(SourceError, match=r"train\.jsonl, line \d+.*is it the right file"):
-        list(part_samples(all_tasks()["commonsense_qa"], order, Tally()))
+        list(part_samples(all_tasks()["commonsense_qa"], spec, Tally()))
 
 
 def test_command_line(sources: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_main("--recipe", "embedded_z", "--sources", sources, "--output", tmp_path / "x") == 1
+    assert run_main("--recipe", "embedded_z", "--sources", sources, "--output", tmp_path / "x") == 2
     assert "nearest: embedded_c, embedded_b, embedded_a" in capsys.readouterr().err
-    assert run_main("--preview", "ec_guide_ratings", "--sources", sources) == 1
+    assert run_main("--preview", "ec_guide_ratings", "--sources", sources) == 2
     assert "nearest: ec_guide_rating" in capsys.readouterr().err
     assert run_main("--preview", "ec_guide_title_entity", "--sources", sources) == 0
     shown = capsys.readouterr().out
@@ -282,7 +286,7 @@ def test_a_text_lies_in_one_split_whatever_task_uses_it(shared: Path, tmp_path: 
     recipe = replace(RECIPE, tasks={**tasks, "ec_guide_review_keyphrase": 300}, validation_limit=60)
     build(recipe, shared / "data", tmp_path / "out", workers=2)
     first_items: dict[str, set[str]] = {}
-    for split in building.SPLITS:
+    for split in SPLITS:
         texts = set()
         for sample in read_samples(tmp_path / "out" / f"{split}.jsonl"):
             for line in sample.input_field.splitlines():
@@ -299,7 +303,7 @@ def test_ray_gives_the_same_bytes(sources: Path, tmp_path: Path) -> None:
     build(RECIPE, sources, tmp_path / "ray", workers=2, engine="ray")
     assert bytes_of(tmp_path / "local") == bytes_of(tmp_path / "ray")
     (sources / "ec_guide/NER/NER.jsonl").unlink()
-    with pytest.raises(FileNotFoundError, match=r"training\.data\.download ec_guide"):
+    with pytest.raises(MissingDataset, match=r"training\.data\.download ec_guide"):
         build(RECIPE, sources, tmp_path / "broken", workers=2, engine="ray")
 
 
@@ -308,5 +312,5 @@ def test_ray_that_is_not_there_is_one_line(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     arguments = ("--recipe", "embedded_a", "--sources", sources, "--output", tmp_path / "out", "--engine", "ray")
-    assert run_main(*arguments) == 1
-    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("build: --engine ray needs Ray")
+    assert run_main(*arguments) == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: --engine ray needs Ray")

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled
 
-from training.data import download as downloading
-from training.data.download import DATASETS, DownloadError, download, main
-from training.data.sources import all_tasks
-from training.synthesize.jobs import all_jobs
+from shopbench.errors import exit_code_of
+from training.data.catalogue import all_datasets, all_tasks
+from training.data.download import command as downloading
+from training.data.download.command import DownloadError, download, main
+from training.data.formats import MissingDataset, SourceFolder
+from training.synthesize.tasks.catalogue import synthesis_tasks
 
 CONTENT = b'[{"instruction": "x"}]'
 
@@ -65,10 +67,10 @@ def test_a_wrong_checksum_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_what_is_got_by_hand_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["amazon_m2", "--output", str(tmp_path)]) == 1
+    assert exit_code_of(main, ["amazon_m2", "--output", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert "products_train.csv" in said and "login" in said and said.count("\n") == 1
-    assert main(["amazon_m3", "--output", str(tmp_path)]) == 1
+    assert exit_code_of(main, ["amazon_m3", "--output", str(tmp_path)]) == 2
     assert "nearest: amazon_m2" in capsys.readouterr().err
 
 
@@ -83,9 +85,11 @@ def test_offline_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def test_every_dataset_that_a_builder_misses_can_be_asked_for(tmp_path: Path) -> None:
-    """The remedy that a builder prints names a dataset that the download knows, or a job that makes the file."""
+    """The remedy that a builder prints names a dataset that the download knows, or a synthesis task that makes it."""
     for task in all_tasks().values():
-        with pytest.raises(FileNotFoundError) as caught:
-            next(iter(task.rows(tmp_path)))
+        with pytest.raises(MissingDataset) as caught:
+            next(iter(task.rows(SourceFolder(tmp_path))))
         module, name = str(caught.value).split("python -m training.")[1].split()[:2]
-        assert name.strip(".;,") in {"data.download": set(DATASETS), "synthesize": set(all_jobs())}[module], task.name
+        assert (
+            name.strip(".;,") in {"data.download": set(all_datasets()), "synthesize": set(synthesis_tasks())}[module]
+        ), task.name

@@ -13,10 +13,10 @@ import pytest
 
 from shopbench.classify import classify
 from shopbench.tasks import TaskType
+from training.data.catalogue import all_tasks
 from training.data.ecinstruct_wordings import INSTRUCTIONS, unseen
-from training.data.formats import Row
+from training.data.formats import Row, SourceFolder
 from training.data.sources import (
-    all_tasks,
     ecinstruct,
     ecinstruct_choice,
     ecinstruct_esci,
@@ -138,7 +138,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_built_rows_have_the_published_form_and_disjoint_splits(task: str, raw: Path) -> None:
     seen: dict[str, set[str]] = {}
     for split in ("train", "val", "test"):
-        rows = list(BUILT[task](raw, split))
+        rows = list(BUILT[task](SourceFolder(raw), split))
         assert rows, split
         for row in rows:
             assert set(FIELDS) <= set(row) and row["task"] == task and row["split"] == split
@@ -153,17 +153,17 @@ def test_built_rows_have_the_published_form_and_disjoint_splits(task: str, raw: 
 
 @pytest.mark.parametrize("task", sorted(set(BUILT) - {ecinstruct.MPC, ecinstruct.PSI, QPR, PM}))
 def test_out_of_domain_rows_come_from_elsewhere(task: str, raw: Path) -> None:
-    inside = {row["input"] for row in BUILT[task](raw, "train")}
-    outside = list(BUILT[task](raw, "test", ood=True))
+    inside = {row["input"] for row in BUILT[task](SourceFolder(raw), "train")}
+    outside = list(BUILT[task](SourceFolder(raw), "test", ood=True))
     assert outside and all(row["setting"].startswith("OOD") for row in outside)
     assert not inside & {row["input"] for row in outside}
 
 
 @pytest.mark.parametrize("task", BUILT)
 def test_built_rows_make_samples_like_published_ones(task: str, raw: Path) -> None:
-    row = next(iter(BUILT[task](raw, "train")))
+    row = next(iter(BUILT[task](SourceFolder(raw), "train")))
     name = next(name for name in all_tasks() if name == f"ecinstruct_built_{task.lower()}")
-    sample = all_tasks()[name].to_sample(row, random.Random(0))
+    sample = all_tasks()[name].sample(row, random.Random(0))
     assert sample is not None and sample.output_field == row["output"]
     assert sample.input_field.startswith(row["instruction"]) and row["input"] in sample.input_field
 
@@ -179,21 +179,21 @@ def test_every_instruction_is_read_as_a_request_for_text(task: str) -> None:
 def test_a_pair_in_two_relations_is_dropped(raw: Path) -> None:
     titles = {number: f"{published.THINGS[number % 10]} B {number}" for number in range(40)}
     for split in ("train", "val", "test"):
-        for row in ecinstruct_reviews.relation_rows(raw, split):
+        for row in ecinstruct_reviews.relation_rows(SourceFolder(raw), split):
             pair = set(json.loads(row["input"]).values())
             step = next(s for n in range(40) for s in range(1, 5) if pair == {titles[n], titles[(n + s) % 40]})
             assert {2: "B", 3: "B", 4: "C"}[step] == row["output"]
 
 
 def test_short_reviews_are_left_out_and_stars_become_sentiments(raw: Path) -> None:
-    for row in ecinstruct_reviews.sentiment_rows(raw, "train"):
+    for row in ecinstruct_reviews.sentiment_rows(SourceFolder(raw), "train"):
         assert len(row["input"].split()) >= 10
         stars = int(row["input"].split(" of five")[0].rsplit(" ", 1)[-1])
         assert row["output"] == f"{'EDCBA'[stars - 1]}: {ecinstruct_reviews.SENTIMENTS[5 - stars]}"
 
 
 def test_the_next_purchase_is_the_one_that_came_next(raw: Path) -> None:
-    rows = {split: list(ecinstruct_reviews.next_rows(raw, split)) for split in ("train", "val", "test")}
+    rows = {split: list(ecinstruct_reviews.next_rows(SourceFolder(raw), split)) for split in ("train", "val", "test")}
     lengths = {split: {len(ecinstruct.value(row["input"])) for row in rows[split]} for split in rows}
     assert lengths == {"train": {7}, "val": {8}, "test": {9}}
     for row in rows["test"]:
@@ -205,14 +205,14 @@ def test_the_next_purchase_is_the_one_that_came_next(raw: Path) -> None:
 
 
 def test_rankings_follow_the_labels(raw: Path) -> None:
-    for row in ecinstruct_esci.rank_rows(raw, "train"):
+    for row in ecinstruct_esci.rank_rows(SourceFolder(raw), "train"):
         labels = dict(zip("ABCD", row["labels"], strict=False))
         order = [labels[letter] for letter in row["output"].split(",")]
         assert order == sorted(order, key="ESCI".index) and len(set(order)) == len(order) >= 2
 
 
 def test_matches_and_others_are_as_many(raw: Path) -> None:
-    rows = [row for split in ("train", "val", "test") for row in ecinstruct_texts.match_rows(raw, split)]
+    rows = [row for split in ("train", "val", "test") for row in ecinstruct_texts.match_rows(SourceFolder(raw), split)]
     assert sum(row["output"] == "yes" for row in rows) == 60
     assert 55 <= sum(row["output"] == "no" for row in rows) <= 60
     product = json.loads(rows[0]["input"])
@@ -220,7 +220,7 @@ def test_matches_and_others_are_as_many(raw: Path) -> None:
 
 
 def test_the_most_helpful_answer_is_the_answer(raw: Path) -> None:
-    for row in ecinstruct_texts.answer_rows(raw, "train"):
+    for row in ecinstruct_texts.answer_rows(SourceFolder(raw), "train"):
         number = json.loads(row["input"])["question"].split("number ")[1].split()[0]
         assert row["output"] == f"No, number {number} does not."
         assert json.loads(row["input"])["document"][0] == "It pours well ."
@@ -233,16 +233,16 @@ def test_the_published_file_is_read_by_split_and_task(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_text(json.dumps(rows), encoding="utf-8")
     for task, example in EXAMPLES.items():
-        [row] = ecinstruct.read_rows(tmp_path, task)
+        [row] = ecinstruct.read_rows(SourceFolder(tmp_path), task)
         assert {key: row[key] for key in FIELDS} == {key: example[key] for key in FIELDS}
-        [test] = ecinstruct.read_rows(tmp_path, task, ("test",))
+        [test] = ecinstruct.read_rows(SourceFolder(tmp_path), task, ("test",))
         assert test["split"] == "test" and test["id"] != row["id"]
 
 
 def test_malformed_rows_are_passed_over() -> None:
     wrong = {"id": "1", "input": "no json", "options": None, "output": "maybe", "instruction": "x"}
     tasks = (*ecinstruct_choice.TASKS, *ecinstruct_lists.TASKS[:1])
-    assert [task.name for task in tasks if task.to_sample(wrong, random.Random(0)) is not None] == []
+    assert [task.name for task in tasks if task.sample(wrong, random.Random(0)) is not None] == []
     assert ecinstruct_lists.most_relevant({**wrong, "others": ["a"] * 9}, random.Random(0)) is None
 
 
@@ -262,7 +262,7 @@ def test_review_groups_have_one_of_each_sentiment(tmp_path: Path) -> None:
         assert output.startswith(letter)
         rows += [{**row, "input": f"review {letter} {number}", "output": output} for number in range(times)]
     published.write_lines(tmp_path / "ecinstruct/reviews.jsonl", rows)
-    groups = list(ecinstruct_lists.review_groups(tmp_path))
+    groups = list(ecinstruct_lists.review_groups(SourceFolder(tmp_path)))
     assert len(groups) == 9
     for group in groups:
         assert [review["level"] for review in group["reviews"]] == [0, 1, 2, 3, 4]

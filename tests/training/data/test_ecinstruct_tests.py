@@ -11,7 +11,8 @@ import pytest
 from evaluation.benchmark import Options
 from evaluation.suites.ecinstruct.suite import BENCHMARK, HEADLINES
 from shopbench.ecinstruct import FIELDS
-from training.data.ecinstruct_tests import main
+from shopbench.errors import exit_code_of
+from training.data.ecinstruct_tests.command import main
 
 from .test_ecinstruct import raw_sources
 
@@ -54,7 +55,7 @@ def test_a_worked_example_is_a_training_row(built: Path) -> None:
 
 
 def test_a_folder_without_datasets_gets_one_line_a_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--sources", str(tmp_path), "--output", str(tmp_path / "tests.jsonl")]) == 2
+    assert exit_code_of(main, ["--sources", str(tmp_path), "--output", str(tmp_path / "tests.jsonl")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert sum(line.startswith("left out: ") for line in lines) == 16
     assert lines[-1] == f"error: {tmp_path}: no test of ECInstruct's can be built from it"

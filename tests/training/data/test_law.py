@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from shopbench.classify import classify
-from training.data.formats import DataTask
-from training.data.mixture import OTHER_SYSTEMS
-from training.data.parts import Order, Tally, part_samples
-from training.data.sources import all_tasks
+from training.data.build.mixture import OTHER_SYSTEMS
+from training.data.build.parts import PartSpec, Tally, part_samples
+from training.data.catalogue import all_tasks
+from training.data.formats import DataTask, MissingDataset, SourceFolder
 
 from .test_table7 import law
 
@@ -21,7 +21,7 @@ TASKS = list(all_tasks().values())
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_the_example_obeys_the_law(task: DataTask) -> None:
-    made = [task.to_sample(dict(task.example), random.Random(seed)) for seed in range(20)]
+    made = [task.sample(dict(task.example), random.Random(seed)) for seed in range(20)]
     for sample in made:
         assert sample is not None, "the example must make a sample"
         assert sample.task_name == task.name
@@ -32,11 +32,11 @@ def test_the_example_obeys_the_law(task: DataTask) -> None:
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_real_rows_obey_the_law(task: DataTask, shared: Path) -> None:
     """What the build keeps of the developers' slices; hardly any sample may read as another type."""
-    order = Order(task.name, 25, 0.0, None, 100_000, str(shared / "data"), (), "")
+    spec = PartSpec(task.name, 25, 0.0, None, 100_000, str(shared / "data"), (), "")
     tally = Tally()
     try:
-        kept = [sample for _, sample in part_samples(task, order, tally)]
-    except FileNotFoundError as error:
+        kept = [sample for _, sample in part_samples(task, spec, tally)]
+    except MissingDataset as error:
         pytest.skip(f"no real slice: {error}")
     if not kept:
         pytest.skip(f"the slice is too small for this task: {dict(tally.dropped)}")
@@ -50,17 +50,17 @@ def test_questions_of_one_row_are_the_same_every_time(shared: Path) -> None:
     for task in TASKS:
         if not task.name.startswith(("ave_", "ec_guide_", "query_")):
             continue
-        row = next(iter(islice(task.rows(shared / "data"), 1)))
-        once, again = (task.to_sample(row, random.Random(f"{task.name}\n{task.row_id(row)}")) for _ in range(2))
+        row = next(iter(islice(task.rows(SourceFolder(shared / "data")), 1)))
+        once, again = (task.sample(row) for _ in range(2))
         assert once == again
 
 
 def test_answer_positions_are_even(shared: Path) -> None:
     """Shuffled options: no position holds the right answer much more often than another one."""
     for name in ("ec_guide_reasoning", "ave_value", "gsm8k", "openbookqa", "query_relation"):
-        order = Order(name, 400, 0.0, None, 100_000, str(shared / "data"), (), "")
+        spec = PartSpec(name, 400, 0.0, None, 100_000, str(shared / "data"), (), "")
         tally = Tally()
-        samples = [sample for _, sample in part_samples(all_tasks()[name], order, tally)]
+        samples = [sample for _, sample in part_samples(all_tasks()[name], spec, tally)]
         positions = [
             int(sample.output_field) - classify(sample.input_field, True).options[0]  # type: ignore[arg-type]
             for sample in samples

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from shopbench.tasks import TaskType
-from training.data.sources import all_tasks, ave, ec_guide, ecominstruct, gsm8k, query_lists
+from training.data.catalogue import all_tasks
+from training.data.formats import MissingDataset, SourceError, SourceFolder
+from training.data.sources import ave, ec_guide, ecominstruct, gsm8k, query_lists
 
 RNG_SEEDS = range(40)
 
@@ -30,7 +32,7 @@ def test_a_list_that_skips_a_number_keeps_its_answer() -> None:
     task = all_tasks()["ec_guide_product_relation"]
     row = {**task.example, "output_field": 2}
     for seed in RNG_SEEDS:
-        sample = task.to_sample(row, random.Random(seed))
+        sample = task.sample(row, random.Random(seed))
         assert sample is not None
         options = ec_guide.listed(sample.input_field)
         assert options is not None
@@ -40,7 +42,7 @@ def test_a_list_that_skips_a_number_keeps_its_answer() -> None:
 def test_solved_problems_become_choices() -> None:
     task = all_tasks()["ec_guide_reasoning"]
     for seed in RNG_SEEDS:
-        sample = task.to_sample(dict(task.example), random.Random(seed))
+        sample = task.sample(dict(task.example), random.Random(seed))
         assert sample is not None and "step" not in sample.input_field
         options = ec_guide.listed(sample.input_field)
         assert options is not None and options[1][int(sample.output_field)] == "12"  # type: ignore[arg-type]
@@ -54,7 +56,7 @@ def test_snippets_counted_from_0_or_1(first: int) -> None:
         "input_field": f"Select 3 snippets. Output three numbers, separated with comma.\nList:\n{shown}\nOutput:",
         "output_field": [first, first + 2, first + 6],
     }
-    sample = ec_guide.selection("t", row, random.Random(1))
+    sample = ec_guide.selection(row, random.Random(1))
     assert sample is not None and isinstance(sample.output_field, tuple)
     options = ec_guide.listed(sample.input_field)
     assert options is not None
@@ -63,9 +65,9 @@ def test_snippets_counted_from_0_or_1(first: int) -> None:
 
 def test_only_titles_are_translated_and_japanese_has_its_metric() -> None:
     sentence = {"input_field": "Translate this into German. Sentence: 'It rains.'", "output_field": "Es regnet."}
-    assert ec_guide.title_translation("t", sentence, random.Random(0)) is None
+    assert ec_guide.title_translation(sentence, random.Random(0)) is None
     title = {"input_field": "Translate the product title 'Kettle' into Japanese.", "output_field": "やかん"}
-    sample = ec_guide.title_translation("t", {**title, "metric": "bleu"}, random.Random(0))
+    sample = ec_guide.title_translation({**title, "metric": "bleu"}, random.Random(0))
     assert sample is not None and sample.metric == "jp-bleu"
 
 
@@ -128,25 +130,25 @@ def held_out_as_training(shared: Path, folder: Path) -> Path:
 
 
 def test_chain_of_task_cuts_every_published_kind(shared: Path, tmp_path: Path) -> None:
-    rows = list(ecominstruct.rows(held_out_as_training(shared, tmp_path)))
+    rows = list(ecominstruct.rows(SourceFolder(held_out_as_training(shared, tmp_path))))
     made = {}
     for task in ecominstruct.TASKS:
-        built = [task.to_sample(row, random.Random(f"{task.name}\n{task.row_id(row)}")) for row in rows]
+        built = [task.sample(row) for row in rows]
         made[task.name] = sum(sample is not None for sample in built)
     assert made["ecominstruct_task"] > 1200
     assert all(count > 80 for count in made.values()), made
 
 
 def test_held_out_rows_of_ecominstruct_are_never_training_rows(shared: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="train"):
-        list(ecominstruct.rows(shared / "data"))
+    with pytest.raises(MissingDataset, match="train"):
+        list(ecominstruct.rows(SourceFolder(shared / "data")))
 
 
 def test_a_folder_without_its_description_is_named(tmp_path: Path) -> None:
     (tmp_path / "ecom_instruct/some").mkdir(parents=True)
     (tmp_path / "ecom_instruct/some/train.jsonl").write_text(json.dumps({"sentences": "x"}) + "\n")
-    with pytest.raises(ValueError, match=r"meta-info\.json: cannot be read"):
-        list(ecominstruct.rows(tmp_path))
+    with pytest.raises(SourceError, match=r"meta-info\.json: cannot be read"):
+        list(ecominstruct.rows(SourceFolder(tmp_path)))
 
 
 def test_attributes_with_several_values_are_compared_whole() -> None:

@@ -18,9 +18,9 @@ from shopbench.metrics import METRICS
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data import reading
-from training.data.formats import DataTask, Row
-from training.data.reading import SourceError
-from training.data.sources import all_tasks, amazon_reviews_also, esci, esci_match
+from training.data.catalogue import all_tasks
+from training.data.formats import DataTask, MissingDataset, Row, SourceError, SourceFolder
+from training.data.sources import amazon_reviews_also, esci, esci_match
 
 from . import published
 
@@ -41,7 +41,7 @@ LETTER = dict(zip("MRKNG", TaskType, strict=True))
 
 def samples(task: DataTask, rows: Iterator[Row], most: int | None = None) -> list[Sample]:
     """What the build makes of the first rows."""
-    made = (task.to_sample(row, random.Random(f"{task.name}\n{task.row_id(row)}")) for row in islice(rows, most))
+    made = (task.sample(row) for row in islice(rows, most))
     return [sample for sample in made if sample is not None]
 
 
@@ -65,7 +65,7 @@ def test_every_row_is_there_with_its_size_and_type() -> None:
     assert [TABLE7[number].limit for number in range(1, 39)] == SIZES
     assert sum(SIZES) == 502_435
     for number, letter in enumerate(TYPES, 1):
-        sample = TABLE7[number].to_sample(TABLE7[number].example, random.Random(3))
+        sample = TABLE7[number].sample(TABLE7[number].example, random.Random(3))
         assert sample is not None
         # Table 7 calls row 5 a ranking and rows 6 and 14 lists: the test set scores row 6 as retrieval.
         expected = TaskType.RANKING if number == 5 else LETTER[letter]
@@ -76,12 +76,12 @@ def test_every_row_is_there_with_its_size_and_type() -> None:
 def test_the_example_obeys_the_law_in_every_wording(task: DataTask) -> None:
     questions = set()
     for seed in range(60):
-        sample = task.to_sample(task.example, random.Random(seed))
+        sample = task.sample(task.example, random.Random(seed))
         assert sample is not None, "the example must make a sample"
         assert sample.task_name == task.name
         law(sample)
         questions.add(sample.input_field)
-        again = task.to_sample(task.example, random.Random(seed))
+        again = task.sample(task.example, random.Random(seed))
         assert again == sample, "the same generator makes the same sample"
     # Alpaca and ECInstruct's own rows are used as they are.
     as_is = ("alpaca_", "ecinstruct_published_", "ecinstruct_built_")
@@ -99,7 +99,7 @@ FROM_INVENTED = [task for task in MINE if task.name.startswith(("esci_", "amazon
 
 @pytest.mark.parametrize("task", FROM_INVENTED, ids=lambda task: task.name)
 def test_the_published_schema_makes_samples(task: DataTask, invented: Path) -> None:
-    made = samples(task, iter(task.rows(invented)))
+    made = samples(task, iter(task.rows(SourceFolder(invented))))
     assert len(made) >= 3
     for sample in made[:100]:
         law(sample)
@@ -112,14 +112,14 @@ def test_rows_do_not_depend_on_threads(task: DataTask, invented: Path, monkeypat
             return real(config={**config, "threads": str(threads)})
 
         monkeypatch.setattr(reading.duckdb, "connect", connect)
-        return list(task.rows(invented))
+        return list(task.rows(SourceFolder(invented)))
 
     real = duckdb.connect
     assert rows_with(1) == rows_with(4)
 
 
 def test_wrong_options_are_the_same_querys_other_labels(invented: Path) -> None:
-    for row in esci.query_rows(invented, [("E", 1), ("SCI", 3)]):
+    for row in esci.query_rows(SourceFolder(invented), [("E", 1), ("SCI", 3)]):
         labels = {product["title"]: product["label"] for product in row["products"]}
         sample = esci_match.product_of_query(row, random.Random(1))
         assert sample is not None and isinstance(sample.output_field, int)
@@ -132,7 +132,7 @@ def test_wrong_options_are_the_same_querys_other_labels(invented: Path) -> None:
 
 
 def test_escis_test_split_is_never_read(invented: Path) -> None:
-    queries = {row["query"] for row in esci.query_rows(invented, [("E", 1)], ("us", "es", "jp"))}
+    queries = {row["query"] for row in esci.query_rows(SourceFolder(invented), [("E", 1)], ("us", "es", "jp"))}
     assert queries and not any(query.split()[2].endswith("9") for query in queries)
 
 
@@ -152,19 +152,19 @@ def test_joined_words_read_like_letters(invented: Path, tmp_path: Path) -> None:
             del row["split"]
         published.write_parquet(tmp_path / f"esci/data/{kept}-00000-of-00001.parquet", part)
     least = [("E", 1)]
-    assert list(esci.query_rows(tmp_path, least)) == list(esci.query_rows(invented, least))
+    assert list(esci.query_rows(SourceFolder(tmp_path), least)) == list(esci.query_rows(SourceFolder(invented), least))
 
 
 def test_a_models_labels_are_used_where_there_are_some(invented: Path, tmp_path: Path) -> None:
     published.amazon_m2(tmp_path)
     task = all_tasks()["amazon_m2_category_of_attribute"]
-    assert {row["label_source"] for row in task.rows(tmp_path)} == {"metadata"}
+    assert {row["label_source"] for row in task.rows(SourceFolder(tmp_path))} == {"metadata"}
     labels = [
         {"id": f"UK:B0{number:08d}", "category": f"{published.THINGS[number % 10]}s", "attributes": [f"trait {number}"]}
         for number in range(10)
     ]
     published.write_lines(tmp_path / "synthetic/amazon_m2_category_of_attribute.jsonl", labels)
-    rows = list(task.rows(tmp_path))
+    rows = list(task.rows(SourceFolder(tmp_path)))
     assert len(rows) == 10 and {row["label_source"] for row in rows} == {"llm"}
     for sample in samples(task, iter(rows)):
         law(sample)
@@ -175,14 +175,14 @@ def test_a_models_labels_are_used_where_there_are_some(invented: Path, tmp_path:
     published.write_lines(
         tmp_path / "synthetic/amazon_m2_explain_product.jsonl", [{**said[0], "id": "UK:B000000001"[:3] + "B000000001"}]
     )
-    [sample] = samples(explained, iter(explained.rows(tmp_path)))
+    [sample] = samples(explained, iter(explained.rows(SourceFolder(tmp_path))))
     law(sample)
     assert sample.output_field == "A blanket keeps people warm." and "blanket" in sample.input_field
 
 
 def test_a_models_snippets_aspects_and_complements_are_used(tmp_path: Path) -> None:
     published.amazon_reviews(tmp_path)
-    reviews = list(all_tasks()["amazon_reviews_rating"].rows(tmp_path))
+    reviews = list(all_tasks()["amazon_reviews_rating"].rows(SourceFolder(tmp_path)))
     said = [
         {
             "id": row["id"],
@@ -196,7 +196,7 @@ def test_a_models_snippets_aspects_and_complements_are_used(tmp_path: Path) -> N
     ]
     published.write_lines(tmp_path / "synthetic/amazon_reviews_snippets.jsonl", said)
     task = all_tasks()["amazon_reviews_snippets"]
-    made = samples(task, iter(task.rows(tmp_path)))
+    made = samples(task, iter(task.rows(SourceFolder(tmp_path))))
     assert made and all("kettle" in sample.input_field and "lid" in sample.input_field for sample in made)
     for sample in made:
         law(sample)
@@ -204,7 +204,7 @@ def test_a_models_snippets_aspects_and_complements_are_used(tmp_path: Path) -> N
     aspects = [{"id": row["id"], "type": "kettle", "aspects": ["lid", "spout", "whistle"]} for row in reviews[:50]]
     published.write_lines(tmp_path / "synthetic/amazon_reviews_covered_aspects.jsonl", aspects)
     task = all_tasks()["amazon_reviews_covered_aspects"]
-    made = samples(task, iter(task.rows(tmp_path)))
+    made = samples(task, iter(task.rows(SourceFolder(tmp_path))))
     assert len(made) == 50
     for sample in made:
         law(sample)
@@ -213,7 +213,7 @@ def test_a_models_snippets_aspects_and_complements_are_used(tmp_path: Path) -> N
         {"id": f"thing {number}", "complements": [f"part {number}", f"tool {number}"]} for number in range(9)
     ]
     published.write_lines(tmp_path / "synthetic/amazon_reviews_complement.jsonl", complements)
-    rows = list(amazon_reviews_also.complement_rows(tmp_path))
+    rows = list(amazon_reviews_also.complement_rows(SourceFolder(tmp_path)))
     assert len(rows) == 18 and {row["label_source"] for row in rows} == {"llm"}
     task = all_tasks()["amazon_reviews_complement"]
     for row, sample in zip(rows, samples(task, iter(rows)), strict=True):
@@ -223,7 +223,7 @@ def test_a_models_snippets_aspects_and_complements_are_used(tmp_path: Path) -> N
 
 
 def test_ratings_take_turns(invented: Path) -> None:
-    ratings = [row["rating"] for row in all_tasks()["amazon_reviews_rating"].rows(invented)]
+    ratings = [row["rating"] for row in all_tasks()["amazon_reviews_rating"].rows(SourceFolder(invented))]
     assert Counter(ratings[:100]) == Counter(dict.fromkeys(range(1, 6), 20))
 
 
@@ -258,7 +258,7 @@ REAL = {
 @pytest.mark.parametrize("name", REAL)
 def test_real_slices_make_samples_that_obey_the_law(name: str, shared: Path) -> None:
     task = all_tasks()[name]
-    made = samples(task, iter(task.rows(shared / "data/sources")), 800)
+    made = samples(task, iter(task.rows(SourceFolder(shared / "data/sources"))), 800)
     assert len(made) >= REAL[name]
     misread = [one for one in made if classify(one.input_field, one.is_multiple_choice).task_type is not one.task_type]
     # Texts of strangers: a list inside an Alpaca instruction may look like options. The build drops those.
@@ -272,7 +272,7 @@ def test_a_truncated_parquet_is_named(invented: Path, tmp_path: Path) -> None:
     path = tmp_path / "esci/shopping_queries_dataset_products.parquet"
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(SourceError, match="shopping_queries_dataset_products") as caught:
-        list(esci.query_rows(tmp_path, [("E", 1)]))
+        list(esci.query_rows(SourceFolder(tmp_path), [("E", 1)]))
     assert "\n" not in str(caught.value)
 
 
@@ -282,7 +282,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         tmp_path / "esci/shopping_queries_dataset_examples.parquet", [{"query": "a", "split": "train"}]
     )
     with pytest.raises(SourceError, match=r"examples.parquet: no column 'product_id'"):
-        list(esci.query_rows(tmp_path, [("E", 1)]))
+        list(esci.query_rows(SourceFolder(tmp_path), [("E", 1)]))
 
 
 def test_a_bad_gzip_is_named(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_a_bad_gzip_is_named(tmp_path: Path) -> None:
     path = tmp_path / "amazon_reviews_2023/All_Beauty.jsonl.gz"
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(SourceError):
-        list(all_tasks()["amazon_reviews_rating"].rows(tmp_path))
+        list(all_tasks()["amazon_reviews_rating"].rows(SourceFolder(tmp_path)))
 
 
 def test_a_broken_label_file_is_named(tmp_path: Path) -> None:
@@ -299,13 +299,13 @@ def test_a_broken_label_file_is_named(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_text(json.dumps({"id": "UK:1"}) + "\n{half", encoding="utf-8")
     with pytest.raises(SourceError, match=r"amazon_m2_explain_product.jsonl, line 2"):
-        list(all_tasks()["amazon_m2_explain_product"].rows(tmp_path))
+        list(all_tasks()["amazon_m2_explain_product"].rows(SourceFolder(tmp_path)))
 
 
 @pytest.mark.parametrize("task", MINE, ids=lambda task: task.name)
 def test_missing_files_say_how_to_get_them(task: DataTask, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"training.data.download"):
-        list(task.rows(tmp_path))
+    with pytest.raises(MissingDataset, match=r"training.data.download"):
+        list(task.rows(SourceFolder(tmp_path)))
 
 
 def test_rows_with_nulls_are_passed_over(tmp_path: Path) -> None:
@@ -317,7 +317,9 @@ def test_rows_with_nulls_are_passed_over(tmp_path: Path) -> None:
     )
     kept = [dict(zip(table.columns, row, strict=True)) for row in table.fetchall()]
     published.write_parquet(path, kept)
-    titles = [product["id"] for row in esci.query_rows(tmp_path, [("E", 1)]) for product in row["products"]]
+    titles = [
+        product["id"] for row in esci.query_rows(SourceFolder(tmp_path), [("E", 1)]) for product in row["products"]
+    ]
     assert titles and "P0" not in titles
     task = all_tasks()["esci_brand_of_title"]
-    assert samples(task, iter(task.rows(tmp_path))) == []
+    assert samples(task, iter(task.rows(SourceFolder(tmp_path)))) == []

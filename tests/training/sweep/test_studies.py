@@ -11,8 +11,8 @@ import pytest
 from shopbench.files import read_json, write_json
 from shopbench.sample import Sample, read_samples, write_samples
 from shopbench.tasks import TaskType
+from training.data.catalogue import all_tasks
 from training.data.ecinstruct_wordings import INSTRUCTIONS
-from training.data.sources import all_tasks
 from training.recipes import Training
 from training.sweep import study_data
 from training.sweep.studies import NEVER_TRAINED, STUDIES, Arm, Study

@@ -13,18 +13,20 @@ from typing import Any
 import pytest
 
 from models.user_config import UserModel
-from training.synthesize.asks import Ask, Reply
-from training.synthesize.jobs import all_jobs
-from training.synthesize.journal import Journal
+from shopbench.prompts import encode_chat
+from tests.training.conftest import byte_tokenizer
+from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.ray_batch import RayModel, from_row, reply_of, request_row, to_row
-from training.synthesize.run import Run, ask_in_batches
+from training.synthesize.reply_cache import ReplyCache
+from training.synthesize.run import SynthesisRun, ask_in_batches
 from training.synthesize.spending import Prices, Spending
 from training.synthesize.steps import Settings
+from training.synthesize.tasks.catalogue import synthesis_tasks
 
 from .test_synthesize import TASK, label_and_check, product_rows
 
 FREE = Prices()
-ASK = Ask("You are kind.", "Say hello.", {"type": "object"}, 20, 0.5, 7)
+ASK = ChatRequest("You are kind.", "Say hello.", {"type": "object"}, 20, 0.5, 7)
 
 
 class Batched:
@@ -33,15 +35,18 @@ class Batched:
     def __init__(self) -> None:
         self.calls: list[int] = []
 
-    def answer(self, asks: Sequence[Ask]) -> list[Reply]:
+    def answer(self, asks: Sequence[ChatRequest]) -> list[Reply]:
         self.calls.append(len(asks))
         return [Reply(label_and_check({"messages": ask.messages}), "stop", 100, 20) for ask in asks]
 
 
-def through(journal: Path, model: Any, prices: Prices = FREE, count: int = 24, size: int = 8) -> Run:
+def through(journal: Path, model: Any, prices: Prices = FREE, count: int = 24, size: int = 8) -> SynthesisRun:
     spending = Spending(prices)
-    kept = Journal(journal, "m", spending)
-    with closing(kept), closing(Run(all_jobs()[TASK], product_rows(count), Settings(), spending)) as run:
+    kept = ReplyCache(journal, "m", spending)
+    with (
+        closing(kept),
+        closing(SynthesisRun(synthesis_tasks()[TASK], product_rows(count), Settings(), spending)) as run,
+    ):
         ask_in_batches(run, model, kept, size)
     return run
 
@@ -92,7 +97,7 @@ def test_rays_answers_come_back_in_order() -> None:
 
     model = RayModel.__new__(RayModel)
     model._ray, model._processor = SimpleNamespace(data=SimpleNamespace(from_items=list)), processor
-    asks = [Ask("s", f"say {number}", {"a": 1} if number % 3 else None, 9) for number in range(9)]
+    asks = [ChatRequest("s", f"say {number}", {"a": 1} if number % 3 else None, 9) for number in range(9)]
     assert [reply.text for reply in model.answer(asks)] == [f"say {number}" for number in range(9)]
     assert len(batches) == 2
 
@@ -104,14 +109,23 @@ def test_a_real_ray_processor(tmp_path: Path, repository: Path) -> None:
     model.close()
 
 
+def test_a_chat_in_process_is_the_templates_and_what_looks_like_a_special_token_stays_text() -> None:
+    tokenizer = byte_tokenizer()
+    shown = tokenizer.apply_chat_template(ASK.messages, tokenize=False, add_generation_prompt=True)
+    assert encode_chat(tokenizer, ASK.system, ASK.user) == tokenizer.encode(shown, add_special_tokens=False)
+    sly = encode_chat(tokenizer, ASK.system, f"{ASK.user} <|im_end|>")
+    assert tokenizer.decode(sly) == shown.replace(ASK.user, f"{ASK.user} <|im_end|>")
+    assert sly.count(tokenizer.convert_tokens_to_ids("<|im_end|>")) == 2
+
+
 @pytest.mark.engine
 def test_the_engine_in_process_answers(real_model: UserModel) -> None:
     from training.synthesize.local import LocalModel
 
     model = LocalModel(real_model.engine, real_model._tokenizer)
-    choice = Ask("You are a shop.", "1. tea\n2. coffee\nReply with the number.", None, 16, choices=2)
-    long = Ask("You are a shop.", "word " * 5_000, None, 16)
-    text = Ask("You are a shop.", "Say what a teapot is. <|im_end|>", None, 12)
+    choice = ChatRequest("You are a shop.", "1. tea\n2. coffee\nReply with the number.", None, 16, choices=2)
+    long = ChatRequest("You are a shop.", "word " * 5_000, None, 16)
+    text = ChatRequest("You are a shop.", "Say what a teapot is. <|im_end|>", None, 12)
     chosen, refused, said = model.answer([choice, long, text])
     assert json.loads(chosen.text)["answer"] in (1, 2) and chosen.answer_tokens == 1
     assert refused.finish == "refused"

@@ -8,13 +8,13 @@ import random
 import pytest
 
 from training.synthesize.acceptance import Acceptance
-from training.synthesize.asks import Reply
+from training.synthesize.chat import Reply
 from training.synthesize.checks import Rejected, alike, json_object, label, no_copy, quoted_in, words_between
-from training.synthesize.jobs import all_jobs
-from training.synthesize.languages import in_language, language_of
 from training.synthesize.prompt_files import prompt_named
-from training.synthesize.steps import Outcome
-from training.synthesize.traits import Traits, check_traits, draw_traits, read_marked
+from training.synthesize.steps import RowResult
+from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.languages import in_language, language_of
+from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
@@ -30,11 +30,11 @@ def test_every_job_has_a_prompt_whose_placeholders_it_fills() -> None:
         "amazon_reviews_complement": {"id": "a", "type": "teapot"},
         "reword": {"id": "a", "instruction": "Which {thing} is it?", "task_type": "generation", "example": "x"},
     }
-    for name, job in all_jobs().items():
+    for name, task in synthesis_tasks().items():
         row = rows.get(name, {"id": "a", "title": "Teapot", "text": "It pours.", "type": "kitchen", "seed": "x"})
-        said = prompt_named(name).fill(**job.values(row, random.Random(0)))
+        said = prompt_named(name).fill(**task.values(row, random.Random(0)))
         assert "{title}" not in said and "{seed}" not in said and len(said) > 200
-        assert job.structured == (prompt_named(name).schema is not None and name != "traits")
+        assert task.structured == (prompt_named(name).schema is not None and name != "traits")
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_traits_that_were_not_wanted() -> None:
 
 
 def test_repeats_and_near_repeats() -> None:
-    taken = Acceptance(all_jobs()["amazon_m2_explain_product"])
+    taken = Acceptance(synthesis_tasks()["amazon_m2_explain_product"])
     text = (
         "A hedge trimmer is a garden tool with a long toothed blade that cuts bushes and hedges into shape for owners."
     )
     texts = [text, text.upper(), text.replace("owners", "gardeners"), "A teapot is a vessel in which tea is brewed."]
     for number, one in enumerate(texts):
-        taken.take({"id": str(number)}, Outcome([{"id": str(number), "product_type": "x", "explanation": one}]))
-    taken.take({"id": "3"}, Outcome([{"id": "3", "product_type": "x", "explanation": "Something else altogether."}]))
+        taken.take({"id": str(number)}, RowResult([{"id": str(number), "product_type": "x", "explanation": one}]))
+    taken.take({"id": "3"}, RowResult([{"id": "3", "product_type": "x", "explanation": "Something else altogether."}]))
     assert [row["id"] for row in taken.rows] == ["0", "3"]
     assert taken.reasons == {"repeat": 2, "near repeat": 1}
     assert json.loads(json.dumps(taken.rejected))[0]["id"] == "1"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from shopbench.errors import exit_code_of
 from training.synthesize.command import main
 
 from .servers import Fake, serving
@@ -51,7 +52,7 @@ def work(tmp_path: Path) -> Path:
 
 def run(url: str, work: Path, *more: str, task: str = TASK) -> int:
     files = ["--input", str(work / "rows.jsonl"), "--output", str(work / "out.jsonl")]
-    return main([task, "--model", "m", "--endpoint", url, *files, "--first-wait", "0.001", *more])
+    return exit_code_of(main, [task, "--model", "m", "--endpoint", url, *files, "--first-wait", "0.001", *more])
 
 
 def command(url: str, work: Path) -> list[str]:
@@ -253,7 +254,7 @@ def test_asked_to_end_it_writes_what_it_has(work: Path) -> None:
         gate.clear()
         time.sleep(0.05)
         process.terminate()
-        assert process.wait(20) == 3
+        assert process.wait(20) == 130
         gate.set()
     assert 0 < len(lines(work / "out.jsonl")) < 24 and manifest(work)["stopped"] == "interruption"
 

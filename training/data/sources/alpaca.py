@@ -1,4 +1,4 @@
-"""Alpaca-Cleaned, CC BY-NC 4.0: general instructions, unchanged (Table 7 row 37).
+"""Alpaca-Cleaned: general instructions, unchanged (Table 7 row 37).
 
 Published as `yahma/alpaca-cleaned`, a JSON list of instruction, input (may be empty) and output, 51,760 of them;
 JSON lines with the same fields are read too. It lies under `alpaca/` in the sources folder. Weights trained on
@@ -10,17 +10,18 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import DataTask, Row
-from training.data.reading import database, need_files, quoted, stream
+from training.data.formats import Dataset, DataTask, Row, SourceFolder, make_sample
+from training.data.reading import database, quoted, stream
+
+DATASETS = (Dataset("alpaca", "CC-BY-NC-4.0", "yahma/alpaca-cleaned", ("*.json",)),)
 
 
-def rows(sources: Path) -> Iterator[Row]:
+def rows(sources: SourceFolder) -> Iterator[Row]:
     """The instructions: {"id", "instruction", "input", "output"}, in hash order."""
-    paths = need_files(sources, "alpaca", "alpaca/**/*.json", "alpaca/**/*.jsonl")
+    paths = sources.need_files("alpaca", "alpaca/**/*.json", "alpaca/**/*.jsonl")
     with database() as connection:
         yield from stream(
             connection,
@@ -37,7 +38,7 @@ def instruction(row: Row, rng: random.Random) -> Sample | None:
     if not re.search(r"[a-zA-Z0-9]", row["output"]):
         return None
     question = "\n".join(part for part in (row["instruction"].strip(), row["input"].strip()) if part)
-    return Sample(question, row["output"].strip(), "alpaca_instruction", TaskType.GENERATION, "rougel", False)
+    return make_sample(question, row["output"].strip(), TaskType.GENERATION, "rougel")
 
 
 EXAMPLE: Row = {
@@ -54,7 +55,7 @@ TASKS = (
         to_sample=instruction,
         example=EXAMPLE,
         row_id=lambda row: row["id"],
-        licence="CC-BY-NC-4.0",
+        licence=DATASETS[0].licence,
         shareable=False,
         domain="general",
         table7=37,

@@ -1,4 +1,4 @@
-"""Amazon-M2 (KDD Cup 2023), Apache-2.0: multilingual shopping sessions (Table 7 rows 9, 10, 31).
+"""Amazon-M2 (KDD Cup 2023): multilingual shopping sessions (Table 7 rows 9, 10, 31).
 
 Published as `products_train.csv` (id, locale, title, price, brand, color, size, model, material, author, desc)
 and `sessions_train.csv` (prev_items, a printed numpy array of ids; next_item; locale), with locales UK, DE, JP,
@@ -13,24 +13,29 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import Dataset, DataTask, Row, SourceFolder
 from training.data.options import multiple_choice, one_line, retrieval
 from training.data.reading import (
     Connection,
     database,
     in_chunks,
     need_columns,
-    need_files,
     neighbours,
     quoted,
     stream,
 )
 from training.data.wordings import choice, request, selection, written
 
-LICENCE = "Apache-2.0"
+DATASETS = (
+    Dataset(
+        "amazon_m2",
+        "Apache-2.0",
+        place="KDD Cup 2023 on AIcrowd (login; accept the rules): products_train.csv and sessions_train.csv",
+    ),
+)
+LICENCE = DATASETS[0].licence
 LANGUAGES = {"UK": "English", "DE": "German", "JP": "Japanese", "ES": "Spanish", "FR": "French", "IT": "Italian"}
 SESSIONS_AT_ONCE = 40_000
 
@@ -54,9 +59,9 @@ CLICKS = (
 )
 
 
-def open_products(connection: Connection, sources: Path) -> None:
+def open_products(connection: Connection, sources: SourceFolder) -> None:
     """Make the view `products` (the published columns)."""
-    paths = need_files(sources, "amazon_m2", "amazon_m2/**/products_train*.csv")
+    paths = sources.need_files("amazon_m2", "amazon_m2/**/products_train*.csv")
     connection.execute(f"CREATE VIEW raw_products AS SELECT * FROM {csv_scan(paths)}")
     need_columns(connection, "raw_products", paths[0], "id", "locale", "title", "brand", "color", "material", "desc")
     connection.execute("CREATE VIEW products AS SELECT * FROM raw_products WHERE title <> '' AND title NOT LIKE '%...'")
@@ -67,7 +72,7 @@ def csv_scan(paths: list[str]) -> str:
     return f"""read_csv({quoted(paths)}, header=true, all_varchar=true, delim=',', quote='"', escape='"')"""
 
 
-def parallel_rows(sources: Path, field: str, shortest: int = 10) -> Iterator[Row]:
+def parallel_rows(sources: SourceFolder, field: str, shortest: int = 10) -> Iterator[Row]:
     """One row a product and pair of locales: {"id", "source", "target", "text", "translation"}.
 
     Pairs of locales take turns, those from English four times as often as the others, as in ShopBench.
@@ -90,25 +95,25 @@ def parallel_rows(sources: Path, field: str, shortest: int = 10) -> Iterator[Row
         )
 
 
-def title_rows(sources: Path) -> Iterator[Row]:
+def title_rows(sources: SourceFolder) -> Iterator[Row]:
     """Titles of one product in two locales."""
     return parallel_rows(sources, "title")
 
 
-def description_rows(sources: Path) -> Iterator[Row]:
+def description_rows(sources: SourceFolder) -> Iterator[Row]:
     """Descriptions of one product in two locales, with descriptions of other products in all of them."""
     return neighbours(parallel_rows(sources, "desc"), "others", lambda row: row["translation"], lambda row: None, 12)
 
 
-def session_rows(sources: Path) -> Iterator[Row]:
+def session_rows(sources: SourceFolder) -> Iterator[Row]:
     """One row a session of three or more clicked products and a purchase, with titles of the locale's others."""
     return neighbours(_sessions(sources), "others", lambda row: row["clicks"][0], lambda row: row["locale"], 14)
 
 
-def _sessions(sources: Path) -> Iterator[Row]:
+def _sessions(sources: SourceFolder) -> Iterator[Row]:
     with database() as connection:
         open_products(connection, sources)
-        paths = need_files(sources, "amazon_m2", "amazon_m2/**/sessions_train.csv")
+        paths = sources.need_files("amazon_m2", "amazon_m2/**/sessions_train.csv")
         connection.execute(f"CREATE VIEW raw_sessions AS SELECT * FROM {csv_scan(paths)}")
         need_columns(connection, "raw_sessions", paths[0], "prev_items", "next_item", "locale")
         connection.execute(
@@ -146,14 +151,14 @@ def title_in_language(row: Row, rng: random.Random) -> Sample | None:
     text, translation = one_line(row["text"], 250), one_line(row["translation"], 200)
     metric = "jp-bleu" if row["target"] == "JP" else "bleu"
     asked = request(rng, row, TITLES, text=text, language=LANGUAGES[row["target"]])
-    return written("amazon_m2_title_in_language", rng, asked, translation, metric)
+    return written(rng, asked, translation, metric)
 
 
 def description_in_language(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 10, ShopBench's task 18: the same product's description in another language."""
     asked = request(rng, row, DESCRIPTIONS, text=one_line(row["text"], 400))
     shown = multiple_choice(row["translation"], row["others"], rng)
-    return choice("amazon_m2_description_in_language", rng, asked, shown)
+    return choice(rng, asked, shown)
 
 
 def previous_clicks(row: Row, rng: random.Random) -> Sample | None:
@@ -163,7 +168,7 @@ def previous_clicks(row: Row, rng: random.Random) -> Sample | None:
     right = rng.sample(row["clicks"], 3)
     shown = retrieval(right, wrong, rng, 15, least=7)
     asked = request(rng, row, CLICKS, title=one_line(row["purchase"], 300))
-    return selection("amazon_m2_previous_clicks", rng, asked, "Product", shown)
+    return selection(rng, asked, "Product", shown)
 
 
 TITLE_EXAMPLE: Row = {

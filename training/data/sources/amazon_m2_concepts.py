@@ -13,10 +13,9 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import DataTask, Row, SourceFolder
 from training.data.options import multiple_choice, one_line
 from training.data.reading import database, labelled_only, neighbours, stream
 from training.data.sources.amazon_m2 import LICENCE, open_products
@@ -48,7 +47,7 @@ SENTENCES = (
 )
 
 
-def product_rows(sources: Path) -> Iterator[Row]:
+def product_rows(sources: SourceFolder) -> Iterator[Row]:
     """One row a product of the UK shop, in hash order: {"id", "title", "text", "attributes": {name: value}}."""
     columns = ", ".join(f'"{name}"' for name in ATTRIBUTES)
     with database() as connection:
@@ -63,14 +62,14 @@ def product_rows(sources: Path) -> Iterator[Row]:
             yield {"id": row["id"], "title": row["title"], "text": row["text"], "attributes": attributes}
 
 
-def attribute_rows(sources: Path) -> Iterator[Row]:
+def attribute_rows(sources: SourceFolder) -> Iterator[Row]:
     """Products with attributes, a language model's or the table's, and some others of the same source."""
     rows = (row for row in product_rows(sources) if row["attributes"])
     labelled = labelled_only(sources, "amazon_m2_category_of_attribute", rows, row_id)
     return neighbours(labelled, "others", _attributes, lambda row: row["label_source"], 12)
 
 
-def explained_rows(sources: Path) -> Iterator[Row]:
+def explained_rows(sources: SourceFolder) -> Iterator[Row]:
     """Products with a description, or a language model's explanation of their type."""
     rows = (row for row in product_rows(sources) if row["text"])
     return labelled_only(sources, "amazon_m2_explain_product", rows, row_id)
@@ -87,14 +86,13 @@ def row_id(row: Row) -> str:
 
 def category_of_attribute(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 1, ShopBench's task 2: the category that may have an attribute."""
-    task = "amazon_m2_category_of_attribute"
     if "category" in row:
         if not row["attributes"]:
             return None
         attribute = rng.choice(row["attributes"])
         without = [other["category"] for other in row["others"] if attribute not in other["attributes"]]
         asked = request(rng, row, CATEGORIES, attribute=attribute)
-        return choice(task, rng, asked, multiple_choice(row["category"], without, rng))
+        return choice(rng, asked, multiple_choice(row["category"], without, rng))
     attribute, value = rng.choice(sorted(row["attributes"].items()))
     others = [
         other["title"]
@@ -102,19 +100,19 @@ def category_of_attribute(row: Row, rng: random.Random) -> Sample | None:
         if value.casefold() not in f"{other['attributes'].get(attribute, '')} {other['title']}".casefold()
     ]
     asked = request(rng, row, PRODUCTS, attribute=attribute, value=value)
-    return choice(task, rng, asked, multiple_choice(row["title"], others, rng))
+    return choice(rng, asked, multiple_choice(row["title"], others, rng))
 
 
 def explain_product(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 20: explain a product type from a title and a description."""
-    task, title = "amazon_m2_explain_product", one_line(row["title"], 250)
+    title = one_line(row["title"], 250)
     if "explanation" in row:
         asked = request(rng, row, TYPES, type=row["product_type"], title=title, text=one_line(row["text"], 300))
-        return written(task, rng, asked, one_line(row["explanation"], 300), "sent-transformer")
+        return written(rng, asked, one_line(row["explanation"], 300), "sent-transformer")
     first = re.split(r"(?<=[.!?])\s", one_line(row["text"], 300))[0]
     if len(first.split()) < 5:
         return None
-    return written(task, rng, request(rng, row, SENTENCES, title=title), first, "sent-transformer")
+    return written(rng, request(rng, row, SENTENCES, title=title), first, "sent-transformer")
 
 
 ATTRIBUTE_EXAMPLE: Row = {

@@ -22,12 +22,25 @@ from pathlib import Path
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import DataTask, Row
+from training.data.formats import Dataset, DataTask, MissingDataset, Row, SourceFolder, make_sample
 from training.data.options import one_line, ranking
-from training.data.reading import Connection, database, files, in_chunks, json_scan, quoted
+from training.data.reading import Connection, database, in_chunks, json_scan, quoted
 from training.data.wordings import ENDINGS, ordering, request
 
 LICENCE = "not stated by its owner (research use)"
+DATASETS = (
+    Dataset(
+        "amazon_reviews_2018",
+        LICENCE,
+        place="Amazon Review Data 2018 of UCSD (a form): <Category>_5.json.gz and meta_<Category>.json.gz",
+    ),
+    Dataset(
+        "amazon_reviews_2023",
+        LICENCE,
+        "McAuley-Lab/Amazon-Reviews-2023",
+        ("raw/review_categories/*.jsonl", "raw/meta_categories/*.jsonl"),
+    ),
+)
 READ_BYTES = 3_000_000_000
 FIRST_CHUNK, LARGEST_CHUNK = 30_000, 120_000
 HELPFUL_GAINS = (1.0, 0.6, 0.3, 0.1, 0.0)
@@ -83,7 +96,7 @@ HELPFUL = (
 )
 
 
-def open_reviews(connection: Connection, sources: Path, sample_by: str) -> None:
+def open_reviews(connection: Connection, sources: SourceFolder, sample_by: str) -> None:
     """Make the view `reviews` (id, kind, item, person, rating, title, text, votes, seconds).
 
     Args:
@@ -91,7 +104,7 @@ def open_reviews(connection: Connection, sources: Path, sample_by: str) -> None:
     """
     paths = [path for path in review_files(sources) if not is_meta(path)]
     if not paths:
-        raise FileNotFoundError(
+        raise MissingDataset(
             f"{sources}: no reviews under amazon_reviews_2023/ or amazon_reviews_2018/; get them with: "
             "python -m training.data.download amazon_reviews_2023"
         )
@@ -107,7 +120,7 @@ def open_reviews(connection: Connection, sources: Path, sample_by: str) -> None:
     )
 
 
-def open_items(connection: Connection, sources: Path) -> None:
+def open_items(connection: Connection, sources: SourceFolder) -> None:
     """Make the view `items` (item, title, type, kind, also): products with a title; the type is the last category."""
     paths = [path for path in review_files(sources) if is_meta(path)]
     parts = [f"SELECT {quoted(kind_of(path))} AS kind, * FROM ({_item_part(path)})" for path in paths]
@@ -122,10 +135,9 @@ def open_items(connection: Connection, sources: Path) -> None:
     )
 
 
-def review_files(sources: Path) -> list[str]:
+def review_files(sources: SourceFolder) -> list[str]:
     """The files of reviews and metadata, of both years."""
-    found = files(
-        sources,
+    found = sources.files(
         *(
             f"amazon_reviews_{year}/**/*.{end}"
             for year in (2018, 2023)
@@ -170,7 +182,7 @@ def _item_part(path: str) -> str:
         []::VARCHAR[] AS also FROM {_scan(path, _META_2023)}"""
 
 
-def review_rows(sources: Path, balanced: bool = False) -> Iterator[Row]:
+def review_rows(sources: SourceFolder, balanced: bool = False) -> Iterator[Row]:
     """One row a review: {"id", "type", "rating", "title", "text"}, in hash order.
 
     Args:
@@ -198,12 +210,12 @@ def review_rows(sources: Path, balanced: bool = False) -> Iterator[Row]:
         yield from found
 
 
-def rating_rows(sources: Path) -> Iterator[Row]:
+def rating_rows(sources: SourceFolder) -> Iterator[Row]:
     """Reviews, the five ratings in turns: four of five real reviews have five stars, and a model would just say so."""
     return review_rows(sources, balanced=True)
 
 
-def helpful_rows(sources: Path) -> Iterator[Row]:
+def helpful_rows(sources: SourceFolder) -> Iterator[Row]:
     """One row a product with five or more reviews of different numbers of votes: {"id", "title", "reviews"}."""
     with database() as connection:
         open_reviews(connection, sources, sample_by="item")
@@ -233,7 +245,7 @@ def rating(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 7, ShopBench's task 15: the rating of a review; the answer is 1 to 5, there is no option list."""
     review = "\n".join(part for part in (one_line(row["title"], 150), one_line(row["text"], 1500)) if part)
     question = request(rng, row, RATINGS, type=row["type"], review=review) + rng.choice(ENDINGS)
-    return Sample(question, row["rating"], "amazon_reviews_rating", TaskType.MULTIPLE_CHOICE, "accuracy", True)
+    return make_sample(question, row["rating"], TaskType.MULTIPLE_CHOICE, "accuracy")
 
 
 def rank_helpful(row: Row, rng: random.Random) -> Sample | None:
@@ -243,7 +255,7 @@ def rank_helpful(row: Row, rng: random.Random) -> Sample | None:
         return None
     options = [(one_line(review["text"]), gain) for review, gain in zip(chosen, HELPFUL_GAINS, strict=True)]
     asked = request(rng, row, HELPFUL, title=one_line(row["title"], 250), count=5)
-    return ordering("amazon_reviews_rank_helpful", rng, asked, "Review", ranking(options, rng))
+    return ordering(rng, asked, "Review", ranking(options, rng))
 
 
 REVIEW_EXAMPLE: Row = {

@@ -14,12 +14,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import DataTask, Row, SourceFolder
 from training.data.options import multiple_choice, one_line, retrieval
-from training.data.reading import Connection, database, files, json_scan, neighbours, said_by_model, stream
+from training.data.reading import Connection, database, json_scan, neighbours, said_by_model, stream
 from training.data.sources.amazon_reviews import LICENCE, open_items, open_reviews
 from training.data.wordings import choice, request, selection
 
@@ -42,7 +41,7 @@ ALSO_BOUGHT = (
 )
 
 
-def open_also(connection: Connection, sources: Path) -> None:
+def open_also(connection: Connection, sources: SourceFolder) -> None:
     """Make the tables `items` (as `open_items`, with those of histories) and `also` (item, other): bought together."""
     open_reviews(connection, sources, sample_by="person")
     open_items(connection, sources)
@@ -58,7 +57,7 @@ def open_also(connection: Connection, sources: Path) -> None:
         f"""INSERT INTO also SELECT DISTINCT a.item, b.item FROM bought a JOIN bought b
             ON a.person = b.person AND a.item <> b.item AND abs(a.seconds - b.seconds) <= {DAYS_TOGETHER * 86_400}"""
     )
-    histories = files(sources, "amazon_reviews_2023/**/user_histories.jsonl")
+    histories = sources.files("amazon_reviews_2023/**/user_histories.jsonl")
     if histories:
         connection.execute(
             f"""CREATE TABLE owned AS SELECT user_id, unnest(list_append(history, heldout)) AS one
@@ -73,12 +72,12 @@ def open_also(connection: Connection, sources: Path) -> None:
         )
 
 
-def also_rows(sources: Path) -> Iterator[Row]:
+def also_rows(sources: SourceFolder) -> Iterator[Row]:
     """One row a product with three or more others bought with it: {"id", "title", "kind", "also", "others"}."""
     return neighbours(_also_bought(sources), "others", lambda row: row["also"][0], lambda row: row["kind"], 20)
 
 
-def _also_bought(sources: Path) -> Iterator[Row]:
+def _also_bought(sources: SourceFolder) -> Iterator[Row]:
     with database() as connection:
         open_also(connection, sources)
         connection.execute(
@@ -101,7 +100,7 @@ def _also_bought(sources: Path) -> Iterator[Row]:
                 yield {**{key: product[key] for key in ("id", "title", "kind")}, "also": list(titles)[:8]}
 
 
-def complement_rows(sources: Path) -> Iterator[Row]:
+def complement_rows(sources: SourceFolder) -> Iterator[Row]:
     """One row a pair of types, the second complementing the first: {"id", "type", "complement", "others"}."""
     said = said_by_model(sources, "amazon_reviews_complement")
     rows: Iterator[Row]
@@ -122,7 +121,7 @@ def complement_rows(sources: Path) -> Iterator[Row]:
     return neighbours(rows, "others", lambda row: row["complement"], lambda row: None, 16)
 
 
-def _bought_types(sources: Path) -> Iterator[Row]:
+def _bought_types(sources: SourceFolder) -> Iterator[Row]:
     with database() as connection:
         open_also(connection, sources)
         yield from stream(
@@ -142,7 +141,7 @@ def complement(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 4, ShopBench's task 10: the category that complements a product type."""
     wrong = [other for other in row["others"] if other != row["type"] and other not in row["avoid"]]
     asked = request(rng, row, COMPLEMENTS, type=row["type"])
-    return choice("amazon_reviews_complement", rng, asked, multiple_choice(row["complement"], wrong, rng))
+    return choice(rng, asked, multiple_choice(row["complement"], wrong, rng))
 
 
 def also_bought(row: Row, rng: random.Random) -> Sample | None:
@@ -156,7 +155,7 @@ def also_bought(row: Row, rng: random.Random) -> Sample | None:
     if shown is None:
         return None
     asked = request(rng, row, ALSO_BOUGHT, title=one_line(row["title"], 300), count=shown.count)
-    return selection("amazon_reviews_also_bought", rng, asked, "Product", shown)
+    return selection(rng, asked, "Product", shown)
 
 
 COMPLEMENT_EXAMPLE: Row = {

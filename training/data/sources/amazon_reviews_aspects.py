@@ -14,11 +14,10 @@ from __future__ import annotations
 import random
 from collections import defaultdict, deque
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
 from training.data.aspects import ASPECTS, covered, snippets
-from training.data.formats import DataTask, Row
+from training.data.formats import DataTask, Row, SourceFolder
 from training.data.options import one_line, retrieval, same_key
 from training.data.reading import labelled_only, neighbours
 from training.data.sources.amazon_reviews import LICENCE, REVIEW_EXAMPLE, review_rows
@@ -58,7 +57,7 @@ def _said(row: Row) -> list[Row]:
     ]
 
 
-def snippet_rows(sources: Path) -> Iterator[Row]:
+def snippet_rows(sources: SourceFolder) -> Iterator[Row]:
     """One row a type, sentiment and aspect: three "snippets" from different reviews, and "others" that do not fit."""
     waiting: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     recent: deque[Row] = deque(maxlen=80)
@@ -86,7 +85,7 @@ def snippet_rows(sources: Path) -> Iterator[Row]:
                 }
 
 
-def covered_rows(sources: Path) -> Iterator[Row]:
+def covered_rows(sources: SourceFolder) -> Iterator[Row]:
     """Reviews with the aspects they cover, and aspects of other reviews of the same kind of labels."""
     rows = labelled_only(sources, "amazon_reviews_covered_aspects", review_rows(sources), _id)
     found = ({**row, "aspects": row["aspects"] if "aspects" in row else covered(row["text"])} for row in rows)
@@ -98,7 +97,7 @@ def likely_snippets(row: Row, rng: random.Random) -> Sample | None:
     right = {same_key(snippet) for snippet in row["snippets"]}
     wrong = [snippet for snippet in row["others"] if same_key(snippet) not in right]
     asked = request(rng, row, SNIPPETS, type=row["type"], sentiment=row["sentiment"], aspect=row["aspect"])
-    return selection("amazon_reviews_snippets", rng, asked, "Snippet", retrieval(row["snippets"], wrong, rng, 15))
+    return selection(rng, asked, "Snippet", retrieval(row["snippets"], wrong, rng, 15))
 
 
 def covered_aspects(row: Row, rng: random.Random) -> Sample | None:
@@ -114,7 +113,7 @@ def covered_aspects(row: Row, rng: random.Random) -> Sample | None:
     wrong = [aspect for aspect in wrong if aspect not in named and aspect not in review.casefold()]
     shown = retrieval(rng.sample(mine, 3), wrong, rng, 10)
     asked = request(rng, row, COVERED, type=row["type"], review=review)
-    return selection("amazon_reviews_covered_aspects", rng, asked, "Aspect", shown)
+    return selection(rng, asked, "Aspect", shown)
 
 
 SNIPPET_EXAMPLE: Row = {

@@ -1,4 +1,4 @@
-"""AmazonQA: questions of shoppers and their answers (McAuley lab; no licence stated, research data).
+"""AmazonQA: questions of shoppers and their answers (McAuley lab).
 
 `amazonqa/**/qa_<Category>.json`, plain or gzipped, a Python dict literal (as published) or JSON a line: questionType,
 asin, question, answerType (Y, N, ?; yes/no questions only), answer. The other release, with review snippets, feeds
@@ -12,17 +12,25 @@ from __future__ import annotations
 import ast
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import Dataset, DataTask, Row, SourceFolder, ToSample
+from training.data.hashes import digest
 from training.data.options import multiple_choice, one_line, same_key
-from training.data.reading import need_files
-from training.data.small_files import digest, mixed, sampled_lines
+from training.data.small_files import mixed, sampled_lines
 from training.data.wordings import choice, request, written
 
-LICENCE = "not stated by its owner (research use)"
+DATASETS = (
+    Dataset(
+        "amazonqa",
+        "not stated by its owner (research use)",
+        place="Amazon question/answer data of UCSD: qa_<Category>.json.gz; and GitHub amazonqa/amazonqa: "
+        "train-qar.jsonl, val-qar.jsonl, test-qar.jsonl",
+    ),
+)
+LICENCE = DATASETS[0].licence
 ANSWER = (
     "A shopper asks about a product: '{question}' Write a helpful answer.",
     "Answer this question on a product of the category {category}.\nQuestion: {question}",
@@ -34,10 +42,10 @@ YES_NO = (
 )
 
 
-def questions(sources: Path) -> Iterator[Row]:
+def questions(sources: SourceFolder) -> Iterator[Row]:
     """Rows in hash order; a line that is neither JSON nor a Python literal is passed on as a problem."""
     rows: list[Row] = []
-    for path, number, line in sampled_lines(need_files(sources, "amazonqa", "amazonqa/**/qa_*.json*")):
+    for path, number, line in sampled_lines(sources.need_files("amazonqa", "amazonqa/**/qa_*.json*")):
         category = Path(path).name.split(".")[0].removeprefix("qa_").replace("_", " ")
         rows.append({**_parsed(line), "category": category, "_file": path, "_line": number})
     yield from mixed(rows)
@@ -61,7 +69,7 @@ def answer(row: Row, rng: random.Random) -> Sample | None:
     if len(text.split()) < 3:
         return None
     asked = request(rng, row, ANSWER, question=question, category=row["category"])
-    return written("amazonqa_answer", rng, asked, text, "sent-transformer")
+    return written(rng, asked, text, "sent-transformer")
 
 
 def yes_or_no(row: Row, rng: random.Random) -> Sample | None:
@@ -72,7 +80,7 @@ def yes_or_no(row: Row, rng: random.Random) -> Sample | None:
     wrong = [text for text in ("yes", "no", "it does not say") if text != right]
     shown = multiple_choice(right, wrong, rng, count=3, first=0)
     asked = request(rng, row, YES_NO, question=one_line(row["question"], 300), answer=one_line(row["answer"], 300))
-    return choice("amazonqa_yes_or_no", rng, asked, shown)
+    return choice(rng, asked, shown)
 
 
 def question_id(row: Row) -> str:
@@ -95,7 +103,7 @@ EXAMPLE: Row = {
 }
 
 
-def _task(name: str, build: Callable[[Row, random.Random], Sample | None]) -> DataTask:
+def _task(name: str, build: ToSample) -> DataTask:
     return DataTask(
         name=name,
         rows=questions,

@@ -1,4 +1,4 @@
-"""Attribute values of product titles: OA-Mine and AE-110K as ExtractGPT publishes them (Apache-2.0).
+"""Attribute values of product titles: OA-Mine and AE-110K as ExtractGPT publishes them.
 
 `ave/<oa-mine|ae-110k>/{train,test}.jsonl` (wbsg-uni-mannheim/ExtractGPT): input (a title), category,
 target_scores {attribute: {value: 1, ...}}; the value "n/a" says that the title does not tell it.
@@ -9,16 +9,18 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
-from training.data.options import multiple_choice, one_line, retrieval, same_key
+from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder, ToSample
+from training.data.options import first_number, multiple_choice, one_line, retrieval, same_key
 from training.data.small_files import small_set
 from training.data.wordings import choice, entities, request, selection
 
-LICENCE = "Apache-2.0"
+DATASETS = (
+    Dataset("ave", "Apache-2.0", place="GitHub wbsg-uni-mannheim/ExtractGPT: oa-mine and ae-110k, train and test"),
+)
+LICENCE = DATASETS[0].licence
 UNKNOWN = "It cannot be inferred."
 
 ENTITIES = (
@@ -57,7 +59,7 @@ TOTALS = (
 )
 
 
-def titles(sources: Path) -> Iterator[Row]:
+def titles(sources: SourceFolder) -> Iterator[Row]:
     """Rows as published: input, category, target_scores."""
     yield from small_set(sources, "ave", ["ave/**/*.jsonl"], "input", "category", "target_scores")
 
@@ -72,7 +74,7 @@ def known_values(row: Row) -> list[tuple[str, str]]:
     ]
 
 
-def value_rows(sources: Path) -> Iterator[Row]:
+def value_rows(sources: SourceFolder) -> Iterator[Row]:
     """Titles with "rivals": the values other titles of the category have for each attribute."""
     rows = [row for row in titles(sources) if "_problem" not in row]
     rivals: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -84,7 +86,7 @@ def value_rows(sources: Path) -> Iterator[Row]:
         yield {**row, "rivals": near}
 
 
-def category_rows(sources: Path) -> Iterator[Row]:
+def category_rows(sources: SourceFolder) -> Iterator[Row]:
     """One row an attribute and category that has it: with categories and attributes that do not go together."""
     seen: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in titles(sources):
@@ -99,7 +101,7 @@ def category_rows(sources: Path) -> Iterator[Row]:
                 yield {"attribute": attribute, "category": category, "without": without, "foreign": foreign}
 
 
-def shelf_rows(sources: Path) -> Iterator[Row]:
+def shelf_rows(sources: SourceFolder) -> Iterator[Row]:
     """A title with "near" titles of its category and "far" ones."""
     rows = [row for row in titles(sources) if "_problem" not in row]
     for place, row in enumerate(rows):
@@ -125,7 +127,7 @@ def entity(row: Row, rng: random.Random) -> Sample | None:
     start = text.lower().find(value.lower())
     found = text[start : start + len(value)]
     kind = attribute.lower().replace(" name", "").split("(")[0]
-    return entities("ave_entity", rng, wording.format(type=kind, text=text), [found])
+    return entities(rng, wording.format(type=kind, text=text), [found])
 
 
 def value_choice(row: Row, rng: random.Random) -> Sample | None:
@@ -137,22 +139,22 @@ def value_choice(row: Row, rng: random.Random) -> Sample | None:
     rivals = [value for value in rivals if value.lower() not in row["input"].lower()]
     rng.shuffle(rivals)
     if values:
-        shown = multiple_choice(values[0], [UNKNOWN, *rivals[:2]], rng, first=rng.choice((0, 0, 0, 0, 1)))
+        shown = multiple_choice(values[0], [UNKNOWN, *rivals[:2]], rng, first=first_number(rng))
     else:
-        shown = multiple_choice(UNKNOWN, rivals[:3], rng, first=rng.choice((0, 0, 0, 0, 1)))
+        shown = multiple_choice(UNKNOWN, rivals[:3], rng, first=first_number(rng))
     text = request(rng, row, VALUES, text=one_line(row["input"], 160), attribute=attribute.lower().split("(")[0])
-    return choice("ave_value", rng, text, shown)
+    return choice(rng, text, shown)
 
 
 def attribute_choice(row: Row, rng: random.Random) -> Sample | None:
     """Which category has an attribute, or which attribute a category has (task 2's kind)."""
-    first = rng.choice((0, 0, 0, 0, 1))
+    first = first_number(rng)
     if len(row["without"]) >= 3 and rng.random() < 0.75:
         wrong = [category.lower() for category in row["without"]]
         text = request(rng, row, HAVE_ATTRIBUTE, attribute=row["attribute"])
-        return choice("ave_attribute", rng, text, multiple_choice(row["category"].lower(), wrong, rng, first=first))
+        return choice(rng, text, multiple_choice(row["category"].lower(), wrong, rng, first=first))
     text = request(rng, row, ATTRIBUTES_OF, category=row["category"].lower())
-    return choice("ave_attribute", rng, text, multiple_choice(row["attribute"], row["foreign"], rng, first=first))
+    return choice(rng, text, multiple_choice(row["attribute"], row["foreign"], rng, first=first))
 
 
 def alike(row: Row, rng: random.Random) -> Sample | None:
@@ -161,7 +163,7 @@ def alike(row: Row, rng: random.Random) -> Sample | None:
         return None
     near, far = ([one_line(text, 110) for text in row[name]] for name in ("near", "far"))
     shown = retrieval(rng.sample(near, 3), far, rng, count=rng.choice((8, 10, 12)))
-    return selection("ave_alike", rng, request(rng, row, ALIKE, text=one_line(row["input"], 110)), "Product", shown)
+    return selection(rng, request(rng, row, ALIKE, text=one_line(row["input"], 110)), "Product", shown)
 
 
 _OUNCES = re.compile(r"(\d+(?:\.\d+)?)[ -]?(?:fl\.? ?)?(?:oz|ounces?)\b", re.IGNORECASE)
@@ -179,8 +181,8 @@ def total(row: Row, rng: random.Random) -> Sample | None:
     right = each * number
     wrong = [each, each + number, right + each, right - each, right * 10, float(number), round(right * 1.3, 1)]
     options = [f"{value:g} ounces" for value in wrong if f"{value:g}" != f"{right:g}" and value > 0]
-    shown = multiple_choice(f"{right:g} ounces", options, rng, first=rng.choice((0, 0, 0, 0, 1)))
-    return choice("ave_total", rng, request(rng, row, TOTALS, text=one_line(row["input"], 200)), shown)
+    shown = multiple_choice(f"{right:g} ounces", options, rng, first=first_number(rng))
+    return choice(rng, request(rng, row, TOTALS, text=one_line(row["input"], 200)), shown)
 
 
 def title_key(row: Row) -> str:
@@ -224,7 +226,10 @@ CATEGORY_EXAMPLE: Row = {
 
 
 def _task(
-    name: str, rows: Callable[[Path], Iterator[Row]], build: Callable[[Row, random.Random], Sample | None], domain: str
+    name: str,
+    rows: Reader,
+    build: ToSample,
+    domain: str,
 ) -> DataTask:
     by_category = rows is category_rows
     return DataTask(

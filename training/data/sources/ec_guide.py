@@ -1,4 +1,4 @@
-"""EC-Guide (`fzp0424/EC-Guide-KDDUP-2024`), Apache-2.0: instruction rows of the KDD Cup 2024 task kinds.
+"""EC-Guide (`fzp0424/EC-Guide-KDDUP-2024`): instruction rows of the KDD Cup 2024 task kinds.
 
 JSON lines under `ec_guide/<Generation|MCQ|NER|Retrieval>/<sub-task>.jsonl`: input_field, output_field, task_type,
 metric. What is put right on the way: HTML entities; option orders (shuffled, so that no position is the answer
@@ -14,15 +14,22 @@ import html
 import random
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import Row
-from training.data.options import distinct, multiple_choice, one_line, retrieval, same_key
-from training.data.small_files import digest, small_set
+from training.data.formats import Dataset, Row, SourceFolder, make_sample
+from training.data.hashes import digest
+from training.data.options import distinct, first_number, multiple_choice, one_line, retrieval, same_key
+from training.data.small_files import small_set
 
-LICENCE = "Apache-2.0"
+DATASETS = (
+    Dataset(
+        "ec_guide",
+        "Apache-2.0",
+        place="GitHub fzp0424/EC-Guide-KDDUP-2024: the folders Generation, MCQ, NER and Retrieval as JSON lines",
+    ),
+)
+LICENCE = DATASETS[0].licence
 
 _LINE_OPTION = re.compile(r"^[ \t]*[(\[]?(\d{1,2})[.)\]][ \t]?(.*)$", re.MULTILINE)
 _INLINE_OPTION = re.compile(r"(?<=\s)(\d)\. (.*?)(?=\s\d\. |$)", re.DOTALL)
@@ -34,7 +41,7 @@ _HEADED = re.compile(
 _QUOTED = re.compile(r"[\"'“](.{8,})[\"'”]")
 
 
-def read(sources: Path, name: str) -> Iterator[Row]:
+def read(sources: SourceFolder, name: str) -> Iterator[Row]:
     """The rows of one file, e.g. "MCQ/SPA", without the entities (&amp;) of a third of them."""
     for row in small_set(sources, "ec_guide", [f"ec_guide/**/{name}.jsonl"], "input_field", "output_field"):
         if "_problem" not in row:
@@ -70,19 +77,15 @@ def listed(question: str) -> tuple[str, dict[int, str]] | None:
     return question[: kept[0].start()].strip(), {int(match[1]): match[2].strip() for match in kept}
 
 
-def _first_number(rng: random.Random) -> int:
-    return rng.choice((0, 0, 0, 0, 1))  # most lists of ShopBench count from 0
-
-
-def _choice(task: str, stem: str, right: str, wrong: list[str], rng: random.Random, ending: str = "") -> Sample | None:
-    shown = multiple_choice(right, wrong, rng, count=len(wrong) + 1, first=_first_number(rng))
+def _choice(stem: str, right: str, wrong: list[str], rng: random.Random, ending: str = "") -> Sample | None:
+    shown = multiple_choice(right, wrong, rng, count=len(wrong) + 1, first=first_number(rng))
     if shown is None or not isinstance(shown.truth, int):
         return None
     text = f"{stem}\n{shown.text}\n{ending or 'Answer: '}"
-    return Sample(text, shown.truth, task, TaskType.MULTIPLE_CHOICE, "accuracy", True)
+    return make_sample(text, shown.truth, TaskType.MULTIPLE_CHOICE, "accuracy")
 
 
-def choice(task: str, row: Row, rng: random.Random) -> Sample | None:
+def choice(row: Row, rng: random.Random) -> Sample | None:
     """A question with options: they are shuffled and numbered anew. The truth is a position in the list."""
     if not isinstance(row["output_field"], int) or (found := listed(row["input_field"])) is None:
         return None
@@ -91,10 +94,10 @@ def choice(task: str, row: Row, rng: random.Random) -> Sample | None:
     if not 0 <= row["output_field"] < len(texts):
         return None
     right = texts.pop(row["output_field"])
-    return _choice(task, stem, right, distinct(texts, [right]), rng)
+    return _choice(stem, right, distinct(texts, [right]), rng)
 
 
-def solved(task: str, row: Row, rng: random.Random) -> Sample | None:
+def solved(row: Row, rng: random.Random) -> Sample | None:
     """A problem with options and a bare index, or a solution that ends in the index: asked as a choice."""
     answer = row["output_field"]
     if isinstance(answer, str):
@@ -103,27 +106,27 @@ def solved(task: str, row: Row, rng: random.Random) -> Sample | None:
             return None
         question = row["input_field"].split("\nAnswer:")[0].replace(" Answer Choices:", "")
         row = {"input_field": question, "output_field": int(found[1])}
-    return choice(task, row, rng)
+    return choice(row, rng)
 
 
-def yes_no(task: str, row: Row, rng: random.Random) -> Sample | None:
+def yes_no(row: Row, rng: random.Random) -> Sample | None:
     """A yes/no question as a choice between the two."""
     answer = row["output_field"]
     if answer not in ("yes", "no"):
         return None
     stem = re.sub(r"\s*(?:Answer|Output|Result|Response):\s*$", "", row["input_field"])
-    return _choice(task, re.sub(r"\n\s+", "\n", stem), answer, ["no" if answer == "yes" else "yes"], rng)
+    return _choice(re.sub(r"\n\s+", "\n", stem), answer, ["no" if answer == "yes" else "yes"], rng)
 
 
-def rating(task: str, row: Row, rng: random.Random) -> Sample | None:
+def rating(row: Row, rng: random.Random) -> Sample | None:
     """A review to be rated 1 to 5: no options are shown, the scale is in the question."""
     value = row["output_field"]
     if not isinstance(value, int) or not 1 <= value <= 5:
         return None
-    return Sample(row["input_field"], value, task, TaskType.MULTIPLE_CHOICE, "accuracy", True)
+    return make_sample(row["input_field"], value, TaskType.MULTIPLE_CHOICE, "accuracy")
 
 
-def selection(task: str, row: Row, rng: random.Random) -> Sample | None:
+def selection(row: Row, rng: random.Random) -> Sample | None:
     """A list to select from, shuffled; the truth's numbers are those of the list as shown (from 0 or from 1)."""
     if (found := listed(row["input_field"])) is None:
         return None
@@ -137,45 +140,45 @@ def selection(task: str, row: Row, rng: random.Random) -> Sample | None:
     shown = retrieval(right, others, rng, count=len(right) + len(others))
     if shown is None or not isinstance(shown.truth, tuple):
         return None
-    return Sample(f"{stem}\n{shown.text}\nOutput:", shown.truth, task, TaskType.RETRIEVAL, "hit rate@3", False)
+    return make_sample(f"{stem}\n{shown.text}\nOutput:", shown.truth, TaskType.RETRIEVAL, "hit rate@3")
 
 
-def generation(task: str, row: Row, rng: random.Random) -> Sample | None:
+def generation(row: Row, rng: random.Random) -> Sample | None:
     """A text to be written, as it stands."""
     answer = row["output_field"]
     if not isinstance(answer, str) or not answer.strip():
         return None
     metric = row.get("metric") or "sent-transformer"
-    return Sample(row["input_field"], html.unescape(answer).strip(" '\""), task, TaskType.GENERATION, metric, False)
+    return make_sample(row["input_field"], html.unescape(answer).strip(" '\""), TaskType.GENERATION, metric)
 
 
-def title_translation(task: str, row: Row, rng: random.Random) -> Sample | None:
+def title_translation(row: Row, rng: random.Random) -> Sample | None:
     """A product title in another language; other sentences (FLORES-200) are left out."""
     question = row["input_field"]
     if "title" not in question:
         return None
-    built = generation(task, row, rng)
+    built = generation(row, rng)
     japanese = re.search(r"\b(?:in)?to Japanese", question)
     if built is None or not japanese:
         return built
-    return Sample(built.input_field, built.output_field, task, TaskType.GENERATION, "jp-bleu", False)
+    return make_sample(built.input_field, built.output_field, TaskType.GENERATION, "jp-bleu")
 
 
-def keyphrase(task: str, row: Row, rng: random.Random) -> Sample | None:
+def keyphrase(row: Row, rng: random.Random) -> Sample | None:
     """The part of a review about an aspect; answers that are no part of the review are left out."""
     if str(row["output_field"]).lower() not in row["input_field"].lower():
         return None
-    return generation(task, row, rng)
+    return generation(row, rng)
 
 
-def entity(task: str, row: Row, rng: random.Random, query: bool = True) -> Sample | None:
+def entity(row: Row, rng: random.Random, query: bool = True) -> Sample | None:
     """Entities in a query, or in a product title; only those that stand in it as they are."""
     question, found = row["input_field"], row["output_field"]
     if ("query" in question.lower()) is not query or not isinstance(found, list):
         return None
     if not all(isinstance(text, str) and text and "<" not in text and text in question for text in found):
         return None
-    return Sample(question, tuple(found), task, TaskType.NER, "micro f1", False)
+    return make_sample(question, tuple(found), TaskType.NER, "micro f1")
 
 
 _TYPE_WORDS = {

@@ -1,4 +1,4 @@
-"""Questions that EC-Guide's rows (Apache-2.0) give together: products of a category, keyword sets."""
+"""Questions that EC-Guide's rows give together: products of a category, keyword sets."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
-from training.data.options import multiple_choice, one_line, retrieval, same_key
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
+from training.data.options import first_number, multiple_choice, one_line, retrieval, same_key
 from training.data.sources import ec_guide
 from training.data.wordings import choice, request, selection
 
@@ -32,7 +31,7 @@ KEYWORD_SETS = (
 )
 
 
-def categorised(sources: Path) -> Iterator[Row]:
+def categorised(sources: SourceFolder) -> Iterator[Row]:
     """Titles with their category path: {"title", "path"} of Generation/CR."""
     for row in ec_guide.read(sources, "Generation/CR"):
         found = re.search(r"['\"](.{5,})['\"]", row.get("input_field", ""))
@@ -41,7 +40,7 @@ def categorised(sources: Path) -> Iterator[Row]:
             yield {"title": one_line(found[1], 150), "path": path}
 
 
-def shelf_rows(sources: Path) -> Iterator[Row]:
+def shelf_rows(sources: SourceFolder) -> Iterator[Row]:
     """A title with "near" (titles that share three levels of the path) and "far" (titles of other departments)."""
     rows = list(categorised(sources))
     shelves: dict[tuple[str, ...], list[str]] = defaultdict(list)
@@ -55,7 +54,7 @@ def shelf_rows(sources: Path) -> Iterator[Row]:
             yield {"title": row["title"], "near": near[:8], "far": far[:30]}
 
 
-def sibling_rows(sources: Path) -> Iterator[Row]:
+def sibling_rows(sources: SourceFolder) -> Iterator[Row]:
     """A product type (last level of a path) with "near" types of the same second level and "far" ones."""
     rows = list(categorised(sources))
     siblings: dict[tuple[str, ...], set[str]] = defaultdict(set)
@@ -71,7 +70,7 @@ def sibling_rows(sources: Path) -> Iterator[Row]:
             yield {"type": kind.lower(), "near": near, "far": far, "title": row["title"]}
 
 
-def keyword_rows(sources: Path) -> Iterator[Row]:
+def keyword_rows(sources: SourceFolder) -> Iterator[Row]:
     """A title with its keywords and "others": the keywords of three other products."""
     rows = []
     for row in ec_guide.read(sources, "Generation/PKS"):
@@ -90,20 +89,20 @@ def also_bought(row: Row, rng: random.Random) -> Sample | None:
     shown = retrieval(rng.sample(row["near"], 3), row["far"], rng, count=rng.choice((8, 10, 12, 15)))
     count = len(shown.text.splitlines()) if shown else 0
     text = request(rng, row, ALSO_BOUGHT, title=row["title"], count=count)
-    return selection("ec_guide_also_bought", rng, text, "Product", shown)
+    return selection(rng, text, "Product", shown)
 
 
 def complement(row: Row, rng: random.Random) -> Sample | None:
     """A category of the same department against three of others: the kind of ShopBench's task 10."""
     lowered = [text.lower() for text in row["far"]]
-    shown = multiple_choice(rng.choice(row["near"]).lower(), lowered, rng, first=rng.choice((0, 0, 0, 0, 1)))
-    return choice("ec_guide_complement", rng, request(rng, row, COMPLEMENTS, type=row["type"]), shown)
+    shown = multiple_choice(rng.choice(row["near"]).lower(), lowered, rng, first=first_number(rng))
+    return choice(rng, request(rng, row, COMPLEMENTS, type=row["type"]), shown)
 
 
 def keyword_set(row: Row, rng: random.Random) -> Sample | None:
     """A product's keywords among those of others: the kind of ShopBench's task 16, in English and Italian."""
-    shown = multiple_choice(row["keywords"], row["others"], rng, first=rng.choice((0, 0, 0, 0, 1)))
-    return choice("ec_guide_keywords_of_title", rng, request(rng, row, KEYWORD_SETS, title=row["title"]), shown)
+    shown = multiple_choice(row["keywords"], row["others"], rng, first=first_number(rng))
+    return choice(rng, request(rng, row, KEYWORD_SETS, title=row["title"]), shown)
 
 
 def title_key(row: Row) -> str:
@@ -127,11 +126,11 @@ _FAR = [
 ]
 
 
-def _task(name: str, rows: object, to_sample: object, example: Row, domain: str) -> DataTask:
+def _task(name: str, rows: Reader, to_sample: ToSample, example: Row, domain: str) -> DataTask:
     return DataTask(
         name=name,
-        rows=rows,  # type: ignore[arg-type]
-        to_sample=to_sample,  # type: ignore[arg-type]
+        rows=rows,
+        to_sample=to_sample,
         example=example,
         row_id=title_key,
         licence=ec_guide.LICENCE,

@@ -1,4 +1,4 @@
-"""The sub-tasks of EC-Guide, one entry each (reader and conversions: ec_guide.py; Apache-2.0)."""
+"""The sub-tasks of EC-Guide, one entry each (reader and conversions: ec_guide.py)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _task(
     return DataTask(
         name=f"ec_guide_{name}",
         rows=partial(ec_guide.read, name=file),
-        to_sample=partial(build, f"ec_guide_{name}"),
+        to_sample=build,
         example={"input_field": example[0], "output_field": example[1], "metric": metric},
         row_id=ec_guide.row_id,
         licence=ec_guide.LICENCE,

@@ -1,4 +1,4 @@
-"""ECInstruct (Ning Lab, ICML 2024), CC BY 4.0: how its rows are read, and the eCeLLM tasks (paper 001).
+"""ECInstruct (eCeLLM, Peng et al., ICML 2024): how its rows are read, and the tasks that eCeLLM trains on.
 
 Published as `NingLab/ECInstruct`, one JSON file of rows with split (train, val, test), task, setting (such as
 IND_Diverse_Instruction), instruction, input, options (null where there are none), output, few_shot_example.
@@ -15,23 +15,23 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from shopbench.ecinstruct import AG, AP, AVE, FIELDS, MPC, PM, PRP, PSI, QPR, SA, SR, render, value
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import DataTask, Row
+from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder, make_sample
 from training.data.options import one_line
-from training.data.reading import database, need_files, quoted, stream
+from training.data.reading import database, quoted, stream
 
-LICENCE = "CC-BY-4.0"
+DATASETS = (Dataset("ecinstruct", "CC-BY-4.0", "NingLab/ECInstruct", ("*.json", "*.jsonl")),)
+LICENCE = DATASETS[0].licence
 
 
-def read_rows(sources: Path, task: str, splits: tuple[str, ...] = ("train",)) -> Iterator[Row]:
+def read_rows(sources: SourceFolder, task: str, splits: tuple[str, ...] = ("train",)) -> Iterator[Row]:
     """Published rows of a task with an added "id", in hash order; rows without a split count as training rows."""
-    paths = need_files(sources, "ecinstruct", "ecinstruct/**/*.json", "ecinstruct/**/*.jsonl")
+    paths = sources.need_files("ecinstruct", "ecinstruct/**/*.json", "ecinstruct/**/*.jsonl")
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in FIELDS)
     wanted = ", ".join(map(quoted, splits))
     with database() as connection:
@@ -47,10 +47,10 @@ def read_rows(sources: Path, task: str, splits: tuple[str, ...] = ("train",)) ->
         )
 
 
-def task_rows(task: str) -> Callable[[Path], Iterator[Row]]:
+def task_rows(task: str) -> Reader:
     """A reader of a task's training rows (of every setting)."""
 
-    def rows(sources: Path) -> Iterator[Row]:
+    def rows(sources: SourceFolder) -> Iterator[Row]:
         return read_rows(sources, task)
 
     return rows
@@ -86,15 +86,11 @@ def product_fields(row: Row, *names: str) -> dict[str, Any]:
     return fields if all(name in fields for name in names) else {}
 
 
-def as_published(name: str) -> Callable[[Row, random.Random], Sample | None]:
-    """The pure function of an eCeLLM task: the published output is the text to write."""
-
-    def sample(row: Row, rng: random.Random) -> Sample | None:
-        if not row["output"].strip():
-            return None
-        return Sample(render(row), row["output"].strip(), name, TaskType.GENERATION, "rougel", False)
-
-    return sample
+def as_published(row: Row, rng: random.Random) -> Sample | None:
+    """An eCeLLM task: the published output is the text to write; None if it is empty."""
+    if not row["output"].strip():
+        return None
+    return make_sample(render(row), row["output"].strip(), TaskType.GENERATION, "rougel")
 
 
 def example(task: str, instruction: str, given: Any, options: list[str] | None, output: str) -> Row:
@@ -203,32 +199,35 @@ EXAMPLES: dict[str, Row] = {
 }
 
 
-def _task(task: str, domain: str) -> DataTask:
-    name = f"ecinstruct_published_{task.lower()}"
+def task_of(
+    task: str, rows: Reader, domain: str, built: bool, licence: str = LICENCE, shareable: bool = True
+) -> DataTask:
+    """The dataset task of rows in the published form: published ones, or (`built`) ones made from raw datasets."""
     return DataTask(
-        name=name,
-        rows=task_rows(task),
-        to_sample=as_published(name),
+        name=f"ecinstruct_{'built' if built else 'published'}_{task.lower()}",
+        rows=rows,
+        to_sample=as_published,
         example=EXAMPLES[task],
         row_id=lambda row: row["id"],
         group=lambda row: row["input"],
-        licence=LICENCE,
-        shareable=True,
+        licence=licence,
+        shareable=shareable,
         domain=domain,
         limit=2_022 if task == PM else 10_000,
-        tags=("ecellm",),
+        tags=("ecinstruct_source",) if built else ("ecellm",),
     )
 
 
-TASKS = (
-    _task(AVE, "concepts"),
-    _task(PRP, "knowledge"),
-    _task(PM, "concepts"),
-    _task(SA, "concepts"),
-    _task(SR, "behaviour"),
-    _task(MPC, "behaviour"),
-    _task(PSI, "behaviour"),
-    _task(QPR, "behaviour"),
-    _task(AP, "knowledge"),
-    _task(AG, "knowledge"),
-)
+_DOMAINS = {
+    AVE: "concepts",
+    PRP: "knowledge",
+    PM: "concepts",
+    SA: "concepts",
+    SR: "behaviour",
+    MPC: "behaviour",
+    PSI: "behaviour",
+    QPR: "behaviour",
+    AP: "knowledge",
+    AG: "knowledge",
+}
+TASKS = tuple(task_of(task, task_rows(task), domain, built=False) for task, domain in _DOMAINS.items())

@@ -9,12 +9,11 @@ the same placeholders as those here.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import Shown, draw_style, multiple_choice, one_line
 from training.data.reading import with_labels
 from training.data.sources.ecinstruct import (
@@ -75,10 +74,10 @@ SENTIMENT = (
 YES_NO = (("yes", "no"), ("Yes", "No"), ("Yes, it is so.", "No, it is not so."))
 
 
-def rows_with_wording(task: str, name: str) -> Callable[[Path], Iterator[Row]]:
+def rows_with_wording(task: str, name: str) -> Reader:
     """A reader of a task's training rows with a language model's wordings, where there are some."""
 
-    def rows(sources: Path) -> Iterator[Row]:
+    def rows(sources: SourceFolder) -> Iterator[Row]:
         return with_labels(sources, name, read_rows(sources, task), _id)
 
     return rows
@@ -88,16 +87,16 @@ def _id(row: Row) -> str:
     return str(row["id"])
 
 
-def _lettered(name: str, row: Row, rng: random.Random, asked: str, most: int = 9) -> Sample | None:
+def _lettered(row: Row, rng: random.Random, asked: str, most: int = 9) -> Sample | None:
     """The row's own options, shuffled, at most `most` of them."""
     place, options = letter_place(row), option_texts(row)
     if place is None:
         return None
     wrong = options[:place] + options[place + 1 :]
-    return choice(name, rng, asked, multiple_choice(options[place], wrong, rng, min(most, len(options))))
+    return choice(rng, asked, multiple_choice(options[place], wrong, rng, min(most, len(options))))
 
 
-def _yes_no(name: str, row: Row, rng: random.Random, asked: str) -> Sample | None:
+def _yes_no(row: Row, rng: random.Random, asked: str) -> Sample | None:
     answer = says_yes(row)
     if answer is None:
         return None
@@ -105,7 +104,7 @@ def _yes_no(name: str, row: Row, rng: random.Random, asked: str) -> Sample | Non
     yes, no = rng.choice(YES_NO)
     style = draw_style(rng)
     shown = Shown(style.show([yes, no] if yes_first else [no, yes]), style.first + int(answer != yes_first), style)
-    return choice(name, rng, asked, shown)
+    return choice(rng, asked, shown)
 
 
 def relevance(row: Row, rng: random.Random) -> Sample | None:
@@ -114,7 +113,7 @@ def relevance(row: Row, rng: random.Random) -> Sample | None:
     if not given:
         return None
     asked = request(rng, row, RELEVANCE, title=one_line(given["product title"], 300), query=one_line(given["query"]))
-    return _lettered("ecinstruct_relevance", row, rng, asked)
+    return _lettered(row, rng, asked)
 
 
 def relation(row: Row, rng: random.Random) -> Sample | None:
@@ -123,7 +122,7 @@ def relation(row: Row, rng: random.Random) -> Sample | None:
     if not given:
         return None
     first, second = one_line(given["product 1"], 300), one_line(given["product 2"], 300)
-    return _lettered("ecinstruct_relation", row, rng, request(rng, row, RELATIONS, first=first, second=second))
+    return _lettered(row, rng, request(rng, row, RELATIONS, first=first, second=second))
 
 
 def next_purchase(row: Row, rng: random.Random) -> Sample | None:
@@ -133,7 +132,7 @@ def next_purchase(row: Row, rng: random.Random) -> Sample | None:
         return None
     history = "\n".join(f"- {one_line(str(item).split(': ', 1)[-1], 160)}" for item in listed[-10:])
     asked = request(rng, row, NEXT, history=history)
-    return _lettered("ecinstruct_next_purchase", row, rng, asked, most=rng.randint(4, 9))
+    return _lettered(row, rng, asked, most=rng.randint(4, 9))
 
 
 def answerable(row: Row, rng: random.Random) -> Sample | None:
@@ -144,7 +143,7 @@ def answerable(row: Row, rng: random.Random) -> Sample | None:
     text = given["document"]
     text = " ".join(map(str, text)) if isinstance(text, list) else text
     asked = request(rng, row, ANSWERABLE, question=one_line(given["question"], 300), text=one_line(text, 1500))
-    return _yes_no("ecinstruct_answerable", row, rng, asked)
+    return _yes_no(row, rng, asked)
 
 
 def same_product(row: Row, rng: random.Random) -> Sample | None:
@@ -155,7 +154,7 @@ def same_product(row: Row, rng: random.Random) -> Sample | None:
     pair = [_described(given["product 1"]), _described(given["product 2"])]
     if rng.random() < 0.5:
         pair.reverse()
-    return _yes_no("ecinstruct_same_product", row, rng, request(rng, row, SAME, first=pair[0], second=pair[1]))
+    return _yes_no(row, rng, request(rng, row, SAME, first=pair[0], second=pair[1]))
 
 
 def _described(product: Any) -> str:
@@ -170,20 +169,20 @@ def substitute(row: Row, rng: random.Random) -> Sample | None:
     if not given:
         return None
     asked = request(rng, row, SUBSTITUTE, title=one_line(given["product"], 300), query=one_line(given["query"]))
-    return _yes_no("ecinstruct_substitute", row, rng, asked)
+    return _yes_no(row, rng, asked)
 
 
 def sentiment(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 19: the sentiment of a review."""
     asked = request(rng, row, SENTIMENT, review=one_line(row["input"], 1500))
-    return _lettered("ecinstruct_sentiment", row, rng, asked)
+    return _lettered(row, rng, asked)
 
 
 def _task(
     name: str,
     number: int,
     task: str,
-    to_sample: Callable[[Row, random.Random], Sample | None],
+    to_sample: ToSample,
     domain: str,
     limit: int = 10_000,
     wordings: tuple[str, ...] = (),

@@ -1,4 +1,4 @@
-"""ECInstruct's three query tasks built from ESCI as paper 001 (appendix A.3) does: MPC, PSI, QPR.
+"""ECInstruct's three query tasks built from ESCI as eCeLLM (appendix A.3) does: MPC, PSI, QPR.
 
 US judgments in English; ESCI's train split trains, one half of its test split validates and the other tests.
 Titles lose tags and whatever is not ASCII. MPC and PSI take judged pairs as they come (about 35:10:1:5 of E, S,
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest, lettered
-from training.data.formats import DataTask, Row
+from training.data.formats import Row, SourceFolder
 from training.data.options import one_line
 from training.data.reading import Connection, database, in_chunks
-from training.data.sources.ecinstruct import EXAMPLES, MPC, PSI, QPR, as_published
+from training.data.sources.ecinstruct import MPC, PSI, QPR, task_of
 from training.data.sources.esci import FIRST_CHUNK, LARGEST_CHUNK, LICENCE, open_tables
 
 RELEVANCE = {
@@ -40,7 +39,7 @@ def english(text: str) -> bool:
     return len(plain(text)) >= 0.9 * len(one_line(text)) > 0
 
 
-def pairs(sources: Path, split: str) -> Iterator[Row]:
+def pairs(sources: SourceFolder, split: str) -> Iterator[Row]:
     """Judged US pairs with titles, in hash order; split is train, val or test."""
     with database() as connection:
         _open(connection, sources, split)
@@ -52,7 +51,7 @@ def pairs(sources: Path, split: str) -> Iterator[Row]:
         yield from _titled(connection)
 
 
-def ranked_queries(sources: Path, split: str) -> Iterator[Row]:
+def ranked_queries(sources: SourceFolder, split: str) -> Iterator[Row]:
     """US pairs of the small version, one product a label, queries of two or more labels in hash order."""
     with database() as connection:
         _open(connection, sources, split)
@@ -74,7 +73,7 @@ def ranked_queries(sources: Path, split: str) -> Iterator[Row]:
             yield {"query": group[0]["query"], "products": group}
 
 
-def _open(connection: Connection, sources: Path, split: str) -> None:
+def _open(connection: Connection, sources: SourceFolder, split: str) -> None:
     open_tables(connection, sources, "train" if split == "train" else "test")
     half = {"train": "true", "val": "half = 0", "test": "half = 1"}[split]
     connection.execute(
@@ -95,7 +94,7 @@ def _titled(connection: Connection) -> Iterator[Row]:
     )
 
 
-def relevance_rows(sources: Path, split: str = "train") -> Iterator[Row]:
+def relevance_rows(sources: SourceFolder, split: str = "train") -> Iterator[Row]:
     """MPC rows in the published form."""
     options = lettered(list(RELEVANCE.values()))
     for pair in pairs(sources, split):
@@ -105,7 +104,7 @@ def relevance_rows(sources: Path, split: str = "train") -> Iterator[Row]:
             yield built_row(MPC, f"{pair['query']}|{pair['id']}", split, given, options, output)
 
 
-def substitute_rows(sources: Path, split: str = "train") -> Iterator[Row]:
+def substitute_rows(sources: SourceFolder, split: str = "train") -> Iterator[Row]:
     """PSI rows in the published form: S against all others."""
     for pair in pairs(sources, split):
         if english(pair["query"]) and english(pair["title"]):
@@ -114,7 +113,7 @@ def substitute_rows(sources: Path, split: str = "train") -> Iterator[Row]:
             yield built_row(PSI, f"{pair['query']}|{pair['id']}", split, given, None, output)
 
 
-def rank_rows(sources: Path, split: str = "train") -> Iterator[Row]:
+def rank_rows(sources: SourceFolder, split: str = "train") -> Iterator[Row]:
     """QPR rows in the published form: two to four products of different labels, shuffled; the letters, best first.
 
     "labels" gives the label of each product, which NDCG needs and the published file keeps apart.
@@ -135,21 +134,8 @@ def rank_rows(sources: Path, split: str = "train") -> Iterator[Row]:
         yield {**built_row(QPR, row["query"], split, given, None, output), "labels": labels}
 
 
-def _task(task: str, rows: Callable[[Path], Iterator[Row]]) -> DataTask:
-    name = f"ecinstruct_built_{task.lower()}"
-    return DataTask(
-        name=name,
-        rows=rows,
-        to_sample=as_published(name),
-        example=EXAMPLES[task],
-        row_id=lambda row: row["id"],
-        group=lambda row: row["input"],
-        licence=LICENCE,
-        shareable=True,
-        domain="behaviour",
-        limit=10_000,
-        tags=("ecinstruct_source",),
-    )
-
-
-TASKS = (_task(MPC, relevance_rows), _task(PSI, substitute_rows), _task(QPR, rank_rows))
+TASKS = (
+    task_of(MPC, relevance_rows, "behaviour", built=True, licence=LICENCE),
+    task_of(PSI, substitute_rows, "behaviour", built=True, licence=LICENCE),
+    task_of(QPR, rank_rows, "behaviour", built=True, licence=LICENCE),
+)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import DataTask, Row, SourceFolder
 from training.data.options import one_line, ranking, retrieval, same_key
 from training.data.reading import neighbours, with_labels
 from training.data.sources.ecinstruct import (
@@ -55,18 +54,18 @@ def _id(row: Row) -> str:
     return str(row["id"])
 
 
-def attribute_rows(sources: Path) -> Iterator[Row]:
+def attribute_rows(sources: SourceFolder) -> Iterator[Row]:
     """Attribute rows with a language model's wordings, where there are some."""
     return with_labels(sources, "ecinstruct_attribute_value", read_rows(sources, AVE), _id)
 
 
-def rank_rows(sources: Path) -> Iterator[Row]:
+def rank_rows(sources: SourceFolder) -> Iterator[Row]:
     """Ranking rows with products of other queries ("others")."""
     rows = with_labels(sources, "ecinstruct_most_relevant", read_rows(sources, QPR), _id)
     return neighbours(rows, "others", lambda row: next(iter(_ranked(row)), ""), lambda row: None, 12)
 
 
-def review_groups(sources: Path) -> Iterator[Row]:
+def review_groups(sources: SourceFolder) -> Iterator[Row]:
     """Five reviews a row, one of each sentiment; the scarce ones come again with other partners."""
     levels: dict[int, list[Row]] = defaultdict(list)
     for row in read_rows(sources, SA):
@@ -100,7 +99,7 @@ def attribute_value(row: Row, rng: random.Random) -> Sample | None:
         return None
     attribute = rng.choice(present)
     asked = request(rng, row, ENTITIES, attribute=attribute, text=text)
-    return entities("ecinstruct_attribute_value", rng, asked, found[attribute])
+    return entities(rng, asked, found[attribute])
 
 
 def _ranked(row: Row) -> list[str]:
@@ -120,15 +119,13 @@ def most_relevant(row: Row, rng: random.Random) -> Sample | None:
     if shown is None:
         return None
     asked = request(rng, row, RELEVANT, query=one_line(product_fields(row)["query"]), count=shown.count)
-    return selection("ecinstruct_most_relevant", rng, asked, "Product", shown)
+    return selection(rng, asked, "Product", shown)
 
 
 def rank_reviews(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 28: rank five reviews from positive to negative."""
     options = [(one_line(review["text"]), SENTIMENT_GAINS[review["level"]]) for review in row["reviews"]]
-    return ordering(
-        "ecinstruct_rank_reviews", rng, request(rng, row, POSITIVE_FIRST, count=5), "Review", ranking(options, rng)
-    )
+    return ordering(rng, request(rng, row, POSITIVE_FIRST, count=5), "Review", ranking(options, rng))
 
 
 RANK_EXAMPLE: Row = {

@@ -1,4 +1,4 @@
-"""ECInstruct's tasks built from Amazon Reviews 2018 as paper 001 (appendix A.1.2, A.2) does: PRP, SA, SR.
+"""ECInstruct's tasks built from Amazon Reviews 2018 as eCeLLM (appendix A.1.2, A.2) does: PRP, SA, SR.
 
 Electronics, Home and Kitchen, Sports and Outdoors are in domain, a third each; Tools and Home Improvement is out of
 domain (a test set only). Where none of the three is in the folder, whatever is there stands in for them. Products
@@ -9,11 +9,10 @@ trains on the one before. The schema is in amazon_reviews.py.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest, lettered
-from training.data.formats import DataTask, Row
+from training.data.formats import MissingDataset, Row, SourceFolder
 from training.data.options import one_line
 from training.data.reading import Connection, database, json_scan, quoted, stream
 from training.data.sources.amazon_reviews import (
@@ -24,7 +23,7 @@ from training.data.sources.amazon_reviews import (
     kind_of,
     review_files,
 )
-from training.data.sources.ecinstruct import EXAMPLES, PRP, SA, SR, as_published
+from training.data.sources.ecinstruct import PRP, SA, SR, task_of
 
 IN_DOMAIN = ("electronics", "home and kitchen", "sports and outdoors")
 OUT_OF_DOMAIN = "tools and home improvement"
@@ -40,14 +39,14 @@ SHORTEST_REVIEW = 10  # words
 LONGEST_HISTORY, SHOWN_WORDS, CANDIDATES, CORE = 50, 25, 20, 5
 
 
-def _open(connection: Connection, sources: Path, ood: bool) -> None:
+def _open(connection: Connection, sources: SourceFolder, ood: bool) -> None:
     """Make the tables `items18` and `reviews18` of the wanted domain."""
     paths = [path for path in review_files(sources) if "amazon_reviews_2018" in path]
     kinds = {kind_of(path) for path in paths}
     wanted = {OUT_OF_DOMAIN} if ood else (kinds & set(IN_DOMAIN)) or kinds - {OUT_OF_DOMAIN}
     chosen = [path for path in paths if kind_of(path) in wanted]
     if not chosen:
-        raise FileNotFoundError(
+        raise MissingDataset(
             f"{sources}: no amazon_reviews_2018/ files of {', '.join(sorted(wanted)) or 'any category'}; get them "
             "with: python -m training.data.download amazon_reviews_2018"
         )
@@ -63,7 +62,7 @@ def _open(connection: Connection, sources: Path, ood: bool) -> None:
         connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(parts)}")
 
 
-def relation_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+def relation_rows(sources: SourceFolder, split: str = "train", ood: bool = False) -> Iterator[Row]:
     """PRP rows in the published form: pairs of titles in one relation only (also buy, also view, similar)."""
     options = lettered(list(RELATIONS))
     with database() as connection:
@@ -99,7 +98,7 @@ def relation_rows(sources: Path, split: str = "train", ood: bool = False) -> Ite
             yield built_row(PRP, key, split, given, options, chr(ord("A") + row["relation"]), ood)
 
 
-def sentiment_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+def sentiment_rows(sources: SourceFolder, split: str = "train", ood: bool = False) -> Iterator[Row]:
     """SA rows in the published form: reviews of ten words or more; five stars are very positive."""
     options = lettered(list(SENTIMENTS))
     with database() as connection:
@@ -118,7 +117,7 @@ def sentiment_rows(sources: Path, split: str = "train", ood: bool = False) -> It
             yield built_row(SA, row["text"], split, row["text"], options, options[5 - row["stars"]], ood)
 
 
-def next_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+def next_rows(sources: SourceFolder, split: str = "train", ood: bool = False) -> Iterator[Row]:
     """SR rows in the published form: a user's purchases in order, and twenty options for the next one."""
     held_back = {"test": 1, "val": 2, "train": 3}[split]
     with database() as connection:
@@ -174,25 +173,8 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _task(task: str, rows: Callable[[Path], Iterator[Row]], domain: str) -> DataTask:
-    name = f"ecinstruct_built_{task.lower()}"
-    return DataTask(
-        name=name,
-        rows=rows,
-        to_sample=as_published(name),
-        example=EXAMPLES[task],
-        row_id=lambda row: row["id"],
-        group=lambda row: row["input"],
-        licence=LICENCE,
-        shareable=False,
-        domain=domain,
-        limit=10_000,
-        tags=("ecinstruct_source",),
-    )
-
-
 TASKS = (
-    _task(PRP, relation_rows, "knowledge"),
-    _task(SA, sentiment_rows, "concepts"),
-    _task(SR, next_rows, "behaviour"),
+    task_of(PRP, relation_rows, "knowledge", built=True, licence=LICENCE, shareable=False),
+    task_of(SA, sentiment_rows, "concepts", built=True, licence=LICENCE, shareable=False),
+    task_of(SR, next_rows, "behaviour", built=True, licence=LICENCE, shareable=False),
 )

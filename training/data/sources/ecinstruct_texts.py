@@ -1,8 +1,8 @@
-"""ECInstruct's tasks built from MAVE, Amazon-Google and AmazonQA as paper 001 (appendix A) does: AVE, PM, AP, AG.
+"""ECInstruct's tasks built from MAVE, Amazon-Google and AmazonQA as eCeLLM (appendix A) does: AVE, PM, AP, AG.
 
 AVE: `mave/**/mave_{positives,negatives}.jsonl` (schema in mave.py), seven attributes held out as out of domain.
 PM: `product_matching/**/{Amazon,GoogleProducts,Amzon_GoogleProducts_perfectMapping}.csv` (Leipzig benchmark,
-CC BY 4.0, Latin-1): every match, and as many pairs that are none. Both are split 8:1:1 by a hash.
+Latin-1): every match, and as many pairs that are none. Both are split 8:1:1 by a hash.
 AP and AG: `amazonqa/**/{train,val,test}-qar.jsonl` (schema in amazonqa.py), their own splits; AP from Sports and
 Tools, AG (answerable, descriptive questions; the answer most found helpful) from Electronics and Home; Cell Phones
 are out of domain for both. A file without the wanted categories stands for them with those it has.
@@ -11,14 +11,14 @@ are out of domain for both. A file without the wanted categories stands for them
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from training.data.ecinstruct_wordings import built_row, digest
-from training.data.formats import DataTask, Row
+from training.data.formats import Row, SourceFolder
 from training.data.options import one_line
-from training.data.reading import database, json_scan, need_files, quoted, stream
-from training.data.sources.ecinstruct import AG, AP, AVE, EXAMPLES, PM, as_published
+from training.data.reading import database, json_scan, quoted, stream
+from training.data.sources import amazonqa, mave, product_matching
+from training.data.sources.ecinstruct import AG, AP, AVE, PM, task_of
 
 SPLITS = {"train": range(8), "val": range(8, 9), "test": range(9, 10)}
 HELD_OUT = 7
@@ -48,9 +48,9 @@ def _in_split(key: str, split: str) -> bool:
     return digest(f"split {key}") % 10 in SPLITS[split]
 
 
-def value_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+def value_rows(sources: SourceFolder, split: str = "train", ood: bool = False) -> Iterator[Row]:
     """AVE rows in the published form; an attribute without evidence has value and source "None"."""
-    paths = need_files(sources, "mave", "mave/**/mave_positives.jsonl*", "mave/**/mave_negatives.jsonl*")
+    paths = sources.need_files("mave", "mave/**/mave_positives.jsonl*", "mave/**/mave_negatives.jsonl*")
     with database() as connection:
         connection.execute(f"CREATE VIEW mave AS SELECT * FROM {json_scan(paths, _MAVE)}")
         # Seven attributes by hash, as the paper drew seven at random; the same whatever the split.
@@ -88,10 +88,10 @@ def _value_row(row: Row, names: list[str], split: str, ood: bool) -> Row:
     return built_row(AVE, f"{row['id']}|{names[0]}", split, given, None, json.dumps(distinct, ensure_ascii=False), ood)
 
 
-def match_rows(sources: Path, split: str = "train") -> Iterator[Row]:
+def match_rows(sources: SourceFolder, split: str = "train") -> Iterator[Row]:
     """PM rows in the published form, matches and others in turns."""
     tables = {
-        name: need_files(sources, "product_matching", f"product_matching/**/{file}.csv")
+        name: sources.need_files("product_matching", f"product_matching/**/{file}.csv")
         for name, file in (
             ("amazon", "Amazon"),
             ("google", "GoogleProducts"),
@@ -136,8 +136,8 @@ def _product(row: Row, side: int) -> dict[str, str]:
     }
 
 
-def _questions(sources: Path, task: str, split: str, ood: bool) -> Iterator[Row]:
-    paths = need_files(sources, "amazonqa", f"amazonqa/**/{split}-qar.jsonl*")
+def _questions(sources: SourceFolder, task: str, split: str, ood: bool) -> Iterator[Row]:
+    paths = sources.need_files("amazonqa", f"amazonqa/**/{split}-qar.jsonl*")
     wanted = OUT_OF_DOMAIN if ood else CATEGORIES[task]
     with database() as connection:
         connection.execute(f"CREATE VIEW qar AS SELECT * FROM {json_scan(paths, _QAR)}")
@@ -157,13 +157,13 @@ def _asked(row: Row) -> Row:
     return {"question": one_line(row["questionText"]), "document": snippets}
 
 
-def answerable_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+def answerable_rows(sources: SourceFolder, split: str = "train", ood: bool = False) -> Iterator[Row]:
     """AP rows in the published form."""
     for row in _questions(sources, AP, split, ood):
         yield built_row(AP, row["key"], split, _asked(row), None, "yes" if row["is_answerable"] == 1 else "no", ood)
 
 
-def answer_rows(sources: Path, split: str = "train", ood: bool = False) -> Iterator[Row]:
+def answer_rows(sources: SourceFolder, split: str = "train", ood: bool = False) -> Iterator[Row]:
     """AG rows in the published form; a question without an answer that somebody found helpful is left out."""
     for row in _questions(sources, AG, split, ood):
         if row["questionType"] != "descriptive" or row["is_answerable"] != 1:
@@ -174,26 +174,9 @@ def answer_rows(sources: Path, split: str = "train", ood: bool = False) -> Itera
             yield built_row(AG, row["key"], split, _asked(row), None, one_line(best["answerText"]), ood)
 
 
-def _task(task: str, rows: Callable[[Path], Iterator[Row]], domain: str, licence: str, limit: int = 10_000) -> DataTask:
-    name = f"ecinstruct_built_{task.lower()}"
-    return DataTask(
-        name=name,
-        rows=rows,
-        to_sample=as_published(name),
-        example=EXAMPLES[task],
-        row_id=lambda row: row["id"],
-        group=lambda row: row["input"],
-        licence=licence,
-        shareable=licence == "CC-BY-4.0",
-        domain=domain,
-        limit=limit,
-        tags=("ecinstruct_source",),
-    )
-
-
 TASKS = (
-    _task(AVE, value_rows, "concepts", "not stated for the product texts (Amazon Reviews 2018)"),
-    _task(PM, match_rows, "concepts", "CC-BY-4.0", limit=2_022),
-    _task(AP, answerable_rows, "knowledge", "not stated by its owner (research use)"),
-    _task(AG, answer_rows, "knowledge", "not stated by its owner (research use)"),
+    task_of(AVE, value_rows, "concepts", built=True, licence=mave.LICENCE, shareable=False),
+    task_of(PM, match_rows, "concepts", built=True, licence=product_matching.LICENCE),
+    task_of(AP, answerable_rows, "knowledge", built=True, licence=amazonqa.LICENCE, shareable=False),
+    task_of(AG, answer_rows, "knowledge", built=True, licence=amazonqa.LICENCE, shareable=False),
 )

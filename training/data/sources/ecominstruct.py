@@ -1,11 +1,11 @@
-"""EcomInstruct (Alibaba-NLP/EcomGPT, `data/ecom_instruct_v1`; no licence stated): its tasks, and Chain-of-Task.
+"""EcomInstruct (Alibaba-NLP/EcomGPT, `data/ecom_instruct_v1`): its tasks, and Chain-of-Task.
 
 One folder a task under `ecom_instruct/`, as described in shopbench/ecominstruct.py. Only `train*.jsonl` is read:
 `test.jsonl` of the published folders is held out for evaluation.
 
-Chain-of-Task (paper 002): atomic sub-tasks cut from each dataset. An extraction row gives span detection, typing of
-one span, detection of the types there are, and the spans of one type; a classification row the check of one label;
-a matching row of two attribute lists the comparison of one attribute.
+Chain-of-Task (EcomGPT, Li et al., AAAI 2024): atomic sub-tasks cut from each dataset. An extraction row gives span
+detection, typing of one span, detection of the types there are, and the spans of one type; a classification row the
+check of one label; a matching row of two attribute lists the comparison of one attribute.
 """
 
 from __future__ import annotations
@@ -13,20 +13,27 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 from shopbench.classify import classify
 from shopbench.ecominstruct import SEPARATOR, offered_labels, question, separator, truths, typed_spans
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import DataTask, Row
+from training.data.formats import Dataset, DataTask, Row, SourceFolder, ToSample, make_sample
+from training.data.hashes import digest
 from training.data.options import same_key
-from training.data.reading import SourceError, need_files
-from training.data.small_files import digest, json_rows, mixed
+from training.data.reading import SourceError
+from training.data.small_files import json_rows, mixed
 
-LICENCE = "not stated by its owner"
+DATASETS = (
+    Dataset(
+        "ecom_instruct",
+        "not stated by its owner",
+        place="GitHub Alibaba-NLP/EcomGPT: the folders of data/ecom_instruct_v1",
+    ),
+)
+LICENCE = DATASETS[0].licence
 PLAIN, ATOMIC = "ecominstruct", "chain_of_task"
 
 SPANS = (
@@ -56,10 +63,10 @@ SAME_VALUE = (
 _ATTRIBUTE = re.compile(r"([^#;,]+)#:#([^#;]+)")
 
 
-def rows(sources: Path) -> Iterator[Row]:
+def rows(sources: SourceFolder) -> Iterator[Row]:
     """Training rows of every folder, mixed, each with its folder's description under "meta"."""
     found: list[Row] = []
-    for path in need_files(sources, "ecom_instruct", "ecom_instruct/**/train*.jsonl"):
+    for path in sources.need_files("ecom_instruct", "ecom_instruct/**/train*.jsonl"):
         about = Path(path).with_name("meta-info.json")
         try:
             meta = json.loads(about.read_text(encoding="utf-8"))
@@ -86,24 +93,24 @@ def full(row: Row, rng: random.Random) -> Sample | None:
     spans = typed_spans(row)
     if spans and "Condition" not in row["meta"]["task"]:
         found = [f"{term}: {kind}" for term, kind in spans]
-    return _sample("ecominstruct_task", filled, found, separator(row["meta"]))
+    return _sample(filled, found, separator(row["meta"]))
 
 
-def _sample(name: str, asked: str, found: list[str], between: str = SEPARATOR) -> Sample:
+def _sample(asked: str, found: list[str], between: str = SEPARATOR) -> Sample:
     """A sample of the type that the question reads as (entities or text): the prompt is then the same in use."""
     if classify(asked, False).task_type is TaskType.NER:
-        return Sample(asked.strip(), tuple(text.strip() for text in found), name, TaskType.NER, "micro f1", False)
-    return Sample(asked.strip(), between.join(found), name, TaskType.GENERATION, "rougel", False)
+        return make_sample(asked.strip(), tuple(text.strip() for text in found), TaskType.NER, "micro f1")
+    return make_sample(asked.strip(), between.join(found), TaskType.GENERATION, "rougel")
 
 
-def _asked(name: str, row: Row, request: str, *found: str) -> Sample:
-    return _sample(name, f"### Instruction:\n{row['sentences']}\n{request}\n### Response:", list(found))
+def _asked(row: Row, request: str, *found: str) -> Sample:
+    return _sample(f"### Instruction:\n{row['sentences']}\n{request}\n### Response:", list(found))
 
 
 def span_detection(row: Row, rng: random.Random) -> Sample | None:
     """Every span, without its type."""
     spans = list(dict.fromkeys(term for term, _ in typed_spans(row)))
-    return _asked("chain_span_detection", row, rng.choice(SPANS), *spans) if spans else None
+    return _asked(row, rng.choice(SPANS), *spans) if spans else None
 
 
 def span_typing(row: Row, rng: random.Random) -> Sample | None:
@@ -114,7 +121,7 @@ def span_typing(row: Row, rng: random.Random) -> Sample | None:
     term, kind = rng.choice(spans)
     labels = label_set(row) or sorted({kind for _, kind in spans})
     request = rng.choice(TYPE_OF).format(term=term, labels=", ".join(labels))
-    return _asked("chain_span_typing", row, request, kind) if kind in labels else None
+    return _asked(row, request, kind) if kind in labels else None
 
 
 def type_detection(row: Row, rng: random.Random) -> Sample | None:
@@ -122,7 +129,7 @@ def type_detection(row: Row, rng: random.Random) -> Sample | None:
     kinds, labels = {kind for _, kind in typed_spans(row)}, label_set(row)
     found = [label for label in labels if label in kinds]
     request = rng.choice(TYPES_IN).format(labels=", ".join(labels))
-    return _asked("chain_type_detection", row, request, *found) if found else None
+    return _asked(row, request, *found) if found else None
 
 
 def spans_of_type(row: Row, rng: random.Random) -> Sample | None:
@@ -134,7 +141,7 @@ def spans_of_type(row: Row, rng: random.Random) -> Sample | None:
     absent = [label for label in label_set(row) if label not in kinds]
     kind = rng.choice(absent) if absent and rng.random() < 1 / 6 else rng.choice(kinds)
     found = [term for term, of in spans if of == kind] or ["none"]
-    return _asked("chain_spans_of_type", row, rng.choice(OF_TYPE).format(type=kind), *found)
+    return _asked(row, rng.choice(OF_TYPE).format(type=kind), *found)
 
 
 def label_check(row: Row, rng: random.Random) -> Sample | None:
@@ -145,7 +152,7 @@ def label_check(row: Row, rng: random.Random) -> Sample | None:
         return None
     holds = rng.random() < 0.5
     label = rng.choice(right if holds else wrong)
-    return _asked("chain_label_check", row, rng.choice(IS_IT).format(label=label), "yes" if holds else "no")
+    return _asked(row, rng.choice(IS_IT).format(label=label), "yes" if holds else "no")
 
 
 def attributes(text: str) -> dict[str, set[str]]:
@@ -168,7 +175,7 @@ def attribute_comparison(row: Row, rng: random.Random) -> Sample | None:
     attribute = rng.choice(shared)
     answer = "yes" if one[attribute] == other[attribute] else "no"
     request = rng.choice(SAME_VALUE).format(attribute=attribute)
-    return _asked("chain_attribute_comparison", row, request, answer)
+    return _asked(row, request, answer)
 
 
 def row_id(row: Row) -> str:
@@ -199,10 +206,10 @@ CLASSIFICATION: Row = {
 }
 
 
-def _task(name: str, build: Callable[[Row, random.Random], Sample | None], example: Row, tag: str) -> DataTask:
+def _task(name: str, build: ToSample, example: Row, tag: str) -> DataTask:
     return DataTask(
         name=name,
-        rows=partial(rows),
+        rows=rows,
         to_sample=build,
         example=example,
         row_id=row_id,

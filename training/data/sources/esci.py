@@ -1,4 +1,4 @@
-"""ESCI, the Shopping Queries Dataset (Amazon, KDD Cup 2022), Apache-2.0: how it is read.
+"""ESCI, the Shopping Queries Dataset (Amazon, KDD Cup 2022): how it is read.
 
 Published as `shopping_queries_dataset_examples.parquet` (example_id, query, query_id, product_id,
 product_locale, esci_label E/S/C/I, small_version, large_version, split) and `..._products.parquet`
@@ -8,22 +8,19 @@ product_color, product_locale): 2.6 million judgments of 130,000 queries, 1.8 mi
 of either layout are read too. All lie under `esci/` in the sources folder.
 
 Table 7's tasks use the train split only: ECInstruct's and ESCI's own test sets come from the other one.
-
-Gains of a ranking are ESCI's (and ShopBench's): E 1, S 0.1, C 0.01, I 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
-from training.data.formats import Row
+from training.data.formats import Dataset, Row, SourceFolder
 from training.data.options import one_line
-from training.data.reading import Connection, database, files, in_chunks, json_scan, need_columns, need_files, quoted
+from training.data.reading import Connection, database, in_chunks, json_scan, need_columns, quoted
 
-LICENCE = "Apache-2.0"
-GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
+DATASETS = (Dataset("esci", "Apache-2.0", "tasksource/esci", ("data/*.parquet",)),)
+LICENCE = DATASETS[0].licence
 FIRST_CHUNK, LARGEST_CHUNK = 25_000, 100_000
 """Groups whose product texts are joined at once: a limit of 10,000 samples is met by one pass over the products."""
 
@@ -33,24 +30,24 @@ _SLICE_COLUMNS = dict.fromkeys((*_JUDGED_FIELDS, *_PRODUCT_FIELDS, "product_text
 _TITLE_OF_TEXT = 120  # a slice with all text in one field: its beginning stands for the title
 
 
-def open_tables(connection: Connection, sources: Path, split: str = "train") -> None:
+def open_tables(connection: Connection, sources: SourceFolder, split: str = "train") -> None:
     """Make the views `judged` (locale, query, product_id, label, small) and `products` (locale, product_id, texts)."""
-    examples = files(sources, "esci/**/*examples*.parquet")
+    examples = sources.files("esci/**/*examples*.parquet")
     if examples:
-        products = need_files(sources, "esci", "esci/**/*products*.parquet")
+        products = sources.need_files("esci", "esci/**/*products*.parquet")
         connection.execute(f"CREATE VIEW raw_judged AS SELECT * FROM read_parquet({quoted(examples)})")
         connection.execute(f"CREATE VIEW raw_products AS SELECT * FROM read_parquet({quoted(products)})")
         need_columns(connection, "raw_judged", examples[0], *_JUDGED_FIELDS)
         need_columns(connection, "raw_products", products[0], "product_id", "product_locale", *_PRODUCT_FIELDS)
         _views(connection, judged="raw_judged", products="raw_products", split=split)
         return
-    joined = files(sources, f"esci/**/{split}-*.parquet")
+    joined = sources.files(f"esci/**/{split}-*.parquet")
     if joined:
         connection.execute(f"CREATE VIEW joined AS SELECT *, '{split}' AS split FROM read_parquet({quoted(joined)})")
         need_columns(connection, "joined", joined[0], *_JUDGED_FIELDS, *_PRODUCT_FIELDS)
     else:
         # Only slices with product text: a judgment without a title makes no question.
-        slices = need_files(sources, "esci", "esci/**/labelled*.jsonl", "esci/**/exact*.jsonl")
+        slices = sources.need_files("esci", "esci/**/labelled*.jsonl", "esci/**/exact*.jsonl")
         connection.execute(
             f"""CREATE TABLE joined AS SELECT * REPLACE (
                     coalesce(product_title, regexp_extract(product_text, '^.{{1,{_TITLE_OF_TEXT}}}(?:\\s|$)'))
@@ -82,7 +79,7 @@ _TEXTS = "t.description, t.bullets"
 
 
 def query_rows(
-    sources: Path, least: Sequence[tuple[str, int]], locales: Sequence[str] = ("us",), texts: bool = False
+    sources: SourceFolder, least: Sequence[tuple[str, int]], locales: Sequence[str] = ("us",), texts: bool = False
 ) -> Iterator[Row]:
     """One row a query: {"locale", "query", "products": [{"id", "label", "title"}, ...]}, queries in hash order.
 
@@ -110,7 +107,7 @@ def query_rows(
             yield {"locale": head["locale"], "query": head["query"], "products": shown}
 
 
-def product_rows(sources: Path, locales: Sequence[str] = ("us",), least_labels: int = 1) -> Iterator[Row]:
+def product_rows(sources: SourceFolder, locales: Sequence[str] = ("us",), least_labels: int = 1) -> Iterator[Row]:
     """One row a product with an E query: its texts, brand, and "queries": [{"query", "label"}, ...].
 
     Products that some query judges S, C or I come first (they have hard negatives), then by hash.
@@ -131,7 +128,7 @@ def product_rows(sources: Path, locales: Sequence[str] = ("us",), least_labels: 
             yield row
 
 
-def pair_rows(sources: Path, locales: Sequence[str] = ("us",)) -> Iterator[Row]:
+def pair_rows(sources: SourceFolder, locales: Sequence[str] = ("us",)) -> Iterator[Row]:
     """One row a judged pair: {"locale", "query", "id", "label", "title"}; the four labels take turns."""
     with database() as connection:
         open_tables(connection, sources)

@@ -8,11 +8,10 @@ Rows 24 to 26 were worded by a language model: `synthetic/wordings.jsonl` may ho
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import Shown, draw_style, multiple_choice, one_line, retrieval
 from training.data.reading import with_labels
 from training.data.sources.esci import LICENCE, bullet_points, labelled, pair_id, pair_rows, query_id, query_rows
@@ -74,19 +73,19 @@ RELATION_OPTIONS = (
 )
 
 
-def match_rows(task: str, locales: tuple[str, ...] = ("us",), texts: bool = False) -> Callable[[Path], Iterator[Row]]:
+def match_rows(task: str, locales: tuple[str, ...] = ("us",), texts: bool = False) -> Reader:
     """A reader of queries with an exact match and three other products, and this task's labels."""
 
-    def rows(sources: Path) -> Iterator[Row]:
+    def rows(sources: SourceFolder) -> Iterator[Row]:
         queries = query_rows(sources, [("E", 1), ("SCI", 3)], locales, texts)
         return with_labels(sources, task, queries, query_id)
 
     return rows
 
 
-def _which_title(task: str, row: Row, right: Row, rng: random.Random, asked: str) -> Sample | None:
+def _which_title(row: Row, right: Row, rng: random.Random, asked: str) -> Sample | None:
     wrong = [product["title"] for product in labelled(row, "SCI")]
-    return choice(task, rng, asked, multiple_choice(right["title"], wrong, rng))
+    return choice(rng, asked, multiple_choice(right["title"], wrong, rng))
 
 
 def title_of_description(row: Row, rng: random.Random) -> Sample | None:
@@ -96,7 +95,7 @@ def title_of_description(row: Row, rng: random.Random) -> Sample | None:
         return None
     right = rng.choice(described)
     asked = request(rng, row, TITLE_OF_DESCRIPTION, text=one_line(right["description"], TEXT_CHARACTERS))
-    return _which_title("esci_title_of_description", row, right, rng, asked)
+    return _which_title(row, right, rng, asked)
 
 
 def title_of_features(row: Row, rng: random.Random) -> Sample | None:
@@ -106,21 +105,21 @@ def title_of_features(row: Row, rng: random.Random) -> Sample | None:
         return None
     right = rng.choice(featured)
     asked = request(rng, row, TITLE_OF_FEATURES, text="; ".join(bullet_points(right)[:5]))
-    return _which_title("esci_title_of_features", row, right, rng, asked)
+    return _which_title(row, right, rng, asked)
 
 
 def title_of_query(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 26: the product title for a query."""
     right = rng.choice(labelled(row, "E"))
     asked = request(rng, row, TITLE_OF_QUERY, text=one_line(row["query"]))
-    return _which_title("esci_title_of_query", row, right, rng, asked)
+    return _which_title(row, right, rng, asked)
 
 
 def product_of_query(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 29: the product to match a query."""
     right = rng.choice(labelled(row, "E"))
     asked = request(rng, row, PRODUCT_OF_QUERY, query=one_line(row["query"]))
-    return _which_title("esci_product_of_query", row, right, rng, asked)
+    return _which_title(row, right, rng, asked)
 
 
 def bullets_of_product(row: Row, rng: random.Random) -> Sample | None:
@@ -135,7 +134,7 @@ def bullets_of_product(row: Row, rng: random.Random) -> Sample | None:
     wrong = [point for others in points.values() for point in others if point not in mine]
     shown = retrieval(right, wrong, rng, rng.randint(7, 12), least=7)
     asked = request(rng, row, BULLETS, title=one_line(product["title"], 300))
-    return selection("esci_bullets_of_product", rng, asked, "Bullet Point", shown)
+    return selection(rng, asked, "Bullet Point", shown)
 
 
 def relation(row: Row, rng: random.Random) -> Sample | None:
@@ -145,7 +144,7 @@ def relation(row: Row, rng: random.Random) -> Sample | None:
     style = draw_style(rng)
     shown = Shown(style.show([meanings[label] for label in order]), style.first + order.index(row["label"]), style)
     asked = request(rng, row, RELATIONS, title=one_line(row["title"], 300), query=one_line(row["query"]))
-    return choice("esci_relation", rng, asked, shown)
+    return choice(rng, asked, shown)
 
 
 def _points(*points: str) -> str:
@@ -198,7 +197,7 @@ PAIR_EXAMPLE: Row = {
 def _task(
     name: str,
     number: int,
-    to_sample: Callable[[Row, random.Random], Sample | None],
+    to_sample: ToSample,
     limit: int = 10_000,
     locales: tuple[str, ...] = ("us",),
     texts: bool = False,

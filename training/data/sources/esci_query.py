@@ -7,11 +7,10 @@ Rows 21 to 23 were worded by a language model: `synthetic/wordings.jsonl` may ho
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import multiple_choice, one_line
 from training.data.reading import neighbours, with_labels
 from training.data.sources.esci import LICENCE, bullet_points, labelled, product_id, product_rows
@@ -50,10 +49,10 @@ BRANDS = (
 )
 
 
-def product_and_others(task: str, locales: tuple[str, ...] = ALL_LOCALES) -> Callable[[Path], Iterator[Row]]:
+def product_and_others(task: str, locales: tuple[str, ...] = ALL_LOCALES) -> Reader:
     """A reader of products with queries and brands of others of their locale, and this task's labels."""
 
-    def rows(sources: Path) -> Iterator[Row]:
+    def rows(sources: SourceFolder) -> Iterator[Row]:
         products = neighbours(product_rows(sources, locales), "others", _exact_query, _locale)
         products = neighbours(products, "other_brands", lambda row: row["brand"], _locale)
         products = neighbours(products, "other_keywords", keywords, _locale)
@@ -70,7 +69,7 @@ def _locale(row: Row) -> str:
     return str(row["locale"])
 
 
-def _which_query(task: str, row: Row, rng: random.Random, wordings: tuple[str, ...], text: str) -> Sample | None:
+def _which_query(row: Row, rng: random.Random, wordings: tuple[str, ...], text: str) -> Sample | None:
     """One of the product's E queries among queries it fails, filled up with other products' queries."""
     right = rng.choice(labelled(row, "E"))["query"]
     judged = {one["query"] for one in row["queries"]}
@@ -78,7 +77,7 @@ def _which_query(task: str, row: Row, rng: random.Random, wordings: tuple[str, .
     others = [query for query in row["others"] if query not in judged]
     hard = rng.sample(failed, min(3, len(failed)))
     wrong = hard + others[: 3 - len(hard)]
-    return choice(task, rng, request(rng, row, wordings, text=text), multiple_choice(right, wrong, rng))
+    return choice(rng, request(rng, row, wordings, text=text), multiple_choice(right, wrong, rng))
 
 
 def query_of_description(row: Row, rng: random.Random) -> Sample | None:
@@ -86,7 +85,7 @@ def query_of_description(row: Row, rng: random.Random) -> Sample | None:
     text = one_line(row["description"], TEXT_CHARACTERS)
     if len(text) < 40:
         return None
-    return _which_query("esci_query_of_description", row, rng, QUERY_OF_DESCRIPTION, text)
+    return _which_query(row, rng, QUERY_OF_DESCRIPTION, text)
 
 
 def query_of_features(row: Row, rng: random.Random) -> Sample | None:
@@ -94,12 +93,12 @@ def query_of_features(row: Row, rng: random.Random) -> Sample | None:
     points = bullet_points(row)[:5]
     if len(points) < 2:
         return None
-    return _which_query("esci_query_of_features", row, rng, QUERY_OF_FEATURES, "; ".join(points))
+    return _which_query(row, rng, QUERY_OF_FEATURES, "; ".join(points))
 
 
 def query_of_title(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 23: the query that matches a title."""
-    return _which_query("esci_query_of_title", row, rng, QUERY_OF_TITLE, one_line(row["title"], 300))
+    return _which_query(row, rng, QUERY_OF_TITLE, one_line(row["title"], 300))
 
 
 def keywords(row: Row) -> str:
@@ -127,7 +126,7 @@ def keyword_set(row: Row, rng: random.Random) -> Sample | None:
     others = [other for other in row["other_keywords"] if not _alike(mine, other)]
     wrong = failed[:1] + others[: 3 - len(failed[:1])]
     asked = request(rng, row, KEYWORDS, title=one_line(row["title"], 300), text=text)
-    return choice("esci_keyword_set", rng, asked, multiple_choice(right, wrong, rng))
+    return choice(rng, asked, multiple_choice(right, wrong, rng))
 
 
 def brand_of_title(row: Row, rng: random.Random) -> Sample | None:
@@ -136,7 +135,7 @@ def brand_of_title(row: Row, rng: random.Random) -> Sample | None:
     if not brand:
         return None
     shown = multiple_choice(brand, [one_line(other, 60) for other in row["other_brands"]], rng)
-    return choice("esci_brand_of_title", rng, request(rng, row, BRANDS, title=one_line(row["title"], 300)), shown)
+    return choice(rng, request(rng, row, BRANDS, title=one_line(row["title"], 300)), shown)
 
 
 EXAMPLE: Row = {
@@ -148,7 +147,7 @@ EXAMPLE: Row = {
 def _task(
     name: str,
     number: int,
-    to_sample: Callable[[Row, random.Random], Sample | None],
+    to_sample: ToSample,
     domain: str,
     locales: tuple[str, ...] = ALL_LOCALES,
     wordings: tuple[str, ...] = (),

@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
+from shopbench.ecinstruct import ESCI_GAINS
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import DataTask, Row, SourceFolder
 from training.data.options import one_line, ranking, retrieval
 from training.data.reading import neighbours
 from training.data.sources.esci import (
-    GAINS,
     LICENCE,
     labelled,
     pair_rows,
@@ -54,23 +53,23 @@ EXACT_MATCHES = (
 )
 
 
-def ranking_rows(sources: Path) -> Iterator[Row]:
+def ranking_rows(sources: SourceFolder) -> Iterator[Row]:
     """Queries with five or more judged products of two or more labels, as far as six a label go."""
     return query_rows(sources, [("E", 1), ("SCI", 1), ("ESCI", 5)])
 
 
-def exact_rows(sources: Path) -> Iterator[Row]:
+def exact_rows(sources: SourceFolder) -> Iterator[Row]:
     """Queries with three exact matches and three other products."""
     return query_rows(sources, [("E", 3), ("SCI", 3)])
 
 
-def mixed_product_rows(sources: Path) -> Iterator[Row]:
+def mixed_product_rows(sources: SourceFolder) -> Iterator[Row]:
     """Products judged for queries of two or more labels, with queries of other products beside ("others")."""
     rows = product_rows(sources, least_labels=2)
     return neighbours(rows, "others", lambda row: labelled(row, "E")[0]["query"], lambda row: row["locale"])
 
 
-def pair_group_rows(sources: Path) -> Iterator[Row]:
+def pair_group_rows(sources: SourceFolder) -> Iterator[Row]:
     """Eight judged pairs a row, two of each label while there are some."""
     pairs = pair_rows(sources)
     while group := list(islice(pairs, 8)):
@@ -88,9 +87,9 @@ def spread(judged: Sequence[Row], rng: random.Random, count: int = 5) -> list[Ro
 def rank_products(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 5, ShopBench's task 12: five products of one query."""
     chosen = spread(row["products"], rng)
-    shown = ranking([(product["title"], GAINS[product["label"]]) for product in chosen], rng)
+    shown = ranking([(product["title"], ESCI_GAINS[product["label"]]) for product in chosen], rng)
     text = request(rng, row, RANK_PRODUCTS, query=one_line(row["query"]), count=5)
-    return ordering("esci_rank_products", rng, text, "Product", shown)
+    return ordering(rng, text, "Product", shown)
 
 
 def rank_queries(row: Row, rng: random.Random) -> Sample | None:
@@ -98,21 +97,21 @@ def rank_queries(row: Row, rng: random.Random) -> Sample | None:
     judged = spread(row["queries"], rng)
     texts = {one["query"] for one in row["queries"]}
     others = [query for query in row["others"] if query not in texts]
-    options = [(one["query"], GAINS[one["label"]]) for one in judged]
+    options = [(one["query"], ESCI_GAINS[one["label"]]) for one in judged]
     options += [(query, 0.0) for query in others[: 5 - len(options)]]
     text = request(rng, row, RANK_QUERIES, title=one_line(row["title"], 300), count=5)
-    return ordering("esci_rank_queries", rng, text, "Query", ranking(options, rng))
+    return ordering(rng, text, "Query", ranking(options, rng))
 
 
 def rank_pairs(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 34: five pairs of different queries and products."""
     chosen = spread(row["pairs"], rng)
     options = [
-        (f"query '{one_line(pair['query'])}' and product '{one_line(pair['title'], 200)}'", GAINS[pair["label"]])
+        (f"query '{one_line(pair['query'])}' and product '{one_line(pair['title'], 200)}'", ESCI_GAINS[pair["label"]])
         for pair in chosen
     ]
     text = request(rng, row, RANK_PAIRS, count=5)
-    return ordering("esci_rank_pairs", rng, text, "Pair", ranking(options, rng))
+    return ordering(rng, text, "Pair", ranking(options, rng))
 
 
 def exact_matches(row: Row, rng: random.Random) -> Sample | None:
@@ -123,7 +122,7 @@ def exact_matches(row: Row, rng: random.Random) -> Sample | None:
         return None
     shown = retrieval(rng.sample(exact, 3), others, rng, rng.randint(6, 12), least=6)
     text = request(rng, row, EXACT_MATCHES, query=one_line(row["query"]))
-    return selection("esci_exact_matches", rng, text, "Product", shown)
+    return selection(rng, text, "Product", shown)
 
 
 QUERY_EXAMPLE: Row = {

@@ -1,4 +1,4 @@
-"""IntentionQA (`HKUST-KnowComp/IntentionQA`), MIT: why two products are bought together, and what is.
+"""IntentionQA (`HKUST-KnowComp/IntentionQA`): why two products are bought together, and what is.
 
 JSON lines under `intentionqa/`: item_a_name, item_b_name, options {letter: reason}, gold_ind (its letter).
 EC-Guide's Generation/EBT words the same item pairs anew: both split by the first item.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
-from training.data.options import multiple_choice, one_line, same_key
-from training.data.small_files import digest, small_set
+from training.data.formats import Dataset, DataTask, Row, SourceFolder
+from training.data.hashes import digest
+from training.data.options import first_number, multiple_choice, one_line, same_key
+from training.data.small_files import small_set
 from training.data.wordings import choice, request
+
+DATASETS = (Dataset("intentionqa", "MIT", place="GitHub HKUST-KnowComp/IntentionQA: QA_fullInfo_task1.jsonl"),)
 
 REASONS = (
     "A customer buys these two products together. What is the most likely reason?\nProduct A: {a}\nProduct B: {b}",
@@ -29,7 +31,7 @@ PARTNERS = (
 )
 
 
-def pairs(sources: Path) -> Iterator[Row]:
+def pairs(sources: SourceFolder) -> Iterator[Row]:
     """The rows, each with "others": second items of other pairs."""
     fields = ("item_a_name", "item_b_name", "options", "gold_ind")
     found = small_set(sources, "intentionqa", ["intentionqa/**/*task1.jsonl"], *fields)
@@ -45,15 +47,15 @@ def reason(row: Row, rng: random.Random) -> Sample | None:
     right = options.pop(row["gold_ind"], None)
     if len(options) != 3:
         return None
-    shown = multiple_choice(right, options.values(), rng, first=rng.choice((0, 0, 0, 0, 1)))
+    shown = multiple_choice(right, options.values(), rng, first=first_number(rng))
     a, b = (one_line(row[name], 120) for name in ("item_a_name", "item_b_name"))
-    return choice("intentionqa_reason", rng, request(rng, row, REASONS, a=a, b=b), shown)
+    return choice(rng, request(rng, row, REASONS, a=a, b=b), shown)
 
 
 def partner(row: Row, rng: random.Random) -> Sample | None:
     """The product bought with another one, among products bought with something else."""
-    shown = multiple_choice(row["item_b_name"], row["others"], rng, first=rng.choice((0, 0, 0, 0, 1)))
-    return choice("intentionqa_partner", rng, request(rng, row, PARTNERS, a=one_line(row["item_a_name"], 150)), shown)
+    shown = multiple_choice(row["item_b_name"], row["others"], rng, first=first_number(rng))
+    return choice(rng, request(rng, row, PARTNERS, a=one_line(row["item_a_name"], 150)), shown)
 
 
 def row_id(row: Row) -> str:

@@ -1,7 +1,7 @@
 """MAVE (`google-research-datasets/MAVE`): attribute values of Amazon products, with where they stand.
 
-The labels are published; its own script joins them with the product texts of Amazon Reviews 2018, whose owner states
-no licence. `mave/**/mave_positives.jsonl`, plain or gzipped: id, category, paragraphs [{text, source}], attributes
+The labels are published; its own script joins them with the product texts of Amazon Reviews 2018.
+`mave/**/mave_positives.jsonl`, plain or gzipped: id, category, paragraphs [{text, source}], attributes
 [{key, evidences [{value, pid, begin, end}]}]. 2.2 million products; a share of them by hash is read.
 
 eCeLLM's Attribute_Value_Extraction is built from the same files (ecinstruct_texts.py).
@@ -12,16 +12,22 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import Dataset, DataTask, Row, SourceFolder
 from training.data.options import one_line
-from training.data.reading import need_files
 from training.data.small_files import mixed, sampled_lines
 from training.data.wordings import entities
 
-LICENCE = "not stated for the product texts (Amazon Reviews 2018)"
+DATASETS = (
+    Dataset(
+        "mave",
+        "not stated for the product texts (Amazon Reviews 2018)",
+        place="GitHub google-research-datasets/MAVE: run its script on Amazon Review Data 2018 and take "
+        "mave_positives.jsonl and mave_negatives.jsonl",
+    ),
+)
+LICENCE = DATASETS[0].licence
 
 QUERIES = (
     "Extract the phrase of the product title that corresponds to the entity type '{key}'. Do not give explanations."
@@ -31,10 +37,10 @@ QUERIES = (
 )
 
 
-def products(sources: Path) -> Iterator[Row]:
+def products(sources: SourceFolder) -> Iterator[Row]:
     """Products in hash order."""
     rows: list[Row] = []
-    for path, number, line in sampled_lines(need_files(sources, "mave", "mave/**/mave_positives.jsonl*")):
+    for path, number, line in sampled_lines(sources.need_files("mave", "mave/**/mave_positives.jsonl*")):
         try:
             row = json.loads(line)
         except ValueError:
@@ -61,7 +67,7 @@ def title_entity(row: Row, rng: random.Random) -> Sample | None:
         return None
     key, values = rng.choice(found)
     text = rng.choice(QUERIES).format(key=key.lower(), text=title)
-    return entities("mave_title_entity", rng, text, values)
+    return entities(rng, text, values)
 
 
 def product_id(row: Row) -> str:

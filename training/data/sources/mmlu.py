@@ -1,4 +1,4 @@
-"""MMLU with its auxiliary training set (Hendrycks et al.), MIT: general multiple choice (Table 7 row 38).
+"""MMLU with its auxiliary training set (Hendrycks et al.): general multiple choice (Table 7 row 38).
 
 Published as `cais/mmlu`: parquet of question, subject, choices (four), answer (0-3), in one folder a subject and
 `all/`, which holds every split: test 14,042, validation 1,531, dev 285, auxiliary_train 99,842 - the 115,700 of
@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
+from training.data.formats import Dataset, DataTask, Row, SourceFolder
 from training.data.options import Shown, draw_style, one_line
-from training.data.reading import database, files, json_scan, need_columns, need_files, quoted, stream
+from training.data.reading import database, json_scan, need_columns, quoted, stream
 from training.data.wordings import choice, request
+
+DATASETS = (Dataset("mmlu", "MIT", "cais/mmlu", ("all/*.parquet",)),)
 
 QUESTIONS = (
     "{question}",
@@ -28,15 +29,15 @@ QUESTIONS = (
 _COLUMNS = {"question": "VARCHAR", "subject": "VARCHAR", "choices": "VARCHAR[]", "answer": "INT"}
 
 
-def rows(sources: Path) -> Iterator[Row]:
+def rows(sources: SourceFolder) -> Iterator[Row]:
     """The questions of every split: {"id", "question", "subject", "choices", "answer"}, in hash order."""
-    tables = files(sources, "mmlu/**/all/*.parquet") or files(sources, "mmlu/*.parquet")
+    tables = sources.files("mmlu/**/all/*.parquet") or sources.files("mmlu/*.parquet")
     with database() as connection:
         if tables:
             connection.execute(f"CREATE VIEW mmlu AS SELECT * FROM read_parquet({quoted(tables)})")
             need_columns(connection, "mmlu", tables[0], *_COLUMNS)
         else:
-            lines = need_files(sources, "mmlu", "mmlu/**/*.jsonl")
+            lines = sources.need_files("mmlu", "mmlu/**/*.jsonl")
             connection.execute(f"CREATE VIEW mmlu AS SELECT * FROM {json_scan(lines, _COLUMNS)}")
         yield from stream(
             connection,
@@ -53,7 +54,7 @@ def question(row: Row, rng: random.Random) -> Sample | None:
     style = draw_style(rng, options=options)
     subject = f" about {row['subject'].replace('_', ' ')}" if row["subject"] else ""
     text = request(rng, row, QUESTIONS, question=row["question"].strip(), subject=subject)
-    return choice("mmlu_question", rng, text, Shown(style.show(options), row["answer"] + style.first, style))
+    return choice(rng, text, Shown(style.show(options), row["answer"] + style.first, style))
 
 
 EXAMPLE: Row = {
@@ -71,7 +72,7 @@ TASKS = (
         to_sample=question,
         example=EXAMPLE,
         row_id=lambda row: row["id"],
-        licence="MIT",
+        licence=DATASETS[0].licence,
         shareable=True,
         domain="general",
         table7=38,

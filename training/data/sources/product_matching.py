@@ -1,8 +1,8 @@
-"""Amazon-Google products (Leipzig benchmark, CC-BY-4.0; as Ditto text, BSD-3-Clause): are two records one product?
+"""Amazon-Google products (Leipzig benchmark, as Ditto text): are two records one product?
 
 `product_matching/amazon_google/{train,valid}.txt` (megagonlabs/ditto): two records "COL title VAL ... COL
 manufacturer VAL ... COL price VAL ..." and a label 0 or 1, separated by tabs. One pair in ten is a match. Ditto's
-test split is left to evaluation. Source of ECInstruct's Product_Matching (paper 001, appendix A.1.3).
+test split is left to evaluation. Source of ECInstruct's Product_Matching (eCeLLM, appendix A.1.3).
 """
 
 from __future__ import annotations
@@ -11,16 +11,23 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
-from training.data.options import multiple_choice, one_line, same_key
-from training.data.reading import need_files
-from training.data.small_files import digest, mixed, text_lines
+from training.data.formats import Dataset, DataTask, Row, SourceFolder
+from training.data.hashes import digest
+from training.data.options import first_number, multiple_choice, one_line, same_key
+from training.data.small_files import mixed, text_lines
 from training.data.wordings import choice, request
 
-LICENCE = "CC-BY-4.0"
+DATASETS = (
+    Dataset(
+        "product_matching",
+        "CC-BY-4.0",  # Ditto's text form of it: BSD-3-Clause
+        place="GitHub megagonlabs/ditto: Amazon-Google train.txt and valid.txt; and the Leipzig benchmark's "
+        "Amazon.csv, GoogleProducts.csv and Amzon_GoogleProducts_perfectMapping.csv",
+    ),
+)
+LICENCE = DATASETS[0].licence
 _FIELD = re.compile(r"COL (\w+) VAL (.*?)(?=\s*COL \w+ VAL |\s*$)")
 SAME = (
     "Two shops list the products below. Do they sell the same product?\nProduct 1: {first}\nProduct 2: {second}",
@@ -32,11 +39,11 @@ WHICH = (
 )
 
 
-def pairs(sources: Path) -> Iterator[Row]:
+def pairs(sources: SourceFolder) -> Iterator[Row]:
     """{"first", "second" (title, manufacturer, price), "same"}, mixed, with "near": titles that are no match."""
     found: list[Row] = []
     patterns = ("product_matching/**/train.txt", "product_matching/**/valid.txt")
-    for path in need_files(sources, "product_matching", *patterns):
+    for path in sources.need_files("product_matching", *patterns):
         for number, line in text_lines(path):
             at = {"_file": path, "_line": number}
             parts = line.rstrip("\n").split("\t")
@@ -68,7 +75,7 @@ def same_product(row: Row, rng: random.Random) -> Sample | None:
     answer = "yes" if row["same"] else "no"
     options = multiple_choice(answer, ["no" if row["same"] else "yes"], rng, count=2, first=0)
     asked = request(rng, row, SAME, first=shown(row["first"]), second=shown(row["second"]))
-    return choice("product_matching_same", rng, asked, options)
+    return choice(rng, asked, options)
 
 
 def which_product(row: Row, rng: random.Random) -> Sample | None:
@@ -76,10 +83,8 @@ def which_product(row: Row, rng: random.Random) -> Sample | None:
     if not row["same"]:
         return None
     title = row["second"].get("title", "")
-    options = multiple_choice(title, [*row["near"], *row["far"]][:5], rng, first=rng.choice((0, 0, 0, 0, 1)))
-    return choice(
-        "product_matching_which", rng, request(rng, row, WHICH, first=row["first"].get("title", "").strip()), options
-    )
+    options = multiple_choice(title, [*row["near"], *row["far"]][:5], rng, first=first_number(rng))
+    return choice(rng, request(rng, row, WHICH, first=row["first"].get("title", "").strip()), options)
 
 
 def pair_id(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""Queries and their products from judged pairs: lists made of many queries (ESCI Apache-2.0, ECInstruct CC-BY-4.0).
+"""Queries and their products from judged pairs: lists made of many queries (of ESCI and of ECInstruct).
 
 Reads what holds a query, a title and a label, however few: `ecinstruct/Multiclass_Product_Classification.jsonl`
 (input: JSON of query and product title; output: letter and text of the ESCI label), `esci/exact_us.jsonl` and
@@ -11,18 +11,18 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
+from shopbench.ecinstruct import ESCI_GAINS
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
-from training.data.options import multiple_choice, one_line, ranking, retrieval, same_key
-from training.data.reading import need_files
-from training.data.small_files import digest, json_rows
-from training.data.sources.esci import GAINS
+from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
+from training.data.hashes import digest
+from training.data.options import first_number, multiple_choice, one_line, ranking, retrieval, same_key
+from training.data.small_files import json_rows
+from training.data.sources import ecinstruct, esci
 from training.data.wordings import choice, ordering, request, selection
 
-LICENCE = "Apache-2.0 (ESCI), CC-BY-4.0 (ECInstruct)"
+LICENCE = f"{esci.LICENCE} (ESCI), {ecinstruct.LICENCE} (ECInstruct)"
 _LETTERS = dict(zip("ABCD", "ESCI", strict=True))
 _SMALL_WORDS = frozenset(
     ["a", "an", "and", "for", "in", "of", "on", "the", "to", "with", "without", "de", "la", "para", "con", "und", "für"]
@@ -57,13 +57,13 @@ NEXT = (
 )
 
 
-def judged(sources: Path) -> list[tuple[str, str, str]]:
+def judged(sources: SourceFolder) -> list[tuple[str, str, str]]:
     """Distinct (query, title, label letter), sorted by their hash."""
     pairs = set()
-    for row in json_rows(need_files(sources, "ecinstruct", "ecinstruct/**/Multiclass_Product_Classification.jsonl")):
+    for row in json_rows(sources.need_files("ecinstruct", "ecinstruct/**/Multiclass_Product_Classification.jsonl")):
         given = json.loads(row["input"])
         pairs.add((given["query"].strip(), one_line(given["product title"], 150), _LETTERS[row["output"][0]]))
-    for row in json_rows(need_files(sources, "esci", "esci/**/labelled*.jsonl", "esci/**/exact_us.jsonl")):
+    for row in json_rows(sources.need_files("esci", "esci/**/labelled*.jsonl", "esci/**/exact_us.jsonl")):
         title = row.get("product_title") or one_line(row.get("product_text"), 120)
         if title and row.get("split", "train") == "train":
             pairs.add((row["query"].strip(), one_line(title, 150), row["esci_label"][0]))
@@ -75,7 +75,7 @@ def words(query: str) -> frozenset[str]:
     return frozenset(same_key(query).split()) - _SMALL_WORDS
 
 
-def query_rows(sources: Path) -> Iterator[Row]:
+def query_rows(sources: SourceFolder) -> Iterator[Row]:
     """A query with three of its products and titles of others; long lists give several rows."""
     by_query: dict[str, list[tuple[str, str]]] = defaultdict(list)
     pairs = judged(sources)
@@ -93,16 +93,14 @@ def query_rows(sources: Path) -> Iterator[Row]:
             yield {"query": query, "part": start, "products": own, "hard": hard, "far": far}
 
 
-def all_queries(sources: Path) -> list[str]:
+def all_queries(sources: SourceFolder) -> list[str]:
     """Distinct queries of the judged pairs and of the examples table, by hash."""
     found = {query for query, _, _ in judged(sources)}
-    found |= {
-        row["query"].strip() for row in json_rows(need_files(sources, "esci", "esci/**/examples*.jsonl"), "query")
-    }
+    found |= {row["query"].strip() for row in json_rows(sources.need_files("esci", "esci/**/examples*.jsonl"), "query")}
     return sorted((query for query in found if 3 < len(query) < 60), key=digest)
 
 
-def related_rows(sources: Path) -> Iterator[Row]:
+def related_rows(sources: SourceFolder) -> Iterator[Row]:
     """A query, those that share words with it, some that do not, and a title that answers it if one is known."""
     queries = all_queries(sources)
     titles = {query: title for query, title, label in judged(sources) if label == "E"}
@@ -123,10 +121,10 @@ def related_rows(sources: Path) -> Iterator[Row]:
 
 def rank_five(row: Row, rng: random.Random) -> Sample | None:
     """Five products, the query's own ones with their gains (task 12's kind)."""
-    own = [(product["title"], GAINS[product["label"]]) for product in row["products"]]
+    own = [(product["title"], ESCI_GAINS[product["label"]]) for product in row["products"]]
     fill = rng.sample(row["hard"], min(len(row["hard"]), 2)) + row["far"]
     shown = ranking([*own, *((title, 0.0) for title in fill[: 5 - len(own)])], rng)
-    return ordering("query_rank_five", rng, request(rng, row, RANK, query=row["query"]), "Product", shown)
+    return ordering(rng, request(rng, row, RANK, query=row["query"]), "Product", shown)
 
 
 def pick_product(row: Row, rng: random.Random) -> Sample | None:
@@ -135,8 +133,8 @@ def pick_product(row: Row, rng: random.Random) -> Sample | None:
     if not exact:
         return None
     wrong = row["hard"][:2] + row["far"][: 3 - len(row["hard"][:2])]
-    shown = multiple_choice(exact[0], wrong, rng, first=rng.choice((0, 0, 0, 0, 1)))
-    return choice("query_pick_product", rng, request(rng, row, PICK, query=row["query"]), shown)
+    shown = multiple_choice(exact[0], wrong, rng, first=first_number(rng))
+    return choice(rng, request(rng, row, PICK, query=row["query"]), shown)
 
 
 def exact_matches(row: Row, rng: random.Random) -> Sample | None:
@@ -145,7 +143,7 @@ def exact_matches(row: Row, rng: random.Random) -> Sample | None:
     if len(exact) < 3:
         return None
     shown = retrieval(exact, row["hard"][:2] + row["far"], rng, count=rng.choice((8, 10, 12)))
-    return selection("query_exact_matches", rng, request(rng, row, EXACT, query=row["query"]), "Product", shown)
+    return selection(rng, request(rng, row, EXACT, query=row["query"]), "Product", shown)
 
 
 def relation(row: Row, rng: random.Random) -> Sample | None:
@@ -163,8 +161,8 @@ def relation(row: Row, rng: random.Random) -> Sample | None:
         kinds += [("complement", query.split(" for ")[1], query)] * 2
     answer, first, second = rng.choice(kinds)
     wrong = sorted({"irrelevant", "narrowing", "substitute", "complement"} - {answer})
-    shown = multiple_choice(answer, wrong, rng, first=rng.choice((0, 0, 0, 0, 1)))
-    return choice("query_relation", rng, request(rng, row, RELATION, first=first, second=second), shown)
+    shown = multiple_choice(answer, wrong, rng, first=first_number(rng))
+    return choice(rng, request(rng, row, RELATION, first=first, second=second), shown)
 
 
 def next_query(row: Row, rng: random.Random) -> Sample | None:
@@ -176,7 +174,7 @@ def next_query(row: Row, rng: random.Random) -> Sample | None:
     if row["title"]:
         actions += [f"Click on product '{row['title']}'"] * rng.randint(1, 2)
     shown = retrieval(row["near"][:3], row["far"], rng, count=10)
-    return selection("query_next", rng, request(rng, row, NEXT, actions="\n".join(actions)), "Query", shown)
+    return selection(rng, request(rng, row, NEXT, actions="\n".join(actions)), "Query", shown)
 
 
 def part_id(row: Row) -> str:
@@ -217,9 +215,7 @@ QUERIES_EXAMPLE: Row = {
 }
 
 
-def _task(
-    name: str, rows: Callable[[Path], Iterator[Row]], build: Callable[[Row, random.Random], Sample | None]
-) -> DataTask:
+def _task(name: str, rows: Reader, build: ToSample) -> DataTask:
     by_product = rows is query_rows
     return DataTask(
         name=name,

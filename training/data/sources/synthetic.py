@@ -8,37 +8,30 @@ weights trained on them may be passed on depends on the seeds and on the model, 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator
 
 from shopbench.sample import Sample
-from training.data.formats import DataTask, Row
-from training.data.reading import files
+from training.data.formats import DataTask, MissingDataset, Reader, Row, SourceFolder
 from training.data.small_files import json_rows
 
 LICENCE = "that of the seeds, under the terms of the model that wrote them"
 
 
-def _rows(job: str) -> Callable[[Path], Iterator[Row]]:
-    def rows(sources: Path) -> Iterator[Row]:
-        found = files(sources, f"synthetic/{job}.jsonl")
+def _rows(kind: str) -> Reader:
+    def rows(sources: SourceFolder) -> Iterator[Row]:
+        found = sources.files(f"synthetic/{kind}.jsonl")
         if not found:
-            raise FileNotFoundError(
-                f"{sources}: no synthetic/{job}.jsonl; make it with: python -m training.synthesize {job}"
+            raise MissingDataset(
+                f"{sources}: no synthetic/{kind}.jsonl; make it with: python -m training.synthesize {kind}"
             )
         return json_rows(found, "id", "input_field", "output_field", "task_type")
 
     return rows
 
 
-def as_written(task: str) -> Callable[[Row, random.Random], Sample | None]:
-    """A pure function that takes a row for the sample that it is."""
-
-    def to_sample(row: Row, rng: random.Random) -> Sample:
-        return replace(Sample.from_dict(row), task_name=task)
-
-    return to_sample
+def as_written(row: Row, rng: random.Random) -> Sample:
+    """A row is taken for the sample that it is."""
+    return Sample.from_dict(row)
 
 
 EXAMPLE: Row = {
@@ -52,14 +45,14 @@ EXAMPLE: Row = {
 
 TASKS = tuple(
     DataTask(
-        name=f"synthetic_{job}",
-        rows=_rows(job),
-        to_sample=as_written(f"synthetic_{job}"),
+        name=f"synthetic_{kind}",
+        rows=_rows(kind),
+        to_sample=as_written,
         example=EXAMPLE,
         row_id=lambda row: str(row["id"]),
         licence=LICENCE,
         shareable=False,
         domain="synthetic",
     )
-    for job in ("rewrite", "traits")
+    for kind in ("rewrite", "traits")
 )

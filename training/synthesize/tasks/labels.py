@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from training.data.formats import Row
+from training.data.formats import Row, SourceFolder
 from training.data.options import distinct, one_line, same_key
 from training.data.reading import database, said_by_model, stream
 from training.data.sources import amazon_m2_concepts
 from training.data.sources.amazon_reviews import open_items
 from training.synthesize.checks import Rejected, label, no_copy, of_a_kind, words_between
-from training.synthesize.jobs import Job, Made, Question
-from training.synthesize.languages import in_language
+from training.synthesize.tasks.languages import in_language
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 WHICH_PRODUCT = "Which of these products is a(n) <<<{kind}>>>?"
 WHICH_ATTRIBUTE = "Which of these products would a shop describe by its <<<{attribute}>>>?"
@@ -30,7 +29,7 @@ def _titles(row: Row, others: Sequence[Row], rng: random.Random) -> tuple[str, t
     return own, tuple(wrong)
 
 
-def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 1: a category that fits the product and no three others, and those of its attributes that do the same."""
     kind = in_language(label(answer["category"], 4, "category"), "English", "category")
     names = distinct(label(in_language(name, "English", "attribute"), 4, "attribute") for name in answer["attributes"])
@@ -44,11 +43,11 @@ def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
         return {"id": row["id"], "category": kind, "attributes": [one["attribute"] for one in kept]}
 
     rows: list[Row] = [{"attribute": name} for name in names]
-    questions = [[Question.on(WHICH_ATTRIBUTE, own, wrong, attribute=name)] for name in names]
-    return Made(rows, questions, joined=joined, needed=[Question.on(WHICH_PRODUCT, own, wrong, kind=kind)])
+    questions = [[CheckQuestion.on(WHICH_ATTRIBUTE, own, wrong, attribute=name)] for name in names]
+    return Candidates(rows, questions, joined=joined, needed=[CheckQuestion.on(WHICH_PRODUCT, own, wrong, kind=kind)])
 
 
-def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 20: a type and a sentence on it that tells the product from three others and is not its description."""
     kind = in_language(label(answer["product_type"], 4, "product type"), "English", "product type")
     text = words_between(answer["explanation"], 8, 45, "explanation")
@@ -58,10 +57,10 @@ def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
         raise Rejected("cut off", text)
     own, wrong = _titles(row, others, rng)
     made = {"id": row["id"], "product_type": kind, "explanation": text}
-    return Made([made], [[Question.on(WHICH_EXPLAINED, own, wrong, text=text)]])
+    return Candidates([made], [[CheckQuestion.on(WHICH_EXPLAINED, own, wrong, text=text)]])
 
 
-def complements(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+def complements(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 4: categories that go with a type, each sooner than three other types."""
     kind = row["type"]
     mine = set(same_key(kind).split())
@@ -75,16 +74,16 @@ def complements(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
     types = distinct((other["type"] for other in others), [kind, *names])
     rows = [{"complement": name} for name in names]
     questions = [
-        [Question.on(WHICH_TOGETHER, name, rng.sample(types, min(3, len(types))), kind=kind)] for name in names
+        [CheckQuestion.on(WHICH_TOGETHER, name, rng.sample(types, min(3, len(types))), kind=kind)] for name in names
     ]
 
     def joined(kept: list[Row]) -> Row:
         return {"id": row["id"], "complements": [one["complement"] for one in kept]}
 
-    return Made(rows, questions, joined=joined)
+    return Candidates(rows, questions, joined=joined)
 
 
-def complement_types(sources: Path) -> Iterator[Row]:
+def complement_types(sources: SourceFolder) -> Iterator[Row]:
     """Product types of the catalogue, and those that a model has named for products and reviews: {"id", "type"}."""
     found: set[str] = set()
     with database() as connection:
@@ -101,7 +100,7 @@ def complement_types(sources: Path) -> Iterator[Row]:
         yield {"id": kind, "type": kind}
 
 
-def products_with_text(sources: Path) -> Iterator[Row]:
+def products_with_text(sources: SourceFolder) -> Iterator[Row]:
     """The products that row 20 is built from."""
     return (row for row in amazon_m2_concepts.product_rows(sources) if row["text"])
 
@@ -114,8 +113,8 @@ def _title(row: Row) -> str:
     return str(row["title"])
 
 
-JOBS = (
-    Job(
+TASKS = (
+    SynthesisTask(
         name="amazon_m2_category_of_attribute",
         kind="label",
         fields=("title",),
@@ -126,7 +125,7 @@ JOBS = (
         text=lambda row: "",
         max_tokens=90,
     ),
-    Job(
+    SynthesisTask(
         name="amazon_m2_explain_product",
         kind="label",
         fields=("title", "text"),
@@ -137,7 +136,7 @@ JOBS = (
         text=lambda row: str(row["explanation"]),
         max_tokens=110,
     ),
-    Job(
+    SynthesisTask(
         name="amazon_reviews_complement",
         kind="label",
         fields=("type",),

@@ -15,7 +15,7 @@ class SynthesisError(UserError):
 
 
 @dataclass(frozen=True)
-class Ask:
+class ChatRequest:
     """One request: a chat of a system line and a user message, and how it is to be answered.
 
     Attributes:

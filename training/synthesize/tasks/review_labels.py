@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from training.data.aspects import ASPECTS, covered
-from training.data.formats import Row
+from training.data.formats import Row, SourceFolder
 from training.data.options import one_line, same_key
 from training.data.sources.amazon_reviews import review_rows
 from training.synthesize.checks import Rejected, label, quoted_in
-from training.synthesize.jobs import Job, Made, Question
-from training.synthesize.languages import in_language
+from training.synthesize.tasks.languages import in_language
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 SEEN = 900
 """Characters of a review that the model is shown."""
@@ -29,7 +28,7 @@ def _type(answer: dict[str, Any]) -> str:
     return in_language(label(answer["type"], 3, "type"), "English", "type")
 
 
-def snippets(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+def snippets(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 2: aspects whose snippets are quoted and, read alone, say the same of the aspect."""
     kind, rows = _type(answer), []
     for one in answer["aspects"]:
@@ -42,7 +41,7 @@ def snippets(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
         raise Rejected("repeats itself", f"aspects: {[row['aspect'] for row in rows]}")
     questions = [
         [
-            Question.on(
+            CheckQuestion.on(
                 WHICH_SENTIMENT,
                 SENTIMENTS[one["sentiment"]],
                 [*(text for name, text in SENTIMENTS.items() if name != one["sentiment"]), NOTHING],
@@ -52,10 +51,10 @@ def snippets(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
         ]
         for one in rows
     ]
-    return Made(rows, questions, joined=lambda kept: {"id": row["id"], "type": kind, "aspects": kept})
+    return Candidates(rows, questions, joined=lambda kept: {"id": row["id"], "type": kind, "aspects": kept})
 
 
-def covered_aspects(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+def covered_aspects(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 3: three or more aspects that the review speaks of, in words that it says."""
     kind, rows = _type(answer), []
     review = one_line(row["text"], SEEN)
@@ -68,16 +67,16 @@ def covered_aspects(answer: dict[str, Any], row: Row, others: Sequence[Row], rng
     taken = {*map(same_key, names), *covered(review)}
     absent = [one for one in ASPECTS if one not in taken and one not in review.casefold()]
     questions = [
-        [Question.on(WHICH_ASPECT, name, rng.sample(absent, min(3, len(absent))), text=review)] for name in names
+        [CheckQuestion.on(WHICH_ASPECT, name, rng.sample(absent, min(3, len(absent))), text=review)] for name in names
     ]
 
     def joined(kept: list[Row]) -> Row:
         return {"id": row["id"], "type": kind, "aspects": [one["aspect"] for one in kept]}
 
-    return Made(rows, questions, least=3, joined=joined)
+    return Candidates(rows, questions, least=3, joined=joined)
 
 
-def _reviews(sources: Path, words: int) -> Iterator[Row]:
+def _reviews(sources: SourceFolder, words: int) -> Iterator[Row]:
     return (row for row in review_rows(sources) if words <= len(row["text"].split()) and len(row["text"]) <= SEEN)
 
 
@@ -85,8 +84,8 @@ def _values(row: Row, rng: random.Random) -> dict[str, object]:
     return {"department": one_line(row["type"], 40), "text": one_line(row["text"], SEEN)}
 
 
-JOBS = (
-    Job(
+TASKS = (
+    SynthesisTask(
         name="amazon_reviews_snippets",
         kind="label",
         fields=("type", "text"),
@@ -97,7 +96,7 @@ JOBS = (
         text=lambda row: "",
         max_tokens=180,
     ),
-    Job(
+    SynthesisTask(
         name="amazon_reviews_covered_aspects",
         kind="label",
         fields=("type", "text"),

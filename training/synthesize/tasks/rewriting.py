@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from shopbench import answers
 from shopbench.classify import classify
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import Row
+from training.data.catalogue import all_tasks
+from training.data.formats import MissingDataset, Row, SourceFolder
+from training.data.hashes import digest
 from training.data.options import distinct, multiple_choice, one_line, ranking, retrieval, same_key
-from training.data.small_files import digest
-from training.data.sources import all_tasks
 from training.data.wordings import choice, entities, ordering, selection, written
-from training.synthesize.asks import Reply
+from training.synthesize.chat import Reply
 from training.synthesize.checks import Rejected, no_copy, of_schema, quoted_in, whole
-from training.synthesize.jobs import Job, Made, Question
-from training.synthesize.languages import in_language
 from training.synthesize.prompt_files import Prompt
-from training.synthesize.traits import Traits, check_traits, draw_traits, read_marked
+from training.synthesize.tasks.languages import in_language
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
+from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
 
 FORMS = {
     TaskType.MULTIPLE_CHOICE: "It has exactly 4 options, and exactly 1 of them is right.",
@@ -67,7 +67,7 @@ def wanted_type(row: Row) -> TaskType:
     return TaskType(row["task_type"]) if row.get("task_type") else list(TaskType)[int(digest(row["id"]), 16) % 5]
 
 
-def seeds(sources: Path) -> Iterator[Row]:
+def seeds(sources: SourceFolder) -> Iterator[Row]:
     """Samples of a few dataset tasks by turns, as far as their sources are there: {"id", "seed"}."""
     running = [_samples(name, sources) for name in SEED_TASKS if name in all_tasks()]
     while running:
@@ -79,19 +79,19 @@ def seeds(sources: Path) -> Iterator[Row]:
                 yield row
 
 
-def _samples(name: str, sources: Path) -> Iterator[Row]:
+def _samples(name: str, sources: SourceFolder) -> Iterator[Row]:
     task = all_tasks()[name]
     try:
         for row in islice(task.rows(sources), 2_000):
-            sample = task.to_sample(row, random.Random(f"{name}\n{task.row_id(row)}"))
+            sample = task.sample(row)
             if sample is not None:
                 right = answers.write(sample.task_type, sample.output_field)
                 yield {"id": f"{name}:{task.row_id(row)}", "seed": f"{sample.input_field}\nRight answer: {right}"}
-    except FileNotFoundError:
+    except MissingDataset:
         return
 
 
-def sample_of(task: str, kind: TaskType, answer: dict[str, Any], rng: random.Random) -> Sample:
+def sample_of(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> Sample:
     """The question as ShopBench would show it; Rejected where the parts make none of this type."""
     instruction, context = answer["instruction"].strip(), answer["context"].strip()
     options, right = distinct(answer["options"]), distinct(answer["right"])
@@ -101,15 +101,15 @@ def sample_of(task: str, kind: TaskType, answer: dict[str, Any], rng: random.Ran
         raise Rejected("not of the form", f"right answers that are no options: {right}")
     text = f"{instruction}\n{context}".strip()
     if kind is TaskType.MULTIPLE_CHOICE and len(right) == 1:
-        made = choice(task, rng, text, multiple_choice(right[0], wrong, rng))
+        made = choice(rng, text, multiple_choice(right[0], wrong, rng))
     elif kind is TaskType.RETRIEVAL and len(right) == 3:
-        made = selection(task, rng, text, "Item", retrieval(right, wrong, rng, len(options), least=7))
+        made = selection(rng, text, "Item", retrieval(right, wrong, rng, len(options), least=7))
     elif kind is TaskType.RANKING and len(right) == 5:
-        made = ordering(task, rng, text, "Item", ranking(list(zip(right, GAINS, strict=True)), rng))
+        made = ordering(rng, text, "Item", ranking(list(zip(right, GAINS, strict=True)), rng))
     elif kind is TaskType.NER and not options:
-        made = entities(task, rng, text, [quoted_in(one, context, "entity") for one in right])
+        made = entities(rng, text, [quoted_in(one, context, "entity") for one in right])
     elif kind is TaskType.GENERATION and not options and len(right) == 1:
-        made = written(task, rng, text, right[0], "rougel")
+        made = written(rng, text, right[0], "rougel")
     else:
         made = None
     if made is None:
@@ -119,36 +119,38 @@ def sample_of(task: str, kind: TaskType, answer: dict[str, Any], rng: random.Ran
     return made
 
 
-def questions_on(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> list[Question]:
+def questions_on(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> list[CheckQuestion]:
     """What a second reader must answer in the same way for the right answer to count as derivable."""
     data = {"instruction": answer["instruction"], "context": answer["context"]}
     right = distinct(answer["right"])
     keys = {same_key(one) for one in right}
     wrong = [one for one in distinct(answer["options"]) if same_key(one) not in keys]
     if kind is TaskType.MULTIPLE_CHOICE:
-        return [Question.on(ASKED, right[0], wrong[:3], **data)]
+        return [CheckQuestion.on(ASKED, right[0], wrong[:3], **data)]
     if kind is TaskType.RETRIEVAL:
-        return [Question.on(ASKED, one, rng.sample(wrong, min(3, len(wrong))), **data) for one in right]
+        return [CheckQuestion.on(ASKED, one, rng.sample(wrong, min(3, len(wrong))), **data) for one in right]
     if kind is TaskType.RANKING:
-        return [Question.on(FIRST, right[high], [right[low]], **data) for high, low in ((0, 4), (1, 3))]
+        return [CheckQuestion.on(FIRST, right[high], [right[low]], **data) for high, low in ((0, 4), (1, 3))]
     if kind is TaskType.NER:
         words = distinct(word for word in answer["context"].split() if same_key(word) not in same_key(" ".join(right)))
-        return [Question.on(ASKED, one, rng.sample(words, min(3, len(words))), **data) for one in right]
+        return [CheckQuestion.on(ASKED, one, rng.sample(words, min(3, len(words))), **data) for one in right]
     return [
-        Question.on(CLAIM, "Yes, it follows from the question", ["No", "It cannot be known"], given=right[0], **data)
+        CheckQuestion.on(
+            CLAIM, "Yes, it follows from the question", ["No", "It cannot be known"], given=right[0], **data
+        )
     ]
 
 
-def _make(task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str) -> Made:
+def _make(task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str) -> Candidates:
     kind = wanted_type(row)
     in_language(f"{answer['instruction']} {answer['context']}", language, "the question")
     no_copy(answer["instruction"], seed_text(row), "instruction")
-    sample = sample_of(task, kind, answer, rng)
+    sample = replace(sample_of(kind, answer, rng), task_name=task)
     made = {"id": row["id"], **sample.to_dict()}
-    return Made([made], [questions_on(kind, answer, rng)])
+    return Candidates([made], [questions_on(kind, answer, rng)])
 
 
-def rewritten(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+def rewritten(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """A question of the wanted type, in English unless the row names a language."""
     return _make("synthetic_rewrite", answer, row, rng, str(row.get("language") or "English"))
 
@@ -158,12 +160,12 @@ def traits_of(row: Row) -> Traits:
     return draw_traits(random.Random(f"traits\n{row['id']}"), row.get("traits") or {})
 
 
-def with_traits(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+def with_traits(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """A question of the wanted type and traits."""
     wanted = traits_of(row)
     check_traits(answer, wanted)
     made = _make("synthetic_traits", answer, row, rng, wanted.language)
-    return Made([{**made.rows[0], "traits": vars(wanted)}], made.questions)
+    return Candidates([{**made.rows[0], "traits": vars(wanted)}], made.questions)
 
 
 def read_traits(reply: Reply, prompt: Prompt, row: Row, rng: random.Random) -> dict[str, Any]:
@@ -184,8 +186,8 @@ def _question(row: Row) -> str:
     return str(row["input_field"])
 
 
-JOBS = (
-    Job(
+TASKS = (
+    SynthesisTask(
         name="rewrite",
         kind="rewrite",
         fields=(),
@@ -196,7 +198,7 @@ JOBS = (
         text=_question,
         max_tokens=400,
     ),
-    Job(
+    SynthesisTask(
         name="traits",
         kind="traits",
         fields=(),

@@ -1,4 +1,4 @@
-"""What keeps paid answers: one JSON line each, on disk before anything is made of it.
+"""The cache of paid replies (OUT.jsonl.journal): one JSON line each, on disk before anything is made of it.
 
 All else of a run (checks, order, duplicates) follows from the rows and the answers, so a run that was killed and
 one that was finished are taken up the same way: whatever was answered is found by its request's key.
@@ -6,17 +6,18 @@ one that was finished are taken up the same way: whatever was answered is found 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.synthesize.asks import Ask, Reply, SynthesisError
+from training.synthesize.chat import ChatRequest, Reply, SynthesisError
 from training.synthesize.spending import Spending
 
 
-class Journal:
+class ReplyCache:
     """The answers so far of one output file, by request; and what they cost. One process at a time may hold it."""
 
     def __init__(self, path: Path, model: str, spending: Spending) -> None:
@@ -29,21 +30,21 @@ class Journal:
         _lock(self._file, path)
         self._read()
 
-    def find(self, ask: Ask) -> Reply | None:
+    def find(self, request: ChatRequest) -> Reply | None:
         """The answer that was paid for already, if there is one."""
-        return self._replies.get(ask.key(self._model))
+        return self._replies.get(request.key(self._model))
 
-    def keep(self, ask: Ask, reply: Reply) -> None:
+    def keep(self, request: ChatRequest, reply: Reply) -> None:
         """Keep an answer; it is on disk when this returns. A refusal was free: another run asks again."""
         if reply.finish != "refused":
-            self._write({"key": ask.key(self._model), **asdict(reply)})
-        self._replies[ask.key(self._model)] = reply
+            self._write({"key": request.key(self._model), **asdict(reply)})
+        self._replies[request.key(self._model)] = reply
         self._spending.pay(reply)
 
-    def lost(self, ask: Ask) -> None:
+    def lost(self, request: ChatRequest) -> None:
         """A request was sent and may have been charged, and its answer never came whole."""
-        self._write({"lost": [ask.prompt_tokens, ask.max_tokens]})
-        self._spending.lose(ask.prompt_tokens, ask.max_tokens)
+        self._write({"lost": [request.prompt_tokens, request.max_tokens]})
+        self._spending.lose(request.prompt_tokens, request.max_tokens)
 
     def close(self) -> None:
         """Let another process have it."""
@@ -80,8 +81,7 @@ class Journal:
 
 
 def _lock(file: Any, path: Path) -> None:
-    import fcntl  # not on Windows; imported here so that the rest of the package is
-
+    # On the file itself: filelock would leave a second file beside every output.
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,6 +1,6 @@
-"""What a job is, and all of them by name.
+"""What a synthesis task is; catalogue.py has all of them by name.
 
-A job turns a row into one request, and its answer into rows of the output. Four kinds: "label" (what the source
+It turns a row into one request, and its answer into rows of the output. Four kinds: "label" (what the source
 lacks: categories, aspects, snippets; Table 7 rows 1-4 and 20), "rewrite" (a seed becomes a question of another
 form), "reword" (an instruction in other words) and "traits" (a question with wanted traits).
 """
@@ -10,22 +10,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from training.data.formats import Row
-from training.recipes import nearest
-from training.synthesize.asks import Reply, SynthesisError
+from training.data.formats import Row, SourceFolder
+from training.synthesize.chat import Reply
 from training.synthesize.checks import json_object
 from training.synthesize.prompt_files import Prompt, as_data, filled
 
 
 @dataclass(frozen=True)
-class Question:
+class CheckQuestion:
     """Something that must be derivable: asked a second time with the options shuffled, it must give `right` again.
 
-    The text is ours; what is data in it stands between <<< and >>> (`Question.on` puts it there).
+    The text is ours; what is data in it stands between <<< and >>> (`CheckQuestion.on` puts it there).
     """
 
     text: str
@@ -33,24 +30,24 @@ class Question:
     wrong: tuple[str, ...]
 
     @classmethod
-    def on(cls, wording: str, right: str, wrong: Iterable[str], /, **data: str) -> Question:
+    def on(cls, wording: str, right: str, wrong: Iterable[str], /, **data: str) -> CheckQuestion:
         """A question with data in its {placeholders}."""
         return cls(filled(wording, **{name: as_data(text) for name, text in data.items()}), right, tuple(wrong))
 
 
 @dataclass(frozen=True)
-class Made:
-    """What an answer gave: the rows, and for each of them the questions that it stands or falls with.
+class Candidates:
+    """What an answer gave: candidate rows, and for each of them the questions that it stands or falls with.
 
     `needed`: questions that all rows stand or fall with. `least`: if fewer rows stand, none do (three aspects make a
     sample, two do not). `joined`: makes one output row of those that stand; None where they are output rows already.
     """
 
     rows: list[Row]
-    questions: list[list[Question]]
+    questions: list[list[CheckQuestion]]
     least: int = 1
     joined: Callable[[list[Row]], Row] | None = None
-    needed: list[Question] = field(default_factory=list)
+    needed: list[CheckQuestion] = field(default_factory=list)
 
 
 def answered_in_json(reply: Reply, prompt: Prompt, row: Row, rng: random.Random) -> dict[str, Any]:
@@ -59,13 +56,13 @@ def answered_in_json(reply: Reply, prompt: Prompt, row: Row, rng: random.Random)
 
 
 @dataclass(frozen=True)
-class Job:
-    """One job.
+class SynthesisTask:
+    """One way to turn rows into rows of training data with a language model's help.
 
     Attributes:
         fields: what every input row must hold, as text.
         values: what is put into the prompt, from a row and a generator seeded by the row.
-        make: the answer (of the prompt's schema), its row and other rows (to take wrong options from) -> Made;
+        make: the answer (of the prompt's schema), its row and other rows (to take wrong options from) -> Candidates;
             raises Rejected. The generator starts as the one of `values`.
         rows: the input rows under a sources folder, made as the build makes them.
         source: the text that a row was made from: two rows of one text give one output.
@@ -77,26 +74,10 @@ class Job:
     kind: str
     fields: tuple[str, ...]
     values: Callable[[Row, random.Random], dict[str, object]]
-    make: Callable[[dict[str, Any], Row, Sequence[Row], random.Random], Made]
-    rows: Callable[[Path], Iterator[Row]]
+    make: Callable[[dict[str, Any], Row, Sequence[Row], random.Random], Candidates]
+    rows: Callable[[SourceFolder], Iterator[Row]]
     source: Callable[[Row], str]
     text: Callable[[Row], str]
     max_tokens: int = 200
     structured: bool = True
     read: Callable[[Reply, Prompt, Row, random.Random], dict[str, Any]] = answered_in_json
-
-
-@lru_cache
-def all_jobs() -> dict[str, Job]:
-    """Every job by name."""
-    from training.synthesize import labels, review_labels, rewording, rewriting
-
-    jobs = (*labels.JOBS, *review_labels.JOBS, *rewriting.JOBS, *rewording.JOBS)
-    return {job.name: job for job in jobs}
-
-
-def job_named(name: str) -> Job:
-    """The job of this name; a SynthesisError with the nearest names if there is none."""
-    if name not in all_jobs():
-        raise SynthesisError(f"unknown task {name!r}; {nearest(name, all_jobs())}")
-    return all_jobs()[name]

@@ -12,23 +12,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from training.data.parts import Order, make_part
+from shopbench.errors import UserError
+from training.data.build.parts import PartSpec, make_part
 
 
-def made_with_ray(orders: list[Order], folder: Path, workers: int) -> Iterator[tuple[Order, BaseException | None]]:
+def make_parts_with_ray(
+    specs: list[PartSpec], folder: Path, workers: int
+) -> Iterator[tuple[PartSpec, BaseException | None]]:
     """Make the parts on a Ray cluster (the one RAY_ADDRESS names, else one on this machine with `workers` CPUs).
 
-    Yields each order when its part is finished, with what went wrong if something did.
+    Yields each specification when its part is finished, with what went wrong if something did.
     """
     try:
         import ray
     except ModuleNotFoundError:
-        raise ModuleNotFoundError('--engine ray needs Ray: pip install "ray[data]" (or leave --engine out)') from None
+        raise UserError('--engine ray needs Ray: pip install "ray[data]" (or leave --engine out)') from None
 
     def make(row: dict[str, Any]) -> dict[str, Any]:
         place = int(row["place"])
         try:
-            make_part(orders[place], str(folder.resolve()))
+            make_part(specs[place], str(folder.resolve()))
         except Exception as error:  # handed back whole: the caller decides what a missing dataset means
             return {"place": place, "problem": pickle.dumps(error)}
         return {"place": place, "problem": b""}
@@ -38,10 +41,10 @@ def made_with_ray(orders: list[Order], folder: Path, workers: int) -> Iterator[t
         options = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": max(1, workers), "include_dashboard": False}
         ray.init(log_to_driver=False, **options)
     try:
-        places = [{"place": place} for place in range(len(orders))]
+        places = [{"place": place} for place in range(len(specs))]
         if places:
             for row in ray.data.from_items(places, override_num_blocks=len(places)).map(make).iter_rows():
-                yield orders[row["place"]], pickle.loads(row["problem"]) if row["problem"] else None
+                yield specs[row["place"]], pickle.loads(row["problem"]) if row["problem"] else None
     finally:
         if started:
             ray.shutdown()

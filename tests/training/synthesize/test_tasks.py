@@ -1,4 +1,4 @@
-"""Each job on invented answers: what it makes of a good one, and what it refuses. And that the build takes it."""
+"""Each synthesis task on invented answers: what it makes of good ones, what it refuses; and that the build takes it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from tests.training.data import published
 from tests.training.data.test_table7 import law, samples
-from training.data.sources import all_tasks
-from training.synthesize.asks import Ask, Reply
+from training.data.catalogue import all_tasks
+from training.data.formats import SourceFolder
+from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.checks import Rejected
 from training.synthesize.command import input_rows
-from training.synthesize.jobs import Made, all_jobs
-from training.synthesize.steps import Outcome, Settings, steps
-from training.synthesize.traits import Traits
+from training.synthesize.steps import RowResult, Settings, steps
+from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.task import Candidates
+from training.synthesize.tasks.traits import Traits
 
 REVIEW = "The colour is lovely and the price was fair. Sadly the spout drips, and it arrived a week late."
 
 
-def make(name: str, answer: dict[str, Any], row: dict[str, Any], others: list[dict[str, Any]] | None = None) -> Made:
-    return all_jobs()[name].make(answer, row, others or [], random.Random(0))
+def make(
+    name: str, answer: dict[str, Any], row: dict[str, Any], others: list[dict[str, Any]] | None = None
+) -> Candidates:
+    return synthesis_tasks()[name].make(answer, row, others or [], random.Random(0))
 
 
 def refused(name: str, answer: dict[str, Any], row: dict[str, Any], others: list[dict[str, Any]] | None = None) -> str:
@@ -36,19 +40,19 @@ def refused(name: str, answer: dict[str, Any], row: dict[str, Any], others: list
     return caught.value.reason
 
 
-def play(name: str, row: dict[str, Any], say: Callable[[Ask], str], others: list[dict[str, Any]]) -> Outcome:
+def play(name: str, row: dict[str, Any], say: Callable[[ChatRequest], str], others: list[dict[str, Any]]) -> RowResult:
     """Run a row's steps against a list of things to say."""
-    running = steps(all_jobs()[name], row, others, Settings())
+    running = steps(synthesis_tasks()[name], row, others, Settings())
     asks = next(running)
     try:
         while True:
             asks = running.send([Reply(say(ask)) for ask in asks])
     except StopIteration as end:
-        outcome: Outcome = end.value
+        outcome: RowResult = end.value
         return outcome
 
 
-def choose(ask: Ask, right: str) -> str:
+def choose(ask: ChatRequest, right: str) -> str:
     """What a second reader says who knows the right option."""
     line = next(line for line in ask.user.splitlines() if line[1:3] == ". " and line[3:] == right)
     return json.dumps({"answer": int(line[0])})
@@ -61,7 +65,7 @@ def test_snippets_are_quoted_and_those_that_do_not_hold_are_left_out() -> None:
         {"aspect": "pouring", "sentiment": "positive", "snippet": "the spout drips"},
     ]
 
-    def say(ask: Ask) -> str:
+    def say(ask: ChatRequest) -> str:
         if not ask.choices:
             return json.dumps({"type": "teapot", "aspects": said})
         return choose(ask, "something good" if "lovely" in ask.user else "something bad")
@@ -83,7 +87,7 @@ def test_fewer_than_three_covered_aspects_are_none() -> None:
     # Wrong options are aspects that the review does not name.
     assert not {"delivery", "color", "price"} & {wrong for [one] in made.questions for wrong in one.wrong}
 
-    def say(ask: Ask) -> str:
+    def say(ask: ChatRequest) -> str:
         if not ask.choices:
             return json.dumps(answer)
         right = next(one for one in quotes if f". {one}" in ask.user)
@@ -180,7 +184,7 @@ def test_the_build_takes_questions_as_they_are(tmp_path: Path) -> None:
     made = make("rewrite", {"context": "", **PARTS[TaskType.MULTIPLE_CHOICE]}, row)
     published.write_lines(tmp_path / "synthetic/rewrite.jsonl", made.rows)
     task = all_tasks()["synthetic_rewrite"]
-    [sample] = samples(task, iter(task.rows(tmp_path)))
+    [sample] = samples(task, iter(task.rows(SourceFolder(tmp_path))))
     law(sample)
     assert sample.to_dict() == {key: value for key, value in made.rows[0].items() if key != "id"}
 
@@ -211,7 +215,7 @@ def test_traits_travel_from_the_prompt_to_the_sample() -> None:
     }
     shown: list[str] = []
 
-    def say(ask: Ask) -> str:
+    def say(ask: ChatRequest) -> str:
         if ask.choices:
             return choose(ask, "Yes, it follows from the question")
         shown.append(ask.user)
@@ -229,7 +233,7 @@ def test_traits_travel_from_the_prompt_to_the_sample() -> None:
 def test_wordings_keep_placeholders_and_type_and_reach_the_build(tmp_path: Path) -> None:
     published.esci(tmp_path, ("us",))
     task = all_tasks()["esci_query_of_title"]
-    rows = input_rows(all_jobs()["reword"], tmp_path, None)
+    rows = input_rows(synthesis_tasks()["reword"], tmp_path, None)
     assert {"ecinstruct_attribute_value", "esci_title_of_query"} < {row["task"] for row in rows} and len(rows) == 33
     row = next(row for row in rows if row["task"] == task.name)
     said = [
@@ -243,7 +247,7 @@ def test_wordings_keep_placeholders_and_type_and_reach_the_build(tmp_path: Path)
         row["instruction"],
     ]
 
-    def say(ask: Ask) -> str:
+    def say(ask: ChatRequest) -> str:
         return choose(ask, " ".join(row["instruction"].split())) if ask.choices else json.dumps({"wordings": said})
 
     kept = [one["wording"] for one in play("reword", row, say, rows[:5]).rows]
@@ -253,7 +257,7 @@ def test_wordings_keep_placeholders_and_type_and_reach_the_build(tmp_path: Path)
         {"id": "2", "task": task.name, "wording": said[2], "unseen": True},
     ]
     published.write_lines(tmp_path / "synthetic/wordings.jsonl", offered)
-    questions = [sample.input_field for sample in samples(task, iter(task.rows(tmp_path)))]
+    questions = [sample.input_field for sample in samples(task, iter(task.rows(SourceFolder(tmp_path))))]
     assert any("Shoppers type what they want." in one for one in questions), "offered wordings are used"
     assert any("Shoppers type what they want." not in one for one in questions), "and so are the builder's own"
     assert not any("A shop sells" in one for one in questions), "unseen ones are kept"
@@ -273,17 +277,17 @@ def test_an_instruction_that_changes_its_type_is_no_wording() -> None:
 
 
 def test_a_labels_file_is_what_its_builder_reads(tmp_path: Path) -> None:
-    """From the sources folder, through the job, into `synthetic/`, into the build; the model is always right."""
+    """From the sources folder, through the task, into `synthetic/`, into the build; the model is always right."""
     published.amazon_m2(tmp_path)
     name = "amazon_m2_category_of_attribute"
-    job = all_jobs()[name]
-    rows = input_rows(job, tmp_path, 12)
+    synthesis_task = synthesis_tasks()[name]
+    rows = input_rows(synthesis_task, tmp_path, 12)
     made = []
     for number, row in enumerate(rows):
         others = [other for other in rows if other is not row]
         title = " ".join(row["title"].split())[:120]
 
-        def say(ask: Ask, number: int = number, title: str = title) -> str:
+        def say(ask: ChatRequest, number: int = number, title: str = title) -> str:
             kind = "abcdefghijklmnop"[number] + " thing"
             labels = {"category": kind, "attributes": [f"trait of {kind}", "weight"]}
             return choose(ask, title) if ask.choices else json.dumps(labels)
@@ -292,7 +296,7 @@ def test_a_labels_file_is_what_its_builder_reads(tmp_path: Path) -> None:
     assert len(made) == len(rows) >= 5
     published.write_lines(tmp_path / f"synthetic/{name}.jsonl", made)
     task = all_tasks()[name]
-    built = samples(task, iter(task.rows(tmp_path)))
+    built = samples(task, iter(task.rows(SourceFolder(tmp_path))))
     assert built
     for sample in built:
         law(sample)

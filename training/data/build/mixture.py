@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+from shopbench.errors import UserError, nearest
 from training.data.formats import DataTask
-from training.recipes import Recipe, nearest
+from training.recipes import Recipe
 
 _DOMAIN = re.compile(r"domain:(\w+)(?:\[:(\d+)\])?")
 
@@ -17,16 +18,16 @@ OTHER_SYSTEMS = frozenset({"ecellm", "ecominstruct", "chain_of_task"})
 def mixture_of(recipe: Recipe, known: dict[str, DataTask]) -> dict[str, int | None]:
     """Task name -> most samples (None: all there are), sorted by name.
 
-    A ValueError with the nearest names where the recipe names something unknown, or one task twice.
+    A UserError with the nearest names where the recipe names something unknown, or one task twice.
     """
     mixture: dict[str, int | None] = {}
     for key, limit in recipe.tasks.items():
         tasks = selected(key, known)
         if not tasks:
-            raise ValueError(f"recipe {recipe.name}: unknown task {key!r}; {nearest(key, [*known, *selectors(known)])}")
+            raise UserError(f"recipe {recipe.name}: unknown task {key!r}; {nearest(key, [*known, *selectors(known)])}")
         for task in tasks:
             if task.name in mixture:
-                raise ValueError(f"recipe {recipe.name}: {key!r} adds {task.name!r} again; name it once")
+                raise UserError(f"recipe {recipe.name}: {key!r} adds {task.name!r} again; name it once")
             mixture[task.name] = limit if key == task.name and limit else _smaller(limit, task.limit)
     return dict(sorted(mixture.items()))
 

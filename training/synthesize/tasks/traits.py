@@ -1,4 +1,4 @@
-"""Wanted traits, shown inside the sample output between delimiters (the way of paper 004).
+"""Wanted traits, shown inside the sample output between delimiters, as More-diverse does (arXiv 2504.08002).
 
     [[difficulty: hard]]
     [[length: short, at most 30 words]]
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.synthesize.checks import Rejected, words_between
-from training.synthesize.languages import LANGUAGES, in_language
+from training.synthesize.tasks.languages import LANGUAGES, in_language
 
 DIFFICULTIES = ("easy", "medium", "hard")
 LENGTHS = {
@@ -30,7 +30,6 @@ LENGTHS = {
     "long, 50 to 150 words": (50, 150),
 }
 TONES = ("neutral", "casual", "formal", "impatient")
-SECTIONS = ("instruction", "context", "options", "right")
 LISTS = ("options", "right")
 _MARK = re.compile(r"^\[\[\s*(\w+)\s*(?::\s*(.*?)\s*)?\]\][ \t]*$", re.MULTILINE)
 

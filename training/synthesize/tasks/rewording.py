@@ -11,18 +11,17 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from shopbench.classify import classify
 from shopbench.tasks import TaskType
-from training.data.formats import Row
-from training.data.small_files import digest
-from training.data.sources import all_tasks
+from training.data.catalogue import all_tasks
+from training.data.formats import Row, SourceFolder
+from training.data.hashes import digest
 from training.data.wordings import placeholders
 from training.synthesize.checks import Rejected, alike
-from training.synthesize.jobs import Job, Made, Question
-from training.synthesize.languages import in_language
+from training.synthesize.tasks.languages import in_language
+from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 COUNT = 6
 UNSEEN = 5
@@ -30,7 +29,7 @@ UNSEEN = 5
 WHICH_SAME = "Instruction: <<<{wording}>>>\nWhich of these instructions asks for the same?"
 
 
-def instructions(sources: Path) -> Iterator[Row]:
+def instructions(sources: SourceFolder) -> Iterator[Row]:
     """Every wording of the dataset tasks that language models' wordings belong to; needs no source files."""
     for name, task in sorted(all_tasks().items()):
         for number, instruction in enumerate(task.wordings):
@@ -41,7 +40,7 @@ def reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
     """What a question with this wording reads as, and what it must."""
     if "task" in row:
         task = all_tasks()[row["task"]]
-        sample = task.to_sample({**task.example, "wording": wording}, random.Random(0))
+        sample = task.sample({**task.example, "wording": wording}, random.Random(0))
         if sample is None:
             raise Rejected("not of the form", wording)
         return classify(sample.input_field, sample.is_multiple_choice).task_type, sample.task_type
@@ -58,7 +57,7 @@ def _once_each(wording: str, instruction: str) -> str:
     return wording
 
 
-def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Made:
+def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """The wordings that hold the placeholders, read as their task type and differ from the instruction and each other.
 
     If none does, the answer is rejected for what is wrong with its last one.
@@ -86,8 +85,8 @@ def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
         task = row.get("task") or str(row["id"])
         rows.append({"id": f"{row['id']}/{digest(text)}", "task": task, "wording": text, "unseen": unseen})
         wrong = rng.sample(strangers, min(3, len(strangers)))
-        questions.append([Question.on(WHICH_SAME, row["instruction"], wrong, wording=text)])
-    return Made(rows, questions)
+        questions.append([CheckQuestion.on(WHICH_SAME, row["instruction"], wrong, wording=text)])
+    return Candidates(rows, questions)
 
 
 def _values(row: Row, rng: random.Random) -> dict[str, object]:
@@ -95,8 +94,8 @@ def _values(row: Row, rng: random.Random) -> dict[str, object]:
     return {"count": COUNT, "placeholders": names or "there are none", "instruction": row["instruction"]}
 
 
-JOBS = (
-    Job(
+TASKS = (
+    SynthesisTask(
         name="reword",
         kind="reword",
         fields=("instruction",),

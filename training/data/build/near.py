@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from shopbench import answers
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.decontaminate import runs, text_parts
+from training.data.build.decontaminate import runs, text_parts
 
 SKETCH = 24
 LOOKED_UP = 4

@@ -1,0 +1,1 @@
+"""Building the training data of a recipe: `python -m training.data.build`."""

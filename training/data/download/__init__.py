@@ -1,0 +1,1 @@
+"""Getting public datasets: `python -m training.data.download`."""

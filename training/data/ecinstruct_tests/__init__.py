@@ -1,0 +1,1 @@
+"""Writing ECInstruct's tests from raw datasets: `python -m training.data.ecinstruct_tests`."""
