@@ -12,8 +12,8 @@ from typing import Any
 
 from evaluation.runner import batches_of, track_of_sample
 from shopbench.answers import write
-from shopbench.classify import classify
 from shopbench.prompts import encode_prompt, encode_text
+from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TASKS
 from shopbench.tracks import Track
@@ -55,7 +55,7 @@ def loads(samples: Sequence[Sample], tokenizer: Any, block: int, batch_size: int
         prompt_tokens = uncached = 0
         longest, most = 1, 1
         for sample in (samples[place] for place in places):
-            task_type = classify(sample.input_field, sample.is_multiple_choice).task_type
+            task_type = Question.read(sample.input_field, sample.is_multiple_choice).task_type
             prompt = encode_prompt(tokenizer, task_type, sample.input_field)
             prompt_tokens += len(prompt)
             uncached += len(prompt) - _cached_tokens(prompt, block, cached)

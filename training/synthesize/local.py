@@ -15,7 +15,8 @@ from models.engine.core import load_tokenizer, machine
 from models.engine.requests import EngineDied, Request
 from models.engine.thread import Engine
 from models.settings import SettingsError, choose
-from models.spaces.base import FreeText, OneDigit
+from models.spaces.free_text import FreeText
+from models.spaces.one_digit import OneDigit
 from models.spaces.vocabulary import Vocabulary
 from models.weights import WeightsError, check_weights
 from shopbench.prompts import encode_chat

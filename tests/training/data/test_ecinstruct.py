@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shopbench.classify import classify
+from shopbench.question import Question
 from shopbench.tasks import TaskType
 from training.data.catalogue import all_tasks
 from training.data.ecinstruct_wordings import INSTRUCTIONS, unseen
@@ -173,7 +173,7 @@ def test_every_instruction_is_read_as_a_request_for_text(task: str) -> None:
     assert len(set(INSTRUCTIONS[task])) == 6
     for instruction in INSTRUCTIONS[task]:
         question = ecinstruct.render({**EXAMPLES[task], "instruction": instruction})
-        assert classify(question, False).task_type is TaskType.GENERATION, question
+        assert Question.read(question, False).task_type is TaskType.GENERATION, question
 
 
 def test_a_pair_in_two_relations_is_dropped(raw: Path) -> None:

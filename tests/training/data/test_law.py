@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shopbench.classify import classify
+from shopbench.question import Question
 from training.data.build.mixture import OTHER_SYSTEMS
 from training.data.build.parts import PartSpec, Tally, part_samples
 from training.data.catalogue import all_tasks
@@ -62,9 +62,9 @@ def test_answer_positions_are_even(shared: Path) -> None:
         tally = Tally()
         samples = [sample for _, sample in part_samples(all_tasks()[name], spec, tally)]
         positions = [
-            int(sample.output_field) - classify(sample.input_field, True).options[0]  # type: ignore[arg-type]
+            int(sample.output_field) - Question.read(sample.input_field, True).numbers[0]  # type: ignore[arg-type]
             for sample in samples
-            if len(classify(sample.input_field, True).options) == 4
+            if len(Question.read(sample.input_field, True).numbers) == 4
         ]
         shares = [positions.count(position) / len(positions) for position in range(4)]
         assert max(shares) < 0.34, (name, shares)

@@ -13,8 +13,8 @@ import duckdb
 import pytest
 
 from shopbench.answers import parse, write
-from shopbench.classify import classify
 from shopbench.metrics import METRICS
+from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data import reading
@@ -47,7 +47,7 @@ def samples(task: DataTask, rows: Iterator[Row], most: int | None = None) -> lis
 
 def law(sample: Sample) -> None:
     """It classifies as its own type, and the right answer, written and read again, scores 1."""
-    found = classify(sample.input_field, sample.is_multiple_choice)
+    found = Question.read(sample.input_field, sample.is_multiple_choice)
     assert found.task_type is sample.task_type, sample.input_field
     read = parse(sample.task_type, write(sample.task_type, sample.output_field))
     if "transformer" in sample.metric:  # the same text; no need to start a model to know that its cosine is 1
@@ -260,7 +260,9 @@ def test_real_slices_make_samples_that_obey_the_law(name: str, shared: Path) -> 
     task = all_tasks()[name]
     made = samples(task, iter(task.rows(SourceFolder(shared / "data/sources"))), 800)
     assert len(made) >= REAL[name]
-    misread = [one for one in made if classify(one.input_field, one.is_multiple_choice).task_type is not one.task_type]
+    misread = [
+        one for one in made if Question.read(one.input_field, one.is_multiple_choice).task_type is not one.task_type
+    ]
     # Texts of strangers: a list inside an Alpaca instruction may look like options. The build drops those.
     assert len(misread) <= (0.02 if name == "alpaca_instruction" else 0) * len(made), misread[0].input_field
     for sample in [one for one in made if one not in misread][:150]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shopbench.classify import classify
+from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from tests.training.data import published
@@ -271,7 +271,7 @@ def test_an_instruction_that_changes_its_type_is_no_wording() -> None:
         "example": "Summarize the review.\nReview: good",
     }
     row["example"] = row["example"].replace("Summarize the review.", row["instruction"])
-    assert classify("Summarize the review.\nReview: good", False).task_type is TaskType.GENERATION
+    assert Question.read("Summarize the review.\nReview: good", False).task_type is TaskType.GENERATION
     answer = {"wordings": ["Select three of the numbers below, separated by commas."]}
     assert refused("reword", answer, row) == "reads as another task type"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from shopbench import answers
-from shopbench.classify import classify
+from shopbench.question import Question
 from shopbench.sample import Sample, read_samples
 from training.data.build.decontaminate import Excluded
 from training.data.build.near import NearDuplicates
@@ -41,7 +41,7 @@ class Checks:
         """Why a sample is not taken, or None."""
         if estimated_tokens(sample) > self._max_tokens:
             return "too long"
-        if classify(sample.input_field, sample.is_multiple_choice).task_type is not sample.task_type:
+        if Question.read(sample.input_field, sample.is_multiple_choice).task_type is not sample.task_type:
             return "reads as another task type"
         if overlap := self._excluded.overlap(sample.input_field):
             return f"in evaluation data: {overlap}"

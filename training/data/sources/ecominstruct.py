@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from shopbench.classify import classify
 from shopbench.ecominstruct import SEPARATOR, offered_labels, question, separator, truths, typed_spans
+from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import Dataset, DataTask, Row, SourceFolder, ToSample, make_sample
@@ -98,7 +98,7 @@ def full(row: Row, rng: random.Random) -> Sample | None:
 
 def _sample(asked: str, found: list[str], between: str = SEPARATOR) -> Sample:
     """A sample of the type that the question reads as (entities or text): the prompt is then the same in use."""
-    if classify(asked, False).task_type is TaskType.NER:
+    if Question.read(asked, False).task_type is TaskType.NER:
         return make_sample(asked.strip(), tuple(text.strip() for text in found), TaskType.NER, "micro f1")
     return make_sample(asked.strip(), between.join(found), TaskType.GENERATION, "rougel")
 

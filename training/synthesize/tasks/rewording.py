@@ -13,7 +13,7 @@ import string
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shopbench.classify import classify
+from shopbench.question import Question
 from shopbench.tasks import TaskType
 from training.data.catalogue import all_tasks
 from training.data.formats import Row, SourceFolder
@@ -43,10 +43,10 @@ def reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
         sample = task.sample({**task.example, "wording": wording}, random.Random(0))
         if sample is None:
             raise Rejected("not of the form", wording)
-        return classify(sample.input_field, sample.is_multiple_choice).task_type, sample.task_type
+        return Question.read(sample.input_field, sample.is_multiple_choice).task_type, sample.task_type
     kind = TaskType(row["task_type"])
     question = row["example"].replace(row["instruction"], wording)
-    return classify(question, kind is TaskType.MULTIPLE_CHOICE).task_type, kind
+    return Question.read(question, kind is TaskType.MULTIPLE_CHOICE).task_type, kind
 
 
 def _once_each(wording: str, instruction: str) -> str:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from shopbench import answers
-from shopbench.classify import classify
+from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.catalogue import all_tasks
@@ -114,7 +114,7 @@ def sample_of(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> Sam
         made = None
     if made is None:
         raise Rejected("not of the form", f"{kind}: {len(options)} options, {len(right)} right")
-    if classify(made.input_field, made.is_multiple_choice).task_type is not kind:
+    if Question.read(made.input_field, made.is_multiple_choice).task_type is not kind:
         raise Rejected("reads as another task type", made.input_field)
     return made
 
