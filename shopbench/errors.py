@@ -8,10 +8,11 @@ An error that is no UserError is a fault of ours: it keeps its traceback.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 DONE, NOT_GOOD, BAD_INPUT, KILLED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -35,6 +36,13 @@ class UserError(Exception):
     """A problem that the user can mend; the message is one line: what, where and the remedy."""
 
     exit_code = BAD_INPUT
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Words for a UserError: the known names that look most like this unknown one."""
+    names = list(known)
+    found = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+    return f"nearest: {', '.join(found or sorted(names)[:3])}"
 
 
 def run_command(main: Callable[[], int] | str) -> NoReturn:
