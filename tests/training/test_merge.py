@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from shopbench.errors import UserError, exit_code_of
+from shopbench.errors import BAD_INPUT, INTERRUPTED, UserError, exit_code_of
 from shopbench.files import write_json
 from training import merge
 from training.weights import tensors
@@ -155,8 +157,7 @@ def test_a_killed_merge_keeps_its_whole_shards(
         whole(path, *arguments)
 
     monkeypatch.setattr(tensors, "write", killed_at_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        run(base, tmp_path / "out", f"{two[0]}:1")
+    assert run(base, tmp_path / "out", f"{two[0]}:1") == INTERRUPTED
     monkeypatch.undo()
     assert not (tmp_path / "out").exists()
     monkeypatch.setattr(tensors, "write", lambda path, *a: (written.append(path.name), whole(path, *a)))
@@ -224,6 +225,36 @@ def test_a_full_disk_is_seen_before_the_work(
     monkeypatch.setattr("training.weights.folders.shutil.disk_usage", lambda _: usage)
     assert run(base, tmp_path / "out", f"{two[0]}:1") == 2
     assert "are free; make room" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_is_full_during_the_work_is_one_line_and_leaves_nothing(
+    base: Path, two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A write to an open file fails without a path: the message must name the output all the same."""
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tensors, "_write_rows", full)
+    assert run(base, tmp_path / "out", f"{two[0]}:1") == BAD_INPUT
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert (
+        error
+        == f"error: {tmp_path / 'out'}: cannot be written (No space left on device); make room or choose another disk"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_ours_is_no_full_disk(
+    base: Path, two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(tensors, "_write_rows", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(base, tmp_path / "out", f"{two[0]}:1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_is_never_overwritten(base: Path, two: list[Path], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,19 @@ def test_autoawqs_cpu_fault_is_worked_around(repository: Path) -> None:
     change = {name: float(value) for name, value, _ in map(str.split, result.stdout.strip().splitlines())}
     assert change["AwqQuantizer"] > 0.05, "AutoAWQ was mended: CloningQuantizer can go"
     assert change["CloningQuantizer"] == 0.0
+
+
+ELSEWHERE = """
+import sys
+for name in ("vllm", "trl", "peft", "datasets", "accelerate", "evaluation", "models"):
+    sys.modules[name] = None
+import training.quantize.command, training.quantize.awq_format
+"""
+
+
+def test_the_command_needs_nothing_that_the_backends_environments_lack(repository: Path) -> None:
+    result = subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=repository, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
 
 
 @pytest.mark.parametrize(
