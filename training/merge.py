@@ -38,7 +38,9 @@ def _named_weight(text: str) -> tuple[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.merge", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m training.merge", description="Add weighted adapters to their base."
+    )
     parser.add_argument("--recipe", required=True, help=f"one of: {', '.join([*ENSEMBLES, *RECIPES])}")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
     parser.add_argument("--base", type=Path, help="local folder of the base model (default: weights/base/<name>)")

@@ -105,7 +105,9 @@ def pad(model: Path, output: Path, multiple: int) -> tuple[int, int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.pad", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m training.pad", description="Widen the MLP with zeros until group x TP divides it."
+    )
     parser.add_argument("--model", required=True, type=Path, help="folder of the float model")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
     parser.add_argument(

@@ -104,7 +104,9 @@ def _facts(wanted: Quantization, texts: int, before: float, after: float) -> dic
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m training.quantize", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m training.quantize", description="Write a model in 4 bits, and check it."
+    )
     parser.add_argument("--model", required=True, type=Path, help="folder of the float model (padded, if need be)")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
     parser.add_argument("--backend", required=True, choices=sorted(BACKENDS))

@@ -1,7 +1,7 @@
 """The winning solution's adapters v7, v8, v7b and v9b, and the weighted pair of them that each track submits.
 
-Hyperparameters, mixtures and weights are those of its paper: the training settings of Table 2, the rows of Table 7
-(the dataset tasks, each at its own size), and the ensemble weights of the table of final submissions.
+Hyperparameters, mixtures and weights are those of the winning solution's paper: the training settings of Table 2, the
+rows of Table 7 (the dataset tasks, each at its own size), and the weights of the table of final submissions.
 """
 
 from __future__ import annotations

@@ -22,6 +22,11 @@ from training.sweep.studies import STUDIES
 
 ALPHAS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
 GRID = "0,0.25,0.5,0.75,1"
+WEIGHT_SWEEPS = {
+    "alpha": "Base + alpha x adapter: the score over alpha (the winning solution's Figure 3).",
+    "ensemble": "Base + w1 x first + w2 x second: which pair of weights to merge with, on held-out training data only.",
+}
+"""The commands that are no study, and what they show."""
 
 
 def command_line(arguments: Sequence[str]) -> str:
@@ -32,11 +37,13 @@ def command_line(arguments: Sequence[str]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    whole = argparse.ArgumentParser(prog="python -m training.sweep", description=(__doc__ or "").split("\n")[0])
+    whole = argparse.ArgumentParser(
+        prog="python -m training.sweep", description="Compare weights of adapters, or ways to train."
+    )
     commands = whole.add_subparsers(dest="command", required=True, metavar="alpha|ensemble|STUDY")
-    for name in ("alpha", "ensemble", *STUDIES):
-        about = STUDIES[name].question if name in STUDIES else (__doc__ or "").split(f"\n{name} ")[1].split("\n")[0]
-        one = commands.add_parser(name, help=about.strip(), description=about.strip())
+    for name in (*WEIGHT_SWEEPS, *STUDIES):
+        about = STUDIES[name].question if name in STUDIES else WEIGHT_SWEEPS[name]
+        one = commands.add_parser(name, help=about, description=about)
         one.add_argument("--recipe", required=True, help="whose base and hyperparameters: a recipe or an ensemble")
         one.add_argument("--base", type=Path, help="local folder of the base model (default: weights/base/<name>)")
         one.add_argument("--output", required=True, type=Path, help="folder for results, tables, pictures")
