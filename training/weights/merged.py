@@ -1,8 +1,8 @@
 """Base + sum of weight x delta, written shard by shard, row by row: the weights that are submitted.
 
-    W = W0 + sum_i weight_i * scale_i * B_i A_i        (one adapter: wise-ft with alpha = weight; several: Table 6)
+    W = W0 + sum_i weight_i * scale_i * B_i A_i        (one adapter: wise-ft with alpha = weight; several: ensemble)
 
-computed in float32 and rounded once to the base's type.
+computed in float32 and rounded once to the base's type (Table 6 of the winning solution's paper).
 """
 
 from __future__ import annotations
