@@ -17,6 +17,6 @@ BLOOMZ = Training(
 )
 
 RECIPES = (
-    Recipe("ecomgpt", {"tag:ecominstruct": 800, "tag:chain_of_task": 800}, BLOOMZ, description="both kinds of tasks"),
-    Recipe("ecomgpt_plain", {"tag:ecominstruct": 800}, BLOOMZ, description="without Chain-of-Task"),
+    Recipe("ecomgpt", {"tag:ecominstruct": 800, "tag:chain_of_task": 800}, BLOOMZ),
+    Recipe("ecomgpt_plain", {"tag:ecominstruct": 800}, BLOOMZ),  # without Chain-of-Task
 )

@@ -1,7 +1,7 @@
 """The model that comes with this repository: two adapters of SmolLM2-135M, trained on a CPU, on shareable data only.
 
-Both mixtures are short samples: embedded_a's about 1.3 million tokens; embedded_c's, 1.7 million, has more of
-everything, most of all of reviews and of what was rare.
+Both mixtures are short samples: embedded_a's, about 1.3 million tokens, puts concepts, extraction, writing and
+retrieval first; embedded_c's, 1.7 million, has more of everything, most of all of reviews and of what was rare.
 """
 
 from __future__ import annotations
@@ -128,13 +128,8 @@ MORE_OF_EACH: Mixture = {
 }
 
 
-def _embedded(name: str, tasks: Mixture, seed: int, description: str) -> Recipe:
-    return Recipe(name, tasks, SMOLLM2, seed, validation_share=0.05, validation_limit=14, description=description)
-
-
-RECIPES = (
-    _embedded("embedded_a", CONCEPTS_FIRST, 42, "concepts, extraction, writing and retrieval first"),
-    _embedded("embedded_c", MORE_OF_EACH, 44, "more of everything, most of all of reviews"),
+RECIPES = tuple(
+    Recipe(name, mixture, SMOLLM2, seed, validation_share=0.05, validation_limit=14)
+    for name, mixture, seed in (("embedded_a", CONCEPTS_FIRST, 42), ("embedded_c", MORE_OF_EACH, 44))
 )
-
 ENSEMBLES = (Ensemble("embedded", SMOLLM2.base, (("embedded_a", 0.3), ("embedded_c", 0.8))),)

@@ -20,20 +20,7 @@ def _domains(count: int = len(DOMAINS), subtasks: int | None = None) -> Mixture:
 
 
 RECIPES = (
-    *(
-        Recipe(
-            f"diverse_stage{number}", _domains(number), TRAINING, description=f"domains: {', '.join(DOMAINS[:number])}"
-        )
-        for number in range(1, len(DOMAINS) + 1)
-    ),
-    *(
-        Recipe(
-            f"diverse_subtasks{number}",
-            _domains(subtasks=number),
-            TRAINING,
-            description=f"all domains, {number} sub-tasks of each",
-        )
-        for number in SUBTASKS
-    ),
+    *(Recipe(f"diverse_stage{number}", _domains(number), TRAINING) for number in range(1, len(DOMAINS) + 1)),
+    *(Recipe(f"diverse_subtasks{number}", _domains(subtasks=number), TRAINING) for number in SUBTASKS),
     *(Recipe(f"diverse_r{rank}", _domains(), replace(TRAINING, rank=rank)) for rank in RANKS),
 )

@@ -64,7 +64,6 @@ class Recipe:
     seed: int = 42
     validation_share: float = 0.0
     validation_limit: int | None = None
-    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ def _rows_of_table7(rows: Iterable[int]) -> Mixture:
 
 
 RECIPES = (
-    Recipe("v7", _rows_of_table7(V7_ROWS), QWEN2_72B, description="tracks 2 and 4"),
-    Recipe("v8", _rows_of_table7(V8_ROWS), QWEN2_72B, description="tracks 1, 3 and 5: v7 and six more rows"),
-    Recipe("v7b", _rows_of_table7(V7B_ROWS), QWEN2_72B, description="beside v7"),
-    Recipe("v9b", _rows_of_table7(V9B_ROWS), QWEN2_72B, description="beside v8"),
+    Recipe("v7", _rows_of_table7(V7_ROWS), QWEN2_72B),  # tracks 2 and 4
+    Recipe("v8", _rows_of_table7(V8_ROWS), QWEN2_72B),  # tracks 1, 3 and 5: v7 and six more rows
+    Recipe("v7b", _rows_of_table7(V7B_ROWS), QWEN2_72B),  # beside v7
+    Recipe("v9b", _rows_of_table7(V9B_ROWS), QWEN2_72B),  # beside v8
 )
 
 ENSEMBLES = (
