@@ -44,7 +44,7 @@ $(BASE)/model.safetensors: tools/embedded_model.py | .venv/cpu.installed
 	$(BIN)/python -m tools.embedded_model --output $(BASE)
 
 weights/embedded/provenance.json: $(BASE)/model.safetensors $(wildcard weights/adapters/*/adapter_model.safetensors) training/merge.py \
-		$(wildcard training/recipes/*.py)
+		$(wildcard training/recipes/*.py training/weights/*.py)
 	rm -rf weights/embedded
 	$(BIN)/python -m training.merge --recipe embedded --base $(BASE) --output weights/embedded
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
 from training.finetune.batches import IGNORED, Encoded, Packed, encode, plan
-from training.finetune.command import load_model, lora_config
+from training.finetune.model import load_model, lora_config
 from training.recipes import Training, recipe_named
 from training.weights.base import load_tokenizer
 from training.weights.folders import base_folder

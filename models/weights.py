@@ -16,10 +16,10 @@ from typing import Any
 from shopbench.errors import UserError
 from shopbench.naming import answer_by_of
 from shopbench.prompts import prompt_hash
+from shopbench.safetensors import read_header
 from shopbench.tracks import Track, track_of
 
 LOG = logging.getLogger(__name__)
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class WeightsError(UserError):
@@ -144,13 +144,10 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _check_safetensors(file: Path) -> None:
-    with open(file, "rb") as content:
-        head = content.read(len(_LFS_POINTER))
-    if head == _LFS_POINTER:
-        raise WeightsError(f"{file}: is a Git LFS pointer, not weights; run `git lfs pull`")
-    length = int.from_bytes(head[:8], "little")
-    if len(head) < 8 or not 2 <= length <= file.stat().st_size - 8:
-        raise WeightsError(f"{file}: is cut off or no safetensors file; copy it again")
+    try:
+        read_header(file)
+    except UserError as error:
+        raise WeightsError(str(error)) from None
 
 
 def _positive(value: Any) -> int | None:

@@ -40,9 +40,11 @@ def replacing(path: str | os.PathLike[str], mode: str = "w", shared: bool = Fals
         with open(beside, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
         os.replace(beside, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             beside.unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(target)  # a write to an open file fails without a name: run_command asks for one
         raise
 
 

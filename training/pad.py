@@ -9,8 +9,7 @@ and zero columns in down change nothing.
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +17,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from shopbench.errors import UserError, run_command
 from shopbench.files import read_json, write_json
-from training.weights.folders import PROVENANCE, TrainingError, copy_beside, shards, staged
+from training.weights.folders import PROVENANCE, copy_beside, provenance, shards, staged
 from training.weights.tensors import Stored, Written, fingerprint, stored, write_model
 
 GROUP, TENSOR_PARALLEL = 128, 4
-"""AWQ's group (FACTS 2) and the four T4s."""
+"""AWQ's usual group of inputs, and the four T4s of the competition."""
 ROWS = ("gate_proj", "up_proj", "gate_up_proj")
 COLUMNS = "down_proj"
 ZERO_AT_ZERO = ("silu", "swish", "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_tanh", "relu")
@@ -49,7 +49,7 @@ def padded_columns(source: Stored, wanted: int) -> Iterator[Tensor]:
 
 
 def plan(tensors: dict[str, Stored], width: int, wanted: int) -> list[Written]:
-    """The tensors of one shard after padding; TrainingError if an MLP tensor has another width than the config's."""
+    """The tensors of one shard after padding; UserError if an MLP tensor has another width than the config's."""
     return [_padded(source, width, wanted) for source in tensors.values()]
 
 
@@ -69,32 +69,32 @@ def _padded(source: Stored, width: int, wanted: int) -> Written:
 def _check(source: Stored, axis: int, width: int) -> None:
     if source.shape[axis] != width or not source.dtype.is_floating_point:
         problem = f"{source.path}: {source.name} is {source.dtype} {source.shape}"
-        raise TrainingError(f"{problem}, not float with {width} along axis {axis}; pad the dense, unquantized model")
+        raise UserError(f"{problem}, not float with {width} along axis {axis}; pad the dense, unquantized model")
 
 
 def pad(model: Path, output: Path, multiple: int) -> tuple[int, int]:
     """Write the padded model folder; return intermediate_size before and after.
 
     Raises:
-        TrainingError: no gated MLP, quantized weights, another width than the configuration's, a full disk.
+        UserError: no gated MLP, quantized weights, another width than the configuration's, a full disk.
     """
     config = read_json(model / "config.json", "model configuration")
     width, activation = config.get("intermediate_size"), config.get("hidden_act", config.get("hidden_activation"))
     if not isinstance(width, int) or config.get("quantization_config"):
-        raise TrainingError(f"{model}: has no float MLP with an intermediate_size; pad before quantizing")
+        raise UserError(f"{model}: has no float MLP with an intermediate_size; pad before quantizing")
     wanted = -(-width // multiple) * multiple
     found = {file.name: stored(file) for file in shards(model)}
     names = [name for tensors in found.values() for name in tensors]
     if not any(f"{COLUMNS}.weight" in name for name in names) or not any("gate" in name for name in names):
-        raise TrainingError(
-            f"{model}: {config.get('model_type')} has no gated MLP (gate, up, down); nothing can be padded"
-        )
+        raise UserError(f"{model}: {config.get('model_type')} has no gated MLP (gate, up, down); nothing can be padded")
     if activation not in ZERO_AT_ZERO:
-        raise TrainingError(f"{model}: activation {activation!r} is not known to keep zeros zero; it cannot be padded")
+        raise UserError(f"{model}: activation {activation!r} is not known to keep zeros zero; it cannot be padded")
     plans = {name: plan(tensors, width, wanted) for name, tensors in found.items()}
     needed = sum(tensor.size for tensors in plans.values() for tensor in tensors)
-    made_of = read_json(model / PROVENANCE, "provenance") if (model / PROVENANCE).is_file() else {}
-    facts = {**made_of, "padded": {"from": width, "to": wanted, "multiple": multiple, "source": fingerprint(model)}}
+    facts = {
+        **provenance(model),
+        "padded": {"from": width, "to": wanted, "multiple": multiple, "source": fingerprint(model)},
+    }
     with staged(output, needed, facts) as folder, tqdm(total=needed, unit="B", unit_scale=True, desc="padding") as bar:
         write_model(folder, plans, bar.update)
         copy_beside(model, folder)
@@ -103,26 +103,24 @@ def pad(model: Path, output: Path, multiple: int) -> tuple[int, int]:
     return width, wanted
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; a problem is one line and status 1."""
-    parser = argparse.ArgumentParser(prog="python -m training.pad", description=(__doc__ or "").split("\n")[0])
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.pad", description="Widen the MLP with zeros until group x TP divides it."
+    )
     parser.add_argument("--model", required=True, type=Path, help="folder of the float model")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
     parser.add_argument(
         "--group", type=int, default=GROUP, help="group size of the quantization (default: %(default)s)"
     )
     parser.add_argument("--tp", type=int, default=TENSOR_PARALLEL, help="tensor parallel size (default: %(default)s)")
-    given = parser.parse_args(arguments)
-    try:
-        if given.group < 1 or given.tp < 1:
-            raise TrainingError("--group and --tp must be at least 1")
-        before, after = pad(given.model, given.output, given.group * given.tp)
-    except (TrainingError, OSError) as error:
-        print(f"pad: {error}", file=sys.stderr)
-        return 1
+    given = parser.parse_args(argv)
+    if given.group < 1 or given.tp < 1:
+        raise UserError("--group and --tp must be at least 1")
+    before, after = pad(given.model, given.output, given.group * given.tp)
     print(f"{given.output}: intermediate_size {before} -> {after}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import psutil
 
 from models.engine.requests import Completion, Request
-from models.settings import EngineSettings, Machine
+from models.settings import EngineSettings, Machine, SettingsError
 from models.spaces.spec import to_spec
 from models.spaces.vocabulary import Vocabulary
 from models.weights import WeightsError
@@ -170,12 +170,12 @@ def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
 
 
 def lora_rank_allowed(rank: int) -> int:
-    """The least of the ranks that vLLM takes which is enough for adapters of `rank`; a ValueError if none is."""
+    """The least of the ranks that vLLM takes which is enough for adapters of `rank`; a SettingsError if none is."""
     from vllm.config.lora import MaxLoRARanks
 
     allowed = sorted(get_args(MaxLoRARanks))
     if rank > allowed[-1]:
-        raise ValueError(f"adapters of rank {rank}: vLLM serves up to {allowed[-1]}; merge them into the base")
+        raise SettingsError(f"adapters of rank {rank}: vLLM serves up to {allowed[-1]}; merge them into the base")
     return next(one for one in allowed if one >= rank)
 
 

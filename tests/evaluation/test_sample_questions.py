@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from shopbench.classify import classify
 
 from evaluation.scoring import check_sample
 from shopbench.answers import parse, write
-from shopbench.classify import classify
 from shopbench.metrics import METRICS
 from shopbench.sample import Sample, read_samples
 from shopbench.tasks import TaskType

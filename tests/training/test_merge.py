@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +16,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from shopbench.errors import BAD_INPUT, INTERRUPTED, UserError, exit_code_of
 from shopbench.files import write_json
 from training import merge
 from training.weights import tensors
-from training.weights.folders import TrainingError
 from training.weights.tensors import fingerprint
 
 Make = Callable[..., Path]
@@ -49,7 +51,7 @@ def merged_by_peft(base: Path, adapter: Path) -> dict[str, torch.Tensor]:
 
 def run(base: Path, output: Path, *adapters: str, extra: tuple[str, ...] = ()) -> int:
     arguments = ["--recipe", "embedded", "--base", str(base), "--output", str(output), "--adapters", *adapters, *extra]
-    return merge.main(arguments)
+    return exit_code_of(merge.main, arguments)
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +157,7 @@ def test_a_killed_merge_keeps_its_whole_shards(
         whole(path, *arguments)
 
     monkeypatch.setattr(tensors, "write", killed_at_the_third)
-    with pytest.raises(KeyboardInterrupt):
-        run(base, tmp_path / "out", f"{two[0]}:1")
+    assert run(base, tmp_path / "out", f"{two[0]}:1") == INTERRUPTED
     monkeypatch.undo()
     assert not (tmp_path / "out").exists()
     monkeypatch.setattr(tensors, "write", lambda path, *a: (written.append(path.name), whole(path, *a)))
@@ -168,10 +169,10 @@ def test_an_adapter_of_another_base_is_refused(
     tiny_model: Make, base: Path, two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tiny_model("qwen2", seed=5, tie_word_embeddings=False)
-    assert run(other, tmp_path / "out", f"{two[0]}:1") == 1
+    assert run(other, tmp_path / "out", f"{two[0]}:1") == 2
     assert "was trained on other weights" in capsys.readouterr().err
     unknown = make_adapter(base, tmp_path / "unknown", 1, 4, known=False)
-    assert run(base, tmp_path / "out", f"{unknown}:1") == 1
+    assert run(base, tmp_path / "out", f"{unknown}:1") == 2
     assert "not on HuggingFaceTB/SmolLM2-135M-Instruct" in capsys.readouterr().err
     write_json(
         unknown / "adapter_config.json",
@@ -187,7 +188,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     tiny_model: Make, base: Path, two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def error_of(*arguments: Any, **options: Any) -> str:
-        assert run(*arguments, **options) == 1
+        assert run(*arguments, **options) == 2
         error = capsys.readouterr().err.strip().splitlines()[-1]
         assert not (tmp_path / "out").exists() and not (tmp_path / ".out.part").exists()
         return error
@@ -222,14 +223,44 @@ def test_a_full_disk_is_seen_before_the_work(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr("training.weights.folders.shutil.disk_usage", lambda _: usage)
-    assert run(base, tmp_path / "out", f"{two[0]}:1") == 1
+    assert run(base, tmp_path / "out", f"{two[0]}:1") == 2
     assert "are free; make room" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_is_full_during_the_work_is_one_line_and_leaves_nothing(
+    base: Path, two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A write to an open file fails without a path: the message must name the output all the same."""
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tensors, "_write_rows", full)
+    assert run(base, tmp_path / "out", f"{two[0]}:1") == BAD_INPUT
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert (
+        error
+        == f"error: {tmp_path / 'out'}: cannot be written (No space left on device); make room or choose another disk"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_ours_is_no_full_disk(
+    base: Path, two: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(tensors, "_write_rows", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(base, tmp_path / "out", f"{two[0]}:1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_is_never_overwritten(base: Path, two: list[Path], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious").write_text("x")
-    with pytest.raises(TrainingError, match="exists; delete it"):
+    with pytest.raises(UserError, match="exists; delete it"):
         merge.merge_weights(merge.resolve("embedded", base, [f"{two[0]}:1"], 1.0), tmp_path / "out")
     assert (tmp_path / "out" / "precious").read_text() == "x"
 
@@ -241,7 +272,7 @@ def test_adapters_that_name_options_in_different_ways_are_not_merged(
     shutil.copytree(two[0], by_text)
     facts = json.loads((two[0] / "provenance.json").read_text())
     write_json(by_text / "provenance.json", {**facts, "training": {"answer_by": "text"}})
-    assert run(base, tmp_path / "out", f"{by_text}:1", f"{two[1]}:1") == 1
+    assert run(base, tmp_path / "out", f"{by_text}:1", f"{two[1]}:1") == 2
     assert "name options by" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert run(base, tmp_path / "alone", f"{by_text}:0.5") == 0

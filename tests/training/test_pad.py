@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from shopbench.errors import exit_code_of
 from training import pad
 from training.weights import tensors
 
@@ -82,7 +83,7 @@ def test_one_layer_of_qwen2_72b(tmp_path: Path) -> None:
 def test_bad_input_is_one_line(tiny_model: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def error_of(model: Path, *more: str) -> str:
         capsys.readouterr()
-        assert pad.main(["--model", str(model), "--output", str(tmp_path / "out"), *more]) == 1
+        assert exit_code_of(pad.main, ["--model", str(model), "--output", str(tmp_path / "out"), *more]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and not (tmp_path / "out").exists()
         return error

@@ -13,8 +13,8 @@ from transformers import ProgressCallback, TrainerControl, TrainerState, Trainin
 from transformers.trainer import Trainer
 from trl import SFTTrainer
 
+from shopbench.errors import UserError
 from training.finetune.batches import IGNORED
-from training.weights.folders import TrainingError
 
 
 class AnswerTrainer(SFTTrainer):
@@ -102,9 +102,7 @@ class Throughput(ProgressCallback):
         logs = logs or {}
         loss = logs.get("loss", logs.get("eval_loss", 0.0))
         if not math.isfinite(loss):
-            raise TrainingError(
-                f"step {state.global_step}: the loss is {loss}; lower the learning rate or check the base"
-            )
+            raise UserError(f"step {state.global_step}: the loss is {loss}; lower the learning rate or check the base")
         super().on_log(args, state, control, logs=logs, **kwargs)
 
 

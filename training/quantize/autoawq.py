@@ -1,8 +1,7 @@
-"""AutoAWQ 0.2.9 (archived; transformers 4.51), a backend of command.py: the format of the winners, AWQ GEMM."""
+"""AutoAWQ 0.2.9 (archived; transformers 4.51), a backend (backend.py): the format of the winners, AWQ GEMM."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ from awq import AutoAWQForCausalLM
 from awq.quantize.quantizer import AwqQuantizer
 from torch import Tensor, nn
 
-from shopbench.files import read_json
+from shopbench.errors import UserError
+from shopbench.files import read_json, write_json
 from training.quantize.awq_format import load_into
+from training.quantize.float_model import load_float
 from training.weights.base import load_tokenizer
-from training.weights.folders import TrainingError, versions
+from training.weights.folders import versions
 
 VERSIONS = versions("autoawq", "torch", "transformers")
 OUTPUTS = 64
@@ -62,22 +63,14 @@ def readable(model: Path) -> Path:
             config["rope_scaling"] = {name: value for name, value in rope.items() if name != "rope_theta"}
         config["rope_theta"] = rope["rope_theta"]
     config["torch_dtype"] = config.get("dtype", config.get("torch_dtype", "float16"))
-    _replace(folder / "config.json", config)
+    write_json(folder / "config.json", config)  # in the link's place
     tokenizer = read_json(model / "tokenizer_config.json", "tokenizer configuration")
     if tokenizer.get("tokenizer_class") == "TokenizersBackend":
         tokenizer["tokenizer_class"] = "PreTrainedTokenizerFast"
     if isinstance(tokenizer.get("extra_special_tokens"), list):
         tokenizer["additional_special_tokens"] = tokenizer.pop("extra_special_tokens")
-    _replace(folder / "tokenizer_config.json", tokenizer)
+    write_json(folder / "tokenizer_config.json", tokenizer)
     return folder
-
-
-def _replace(link: Path, value: dict[str, Any]) -> None:
-    link.unlink()
-    link.write_text(json.dumps(value), encoding="utf-8")
-
-
-tokenizer = load_tokenizer
 
 
 def quantize(model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None:
@@ -100,9 +93,7 @@ def quantize(model: Path, texts: list[list[int]], group: int, method: str, outpu
 
 def read_back(model: Path, output: Path) -> Any:
     """The float model with the weights that stand in `output`, made float again."""
-    from training.quantize.command import load_float
-
     restored = load_float(model)
     if not load_into(restored, output):
-        raise TrainingError(f"{output}: holds no 4-bit weights; AutoAWQ wrote an unquantized model")
+        raise UserError(f"{output}: holds no 4-bit weights; AutoAWQ wrote an unquantized model")
     return restored

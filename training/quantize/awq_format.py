@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.weights.folders import TrainingError, shards
+from shopbench.errors import UserError
+from training.weights.folders import shards
 from training.weights.tensors import Stored, stored
 
 ORDER = (0, 4, 1, 5, 2, 6, 3, 7)
@@ -36,7 +37,7 @@ def load_into(model: nn.Module, folder: Path) -> int:
     """Put a quantized folder's weights, made float again, into the float model; return how many were 4-bit.
 
     Raises:
-        TrainingError: a weight of the model is missing in the folder, or of another shape.
+        UserError: a weight of the model is missing in the folder, or of another shape.
     """
     found: dict[str, Stored] = {name: item for file in shards(folder) for name, item in stored(file).items()}
     four_bit = 0
@@ -48,8 +49,8 @@ def load_into(model: nn.Module, folder: Path) -> int:
             value = dequantize(*(found[f"{module}.{part}"].load() for part in ("qweight", "qzeros", "scales")))
             four_bit += 1
         else:
-            raise TrainingError(f"{folder}: lacks {name}; the quantized model is not whole")
+            raise UserError(f"{folder}: lacks {name}; the quantized model is not whole")
         if value.shape != parameter.shape:
-            raise TrainingError(f"{folder}: {name} has shape {tuple(value.shape)}, not {tuple(parameter.shape)}")
+            raise UserError(f"{folder}: {name} has shape {tuple(value.shape)}, not {tuple(parameter.shape)}")
         parameter.data.copy_(value)
     return four_bit

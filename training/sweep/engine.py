@@ -17,9 +17,9 @@ from models.serving import Serving
 from models.settings import behaviour
 from models.shopbench_model import ShopBenchModel
 from models.weights import check_weights
+from shopbench.errors import UserError
 from shopbench.naming import AnswerBy
 from shopbench.sample import Sample
-from training.weights.folders import TrainingError
 
 PATIENCE_SECONDS = 3600.0
 """For a batch: what is measured here is how well adapters answer, however busy the machine is."""
@@ -41,7 +41,7 @@ class _WithAdapter:
             return self.engine.generate(asked, max(timeout, PATIENCE_SECONDS))
         except EngineDied as error:
             # A model in a competition would answer by fallback from here on; a measurement must not.
-            raise TrainingError(f"{error}; give the same command again, finished points are kept") from error
+            raise UserError(f"{error}; give the same command again, finished points are kept") from error
 
     def close(self, patience: float = 5.0) -> None:
         return
@@ -76,19 +76,19 @@ class Served:
         Questions whose metric has no model on this machine stay unscored, for every adapter alike; a line says so.
 
         Raises:
-            TrainingError: the engine died or cut an answer (the score would not be the adapter's), or no question
+            UserError: the engine died or cut an answer (the score would not be the adapter's), or no question
                 could be scored.
         """
         model = self.model(adapter)
         kept = Journal(journal, journal_key(samples, adapter or self.base))
         done = run(samples, lambda: model, kept)
         if model.stats["unfinished"]:
-            raise TrainingError(f"{model.stats['unfinished']} answers were cut by a deadline; the machine is too busy")
+            raise UserError(f"{model.stats['unfinished']} answers were cut by a deadline; the machine is too busy")
         scored, missing = score_all(samples, done.outputs, done.seconds)
         for name, remedy in missing.items():
             print(f"sweep: metric {name} is left out: {remedy}", file=sys.stderr)
         if all(one.raw is None for one in scored):
-            raise TrainingError("no question can be scored on this machine; see above for what is missing")
+            raise UserError("no question can be scored on this machine; see above for what is missing")
         kept.remove()
         return scored
 

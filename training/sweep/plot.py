@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,16 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from shopbench.files import replacing
+
 PAPER_BLUE, GREY, ORANGE = "#1f5f99", "#9a9a9a", "#d9731a"
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write the picture beside and rename it."""
-    beside = path.with_name(path.name + ".part")
-    figure.savefig(beside, dpi=150, format="png", bbox_inches="tight")
+    """Write the picture, whole or not at all."""
+    with replacing(path, "wb") as file:
+        figure.savefig(file, dpi=150, format="png", bbox_inches="tight")
     plt.close(figure)
-    os.replace(beside, path)
 
 
 def alpha_curve(rows: Sequence[dict[str, Any]], title: str, path: Path) -> None:

@@ -18,14 +18,14 @@ from tqdm import tqdm
 
 from evaluation.intervals import Outcome, draws, interval, of_type, outcomes, score
 from evaluation.journal import journal_key
-from shopbench.files import read_json, write_json
+from shopbench.errors import UserError
+from shopbench.files import file_hash, read_json, write_json
 from shopbench.prompts import prompt_hash
 from shopbench.sample import Sample
-from training.merge import Merge, merge_adapters
 from training.sweep.engine import serving
-from training.weights.adapters import Adapter, read_adapter, refuse_other_base
-from training.weights.folders import TrainingError
-from training.weights.tensors import fingerprint
+from training.weights.adapters import Adapter, read_adapter
+from training.weights.concatenated import merge_adapters
+from training.weights.merged import Merge
 
 Weights = tuple[float, ...]
 
@@ -45,7 +45,7 @@ class Point:
     def summary(self, reference: Point) -> dict[str, Any]:
         """Numbers for a table: score, by type, intervals, and the difference to another point (paired)."""
         drawn = draws(self.outcomes)
-        kinds = list(dict.fromkeys(one.task_type for one in self.outcomes))
+        kinds = list(dict.fromkeys(outcome.task_type for outcome in self.outcomes))
         return {
             "weights": list(self.weights),
             "score": score(self.outcomes),
@@ -68,12 +68,11 @@ class Sweep:
 
     def identity(self) -> str:
         """SHA-256 of what the outcomes depend on besides the weights: a kept point of another identity is not used."""
-        files = [path / "adapter_model.safetensors" for path in self.adapters]
         facts = {
             "answers": journal_key(self.samples, self.base),
             "truths": [sample.to_dict() for sample in self.samples],
             "prompts": prompt_hash(),
-            "adapters": [hashlib.sha256(path.read_bytes()).hexdigest() for path in files],
+            "adapters": [file_hash(path / "adapter_model.safetensors") for path in self.adapters],
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -83,12 +82,10 @@ class Sweep:
         return Merge("sweep", self.base_name, self.base, read)
 
     def read(self) -> list[Adapter]:
-        """The adapters; TrainingError if one is missing, broken or of another base."""
-        known = fingerprint(self.base)
-        read = [read_adapter(path, 1.0) for path in self.adapters]
-        for adapter in read:
-            refuse_other_base(adapter, self.base_name, known)
-        return read
+        """The adapters; UserError if one is missing, broken or of another base."""
+        merge = self.merge((1.0,) * len(self.adapters))
+        merge.base_fingerprint()
+        return merge.adapters
 
 
 def rank_of(adapters: Iterable[Adapter]) -> int:
@@ -101,11 +98,11 @@ def measure(sweep: Sweep, points: Sequence[Weights]) -> list[Point]:
     folder = sweep.output / "points"
     folder.mkdir(parents=True, exist_ok=True)
     read, identity = sweep.read(), sweep.identity()
-    named_by = Merge("sweep", sweep.base_name, sweep.base, read).answer_by()
+    answer_by = Merge("sweep", sweep.base_name, sweep.base, read).answer_by()
     found = {weights: kept_outcomes(folder, Point(weights, []).name, identity) for weights in points}
     todo = [weights for weights, known in found.items() if known is None]
     if todo:
-        with serving(sweep.base, rank_of(read), named_by) as served, tqdm(todo, desc="points", unit="point") as bar:
+        with serving(sweep.base, rank_of(read), answer_by) as served, tqdm(todo, desc="points", unit="point") as bar:
             for weights in bar:
                 scaled = sweep.output / "scaled" / Point(weights, []).name
                 shutil.rmtree(scaled, ignore_errors=True)
@@ -118,27 +115,29 @@ def measure(sweep: Sweep, points: Sequence[Weights]) -> list[Point]:
     return [Point(weights, found[weights] or []) for weights in points]
 
 
-def keep_outcomes(folder: Path, name: str, identity: str, ones: Sequence[Outcome]) -> None:
+def keep_outcomes(folder: Path, name: str, identity: str, found: Sequence[Outcome]) -> None:
     """Write what became of the questions, without their texts."""
-    write_json(folder / f"{name}.json", {"identity": identity, "outcomes": [asdict(one) for one in ones]})
+    write_json(folder / f"{name}.json", {"identity": identity, "outcomes": [asdict(outcome) for outcome in found]})
 
 
 def kept_outcomes(folder: Path, name: str, identity: str) -> list[Outcome] | None:
     """What keep_outcomes wrote for the same questions, weights and code; None if there is nothing of the kind."""
     try:
         known = read_json(folder / f"{name}.json", "kept outcomes")
-    except TrainingError:
+    except UserError:
         return None
     if known.get("identity") != identity:
         return None
-    read = [Outcome(**one) for one in known["outcomes"]]
-    return [replace(one, value=tuple(one.value)) if isinstance(one.value, list) else one for one in read]
+    read = [Outcome(**fields) for fields in known["outcomes"]]
+    return [
+        replace(outcome, value=tuple(outcome.value)) if isinstance(outcome.value, list) else outcome for outcome in read
+    ]
 
 
 def no_evaluation_file(samples: Sequence[Sample], path: Path) -> None:
-    """TrainingError for questions of the competition: weights are chosen on held-out training data only."""
+    """UserError for questions of the competition: weights are chosen on held-out training data only."""
     if any(sample.track for sample in samples):
-        raise TrainingError(
+        raise UserError(
             f"{path}: holds questions of the competition's tracks, which are a test; "
             "choose weights on the validation.jsonl of a training.data.build"
         )

@@ -7,12 +7,14 @@ or three seeds that still understates how much seeds differ, so every seed's own
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
 from evaluation.intervals import Draws, Outcome, draws, interval, of_type, score
+from shopbench.files import write_json, write_text
 from training.sweep.studies import Claim, Study
 
 BySeed = dict[int, list[Outcome]]
@@ -126,6 +128,13 @@ def points_table(rows: Sequence[dict[str, Any]], names: Sequence[str], title: st
     ]
     headers = [*names, "score", "95% interval", "gain", "95% interval", *kinds]
     return "\n\n".join([f"# {title}", note, _table(headers, lines)])
+
+
+def write_results(output: Path, results: dict[str, Any], table: str) -> None:
+    """Write results.json and table.md, and print the table."""
+    write_json(output / "results.json", results)
+    write_text(output / "table.md", table + "\n")
+    print(f"\n{table}\n\nwritten: {output}/results.json, table.md, plot.png")
 
 
 def _table(headers: list[str], rows: list[list[str]]) -> str:

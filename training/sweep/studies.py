@@ -1,7 +1,7 @@
 """The studies of eCeLLM, EcomGPT and More-diverse at any size: what is compared, on what, and what the paper claims.
 
 All arms of a study train on equal numbers of tokens, taken from one pool of tasks, and answer the same held-out
-questions. A study says what its arms differ in; how they are trained, served and scored is in sweep_study.py.
+questions. A study says what its arms differ in; how they are trained, served and scored is in study_run.py.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Study:
         return tuple(dict.fromkeys([task for arm in self.arms for task in arm.tasks] + list(self.tested)))
 
 
-# --- Tasks with short samples, of all five types, that can be built from small public files (FACTS: shared/data).
+# --- Tasks with short samples, of all five types, that can be built from small public files.
 DOMAINS = {
     "behaviour": ("query_relation", "query_next", "ec_guide_rating", "query_rank_five"),
     "concepts": ("ave_entity", "ave_attribute", "ec_guide_explain_type", "ec_guide_query_entity"),

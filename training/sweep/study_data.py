@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench import answers
+from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.prompts import encode_answer, encode_prompt
 from shopbench.sample import Sample, read_samples, write_samples
@@ -19,7 +20,6 @@ from training.data.catalogue import all_tasks
 from training.data.ecinstruct_wordings import INSTRUCTIONS, digest
 from training.recipes import Recipe, Training
 from training.sweep.studies import Arm, Study
-from training.weights.folders import TrainingError
 
 UNSEEN = 5
 """The place of the instruction that is kept for tests (training/data/ecinstruct_wordings.py)."""
@@ -31,7 +31,7 @@ _INSTRUCTION_OF = {
 }
 
 
-def names(selectors: Sequence[str]) -> list[str]:
+def task_names(selectors: Sequence[str]) -> list[str]:
     """The tasks that selectors stand for, sorted."""
     known = all_tasks()
     return sorted({task.name for key in selectors for task in selected(key, known)})
@@ -47,18 +47,33 @@ def build_pool(
     limit = max(100, budget // TOKENS_PER_SAMPLE)
     recipe = Recipe(
         name=f"study_{study.name}",
-        tasks=dict.fromkeys(names(study.tasks), limit),
+        tasks=dict.fromkeys(task_names(study.tasks), limit),
         training=training,
         validation_share=VALIDATION_SHARE,
         validation_limit=100,
     )
-    order = {"tasks": recipe.tasks, "exclude": list(exclude), "sources": str(sources), "max": training.max_length}
+    wanted = {
+        "tasks": dict(recipe.tasks),
+        "exclude": list(exclude),
+        "sources": str(sources),
+        "max": training.max_length,
+    }
     kept = output / "order.json"
-    if kept.is_file() and (output / "manifest.json").is_file() and read_json(kept, "pool") == order:
+    if kept.is_file() and (output / "manifest.json").is_file() and read_json(kept, "pool") == wanted:
         return
     output.mkdir(parents=True, exist_ok=True)
     build(recipe, sources, output, exclude, workers, skip_missing=True)
-    write_json(kept, order)
+    write_json(kept, wanted)
+
+
+def pool_tasks(pool: Path) -> list[str]:
+    """The tasks that a pool holds, sorted."""
+    return sorted(pool_manifest(pool)["tasks"])
+
+
+def pool_manifest(pool: Path) -> dict[str, Any]:
+    """What training.data.build wrote of a pool."""
+    return read_json(pool / "manifest.json", "manifest of the pool (training.data.build writes it)")
 
 
 def reworded(sample: Sample, number: int) -> Sample:
@@ -70,7 +85,7 @@ def reworded(sample: Sample, number: int) -> Sample:
     return replace(sample, input_field=INSTRUCTIONS[task][number] + found + rest)
 
 
-def in_wordings(sample: Sample, count: int | None) -> Sample:
+def in_first_wordings(sample: Sample, count: int | None) -> Sample:
     """The sample in one of its task's first `count` instructions, chosen by its text; None: as it is."""
     return sample if count is None else reworded(sample, digest(sample.input_field) % count)
 
@@ -91,19 +106,21 @@ def questions(study: Study, pool: Path, most: int) -> list[Sample]:
     task with one answer only is left out, or a model that always gives it would look good.
 
     Raises:
-        TrainingError: none of the tested tasks has held-out samples.
+        UserError: none of the tested tasks has held-out samples.
     """
-    by_task = _by_task(pool / "validation.jsonl", names(study.tested))
-    by_task = {task: in_turn([letter_only(sample) for sample in samples]) for task, samples in by_task.items()}
+    by_task = _by_task(pool / "validation.jsonl", task_names(study.tested))
+    by_task = {
+        task: alternate_answers([letter_only(sample) for sample in samples]) for task, samples in by_task.items()
+    }
     by_task = {task: samples for task, samples in by_task.items() if samples}
     if not by_task:
-        raise TrainingError(f"{pool}: holds no held-out samples of {', '.join(study.tested)}; give other sources")
+        raise UserError(f"{pool}: holds no held-out samples of {', '.join(study.tested)}; give other sources")
     share = max(1, most // len(by_task))
     asked = [sample for samples in by_task.values() for sample in samples[:share]]
     return [reworded(sample, UNSEEN) for sample in asked] if study.unseen_wording else asked
 
 
-def in_turn(samples: list[Sample]) -> list[Sample]:
+def alternate_answers(samples: list[Sample]) -> list[Sample]:
     """ECInstruct samples of a task with their answers in turn, none if all have one answer; others as they are."""
     if not samples or samples[0].task_name not in _INSTRUCTION_OF:
         return samples
@@ -131,7 +148,9 @@ def tokens_of(tokenizer: Any, sample: Sample) -> int:
     return len(encode_prompt(tokenizer, sample.task_type, sample.input_field)) + len(encode_answer(tokenizer, answer))
 
 
-def take(by_task: dict[str, list[Sample]], budget: int, longest: int, tokenizer: Any) -> tuple[list[Sample], int]:
+def fill_budget(
+    by_task: dict[str, list[Sample]], budget: int, longest: int, tokenizer: Any
+) -> tuple[list[Sample], int]:
     """Samples worth `budget` tokens and their tokens: always of the task that has the fewest tokens so far.
 
     A task that runs out leaves its share to the others. Samples over `longest` tokens are passed over.
@@ -158,15 +177,15 @@ def write_arm(
     """Write what an adapter trains on (train.jsonl, manifest.json); the epochs that fill its budget, and counts.
 
     Raises:
-        TrainingError: the pool holds no training samples of these tasks.
+        UserError: the pool holds no training samples of these tasks.
     """
     by_task = _by_task(pool / "train.jsonl", tasks)
     if not by_task:
-        raise TrainingError(f"{pool}: holds no training samples of {', '.join(tasks)}; give other sources")
+        raise UserError(f"{pool}: holds no training samples of {', '.join(tasks)}; give other sources")
     for task, samples in by_task.items():
         random.Random(f"{seed} {task}").shuffle(samples)  # the same for every arm of a seed
-        by_task[task] = [letter_only(in_wordings(sample, arm.wordings)) for sample in samples]
-    chosen, tokens = take(by_task, round(budget * arm.distinct), training.max_length, tokenizer)
+        by_task[task] = [letter_only(in_first_wordings(sample, arm.wordings)) for sample in samples]
+    chosen, tokens = fill_budget(by_task, round(budget * arm.distinct), training.max_length, tokenizer)
     output.mkdir(parents=True, exist_ok=True)
     write_samples(output / "train.jsonl", chosen)
     facts = {"recipe": arm.name, "seed": seed, "train_sha256": file_hash(output / "train.jsonl")}

@@ -1,18 +1,14 @@
-"""Runs a study: trains every arm with training.finetune, serves all adapters on one engine, compares the scores.
+"""Runs a study: the pool is built, every arm trained, all adapters served on one engine, the scores compared.
 
-Each adapter trains in a process of its own, which gives its memory back. What is finished (an adapter, an adapter's
-answers) is kept under the output folder and not done again, so a study that was killed goes on where it was.
+What is finished (an adapter, an adapter's answers) is kept under the output folder and not done again, so a study that
+was killed goes on where it was.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
-import multiprocessing
-import os
-import re
-import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,204 +18,144 @@ from tqdm import tqdm
 
 from evaluation.intervals import Outcome, outcomes
 from evaluation.journal import journal_key
+from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.sample import Sample, write_samples
-from training.recipes import Recipe, Training
+from training.recipes import training_of
+from training.sweep import plot
 from training.sweep.engine import serving
 from training.sweep.points import keep_outcomes, kept_outcomes
-from training.sweep.studies import Arm, Study
-from training.sweep.study_data import names, questions, write_arm
-from training.weights.base import load_tokenizer
-from training.weights.folders import PROVENANCE, TrainingError
+from training.sweep.report import study_results, study_table, write_results
+from training.sweep.studies import Study
+from training.sweep.study_data import build_pool, pool_manifest, pool_tasks, questions, task_names
+from training.sweep.study_training import Experiment, Trial, train_all, trials_of
+from training.weights.folders import PROVENANCE, base_folder
 from training.weights.tensors import fingerprint
 
 BASE = "base"
 """The name of the untrained base beside the arms."""
+WARMUP = 0.1
+"""Of a study's steps: a recipe's fixed number may be half of a small budget."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """A study at one size: what every result depends on."""
-
-    study: Study
-    training: Training
-    base: Path
-    pool: Path
-    output: Path
-    budget: int
-    seeds: tuple[int, ...]
-    questions: int
-
-
-@dataclass(frozen=True)
-class One:
-    """One adapter of an arm: its seed, what it trains on and its share of the arm's tokens."""
-
-    arm: Arm
-    seed: int
-    tasks: tuple[str, ...]
-    share: float
-
-    @property
-    def name(self) -> str:
-        """A folder's name that no other adapter of the study has."""
-        part = f" {self.tasks[0]}" if self.arm.apart else ""
-        return re.sub(r"[^a-z0-9]+", "-", f"{self.arm.name}{part}".lower()).strip("-") + f"-s{self.seed}"
+def run_study(given: argparse.Namespace, study: Study) -> None:
+    """What the command line asks for: build the pool, train the arms, ask them, compare them."""
+    training = replace(training_of(given.recipe), warmup=WARMUP)
+    pool = given.data or given.output / "pool"
+    if given.sources:
+        build_pool(study, training, given.budget_tokens, given.sources, pool, tuple(given.exclude), given.workers)
+    base = base_folder(training.base, given.base)
+    experiment = Experiment(
+        study, training, base, pool, given.output, given.budget_tokens, given.seeds, given.questions
+    )
+    claim_output(experiment)
+    if missing := missing_tasks(experiment):
+        print(f"{pool}: goes without {', '.join(missing)}", flush=True)
+    trials = trials_of(study, given.seeds, pool_tasks(pool))
+    train_all(experiment, [trial for trial in trials if given.arm in (None, trial.arm.name)])
+    if given.arm:
+        print(f"{given.output}: {given.arm} is trained; without --arm the arms are compared")
+        return
+    by_arm = answer_all(experiment, trials)
+    results = {"command": given.line, **study_results(study, by_arm, study_facts(experiment, trials))}
+    plot.study_arms(results["arms"], study.question, given.output / "plot.png")
+    write_results(given.output, results, study_table(results))
 
 
-def adapters_of(study: Study, seeds: Sequence[int], known: Sequence[str]) -> list[One]:
-    """Every adapter of a study, seed by seed, so that a study that is cut short has whole comparisons.
-
-    Args:
-        known: the tasks that the pool holds.
-    """
-    found = []
-    for seed in seeds:
-        for arm in study.arms:
-            tasks = tuple(task for task in names(arm.tasks) if task in known)
-            if not tasks:
-                raise TrainingError(f"arm {arm.name!r}: none of its tasks is in the pool; give more sources")
-            parts = [(task,) for task in tasks] if arm.apart else [tasks]
-            found += [One(arm, seed, part, 1 / len(parts)) for part in parts]
-    return found
-
-
-def claim_output(order: Order) -> None:
-    """TrainingError if the output folder holds a study that was trained otherwise; more seeds may be added."""
+def claim_output(experiment: Experiment) -> None:
+    """UserError if the output folder holds a study that was trained otherwise; more seeds may be added."""
     wanted = {
-        "study": order.study.name,
-        "arms": [[arm.name, list(arm.tasks), dict(arm.training)] for arm in order.study.arms],
-        "training": asdict(order.training),
-        "budget_tokens": order.budget,
-        "base": fingerprint(order.base),
-        "pool": read_json(order.pool / "manifest.json", "manifest of the pool (training.data.build writes it)")[
-            "sha256"
-        ],
+        "study": experiment.study.name,
+        "arms": [[arm.name, list(arm.tasks), dict(arm.training)] for arm in experiment.study.arms],
+        "training": asdict(experiment.training),
+        "budget_tokens": experiment.budget,
+        "base": fingerprint(experiment.base),
+        "pool": pool_manifest(experiment.pool)["sha256"],
     }
-    kept = order.output / "study.json"
+    kept = experiment.output / "study.json"
     if kept.is_file() and read_json(kept, "study") != wanted:
-        raise TrainingError(f"{order.output}: holds another study, or other sizes; delete it or give another --output")
+        raise UserError(f"{experiment.output}: holds another study, or other sizes; delete it or give another --output")
     write_json(kept, wanted)
 
 
-def train(one: One, order: Order) -> None:
-    """Train one adapter, or go on with it; nothing is done if it is there. A problem ends the process in one line."""
-    end_with_parent()
-    try:
-        _train(one, order)
-    except TrainingError as error:
-        sys.exit(f"sweep: {one.name}: {error}")
+def missing_tasks(experiment: Experiment) -> list[str]:
+    """The tasks of a study that the pool lacks (their dataset is not there): arms and tests go without them."""
+    return sorted(set(task_names(experiment.study.tasks)) - set(pool_tasks(experiment.pool)))
 
 
-def end_with_parent() -> None:
-    """End this process as soon as the one that started it is gone, even by kill -9: two must not train one adapter."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
+@dataclass(frozen=True)
+class Asked:
+    """What one adapter, or the base alone (None), is asked.
 
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _train(one: One, order: Order) -> None:
-    from training.finetune.command import Run, finetune
-
-    folder = order.output / "data" / one.name
-    changed = replace(order.training, **one.arm.training)
-    tokenizer = load_tokenizer(order.base)
-    budget = round(order.budget * one.share)
-    epochs, counts = write_arm(one.arm, one.tasks, budget, one.seed, order.pool, folder, changed, tokenizer)
-    recipe = Recipe(one.name, dict.fromkeys(one.tasks), replace(changed, epochs=epochs), one.seed)
-    print(f"{one.name}: {counts}, {epochs:.2f} epochs", flush=True)
-    finetune(Run(recipe, folder, order.output / "adapters" / one.name, order.base))
-
-
-def train_all(order: Order, ones: Sequence[One]) -> None:
-    """Train what is not trained yet, each in a process of its own.
-
-    Raises:
-        TrainingError: a training failed; its own message stands above.
+    Attributes:
+        identity: SHA-256 of what the outcomes depend on.
     """
-    todo = [one for one in ones if not (order.output / "adapters" / one.name / PROVENANCE).is_file()]
-    for one in tqdm(todo, desc=f"{order.study.name}: adapters", unit="adapter"):
-        process = multiprocessing.get_context("spawn").Process(target=train, args=(one, order))
-        process.start()
-        process.join()
-        if process.exitcode:
-            raise TrainingError(f"{one.name}: training ended with status {process.exitcode}; see above, then run again")
+
+    name: str
+    adapter: Path | None
+    samples: tuple[Sample, ...]
+    identity: str
 
 
-def answer_all(order: Order, ones: Sequence[One]) -> dict[str, dict[int, list[Outcome]]]:
+def answer_all(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, dict[int, list[Outcome]]]:
     """Arm (and the base) -> seed -> what became of every question, in the questions' order."""
-    asked = questions(order.study, order.pool, order.questions)
-    write_samples(order.output / "questions.jsonl", asked)
-    folder = order.output / "answers"
-    folder.mkdir(exist_ok=True)
-    jobs: list[tuple[str, Path | None, list[int]]] = [(BASE, None, list(range(len(asked))))]
-    for one in ones:
-        own = [place for place, sample in enumerate(asked) if not one.arm.apart or sample.task_name in one.tasks]
+    everything = questions(experiment.study, experiment.pool, experiment.questions)
+    write_samples(experiment.output / "questions.jsonl", everything)
+    asked = [asked_of(BASE, None, everything, experiment.base)]
+    for trial in trials:
+        own = [sample for sample in everything if not trial.arm.apart or sample.task_name in trial.tasks]
         if own:
-            jobs.append((one.name, order.output / "adapters" / one.name, own))
-    found = {
-        name: kept_outcomes(folder, name, identity(asked, places, order.base, adapter))
-        for name, adapter, places in jobs
-    }
-    todo = [job for job in jobs if found[job[0]] is None]
-    if todo:
-        rank = max(replace(order.training, **dict(one.arm.training)).rank for one in ones)
-        with (
-            serving(order.base, rank, order.training.answer_by) as served,
-            tqdm(todo, desc="adapters asked", unit="adapter") as bar,
-        ):
-            for name, adapter, places in bar:
-                scored = served.answers(
-                    [asked[place] for place in places], adapter and adapter.absolute(), folder / f"{name}.part"
-                )
-                found[name] = outcomes(scored)
-                keep_outcomes(folder, name, identity(asked, places, order.base, adapter), found[name] or [])
-    by_arm: dict[str, dict[int, list[Outcome]]] = {BASE: {0: found[BASE] or []}}
-    for one in ones:
+            asked.append(asked_of(trial.name, experiment.adapter(trial), own, experiment.base))
+    found = outcomes_of(experiment, asked, max(experiment.hyperparameters(trial).rank for trial in trials))
+    by_arm: dict[str, dict[int, list[Outcome]]] = {BASE: {0: found[BASE]}}
+    for trial in trials:
         # Arms of several adapters answer task by task, as the questions are ordered.
-        by_arm.setdefault(one.arm.name, {}).setdefault(one.seed, []).extend(found.get(one.name) or [])
+        by_arm.setdefault(trial.arm.name, {}).setdefault(trial.seed, []).extend(found.get(trial.name, []))
     return by_arm
 
 
-def identity(asked: Sequence[Sample], places: Sequence[int], base: Path, adapter: Path | None) -> str:
-    """SHA-256 of what an adapter's outcomes depend on."""
-    samples = [asked[place] for place in places]
+def outcomes_of(experiment: Experiment, asked: Sequence[Asked], rank: int) -> dict[str, list[Outcome]]:
+    """The outcomes by name, with one start of one engine for adapters up to `rank` (none if all are kept)."""
+    folder = experiment.output / "answers"
+    folder.mkdir(exist_ok=True)
+    kept = {one.name: kept_outcomes(folder, one.name, one.identity) for one in asked}
+    found = {name: known for name, known in kept.items() if known is not None}
+    missing = [one for one in asked if one.name not in found]
+    if missing:
+        with (
+            serving(experiment.base, rank, experiment.training.answer_by) as served,
+            tqdm(missing, desc="adapters asked", unit="adapter") as bar,
+        ):
+            for one in bar:
+                adapter = one.adapter and one.adapter.absolute()
+                found[one.name] = outcomes(served.answers(one.samples, adapter, folder / f"{one.name}.part"))
+                keep_outcomes(folder, one.name, one.identity, found[one.name])
+    return found
+
+
+def asked_of(name: str, adapter: Path | None, samples: Sequence[Sample], base: Path) -> Asked:
+    """What an adapter is asked, with the identity of its outcomes."""
     weights = file_hash(adapter / "adapter_model.safetensors") if adapter else ""
     facts = [journal_key(samples, base), [sample.to_dict() for sample in samples], weights]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return Asked(name, adapter, tuple(samples), identity)
 
 
-def known_tasks(pool: Path) -> list[str]:
-    """The tasks that a build holds."""
-    return sorted(read_json(pool / "manifest.json", "manifest of the pool (training.data.build writes it)")["tasks"])
-
-
-def missing_tasks(order: Order) -> list[str]:
-    """The tasks of a study that the pool lacks (their dataset is not there): arms and tests go without them."""
-    return sorted(set(names(order.study.tasks)) - set(known_tasks(order.pool)))
-
-
-def facts(order: Order, ones: Sequence[One]) -> dict[str, Any]:
+def study_facts(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, Any]:
     """What a reader must know beside the scores: sizes, hyperparameters, and what every adapter trained on."""
     trained = {}
-    for one in ones:
-        made = read_json(order.output / "adapters" / one.name / PROVENANCE, "provenance")
+    for trial in trials:
+        made = read_json(experiment.adapter(trial) / PROVENANCE, "provenance")
         kept = ("samples", "tokens", "updates", "seconds")
-        trained[one.name] = {**{key: made[key] for key in kept if key in made}, "tasks": len(one.tasks)}
+        trained[trial.name] = {**{key: made[key] for key in kept if key in made}, "tasks": len(trial.tasks)}
     return {
-        "study": order.study.name,
-        "question": order.study.question,
-        "paper": order.study.paper,
-        "budget_tokens": order.budget,
-        "seeds": list(order.seeds),
-        "training": asdict(order.training),
-        "pool_sha256": file_hash(order.pool / "manifest.json"),
-        "missing_tasks": missing_tasks(order),
+        "study": experiment.study.name,
+        "question": experiment.study.question,
+        "paper": experiment.study.paper,
+        "budget_tokens": experiment.budget,
+        "seeds": list(experiment.seeds),
+        "training": asdict(experiment.training),
+        "pool_sha256": file_hash(experiment.pool / "manifest.json"),
+        "missing_tasks": missing_tasks(experiment),
         "adapters": trained,
     }

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json
 from shopbench.naming import answer_by_of
-from training.weights.folders import PROVENANCE, TrainingError
+from training.weights.folders import WEIGHTS, provenance
 from training.weights.tensors import Stored, stored
 
 PREFIX = "base_model.model."
@@ -75,18 +76,26 @@ class Adapter:
         return {"name": self.folder.name, "weight": self.weight, "sha256": digest, **known}
 
 
+def adapter_folder(name: str) -> Path:
+    """The folder of an adapter: `name` itself, or the one under weights/adapters; UserError if none holds one."""
+    for folder in (Path(name), WEIGHTS / "adapters" / name):
+        if (folder / "adapter_config.json").is_file():
+            return folder
+    raise UserError(f"{WEIGHTS / 'adapters' / name}: holds no adapter; train it: python -m training.finetune")
+
+
 def read_adapter(folder: Path, weight: float) -> Adapter:
     """Read an adapter's configuration and headers (not yet its weights).
 
     Raises:
-        TrainingError: no adapter there, no LoRA, or a LoRA that a plain sum of deltas does not describe.
+        UserError: no adapter there, no LoRA, or a LoRA that a plain sum of deltas does not describe.
     """
     config = read_json(folder / "adapter_config.json", "adapter configuration")
     if config.get("peft_type") != "LORA":
-        raise TrainingError(f"{folder}: is a {config.get('peft_type')} adapter; only LoRA can be merged")
+        raise UserError(f"{folder}: is a {config.get('peft_type')} adapter; only LoRA can be merged")
     for option in UNSUPPORTED:
         if config.get(option):
-            raise TrainingError(f"{folder}: uses {option}, which is not merged here; merge it with PEFT")
+            raise UserError(f"{folder}: uses {option}, which is not merged here; merge it with PEFT")
     tensors = stored(folder / "adapter_model.safetensors")
     pairs = {}
     for name, tensor in tensors.items():
@@ -96,16 +105,14 @@ def read_adapter(folder: Path, weight: float) -> Adapter:
         if part in ("A.weight", "embedding_A"):
             other = name.replace(".lora_A.weight", ".lora_B.weight").replace(".lora_embedding_A", ".lora_embedding_B")
             if other not in tensors:
-                raise TrainingError(f"{folder}: {name} has no B; the adapter is broken, train or fetch it again")
+                raise UserError(f"{folder}: {name} has no B; the adapter is broken, train or fetch it again")
             scaling = _scaling(config, module, tensor.shape[0])
             pairs[f"{module}.weight"] = Pair(tensor, tensors[other], scaling, part == "embedding_A")
         elif part not in ("B.weight", "embedding_B"):
-            raise TrainingError(f"{folder}: {name} is no LoRA weight; merge this adapter with PEFT")
+            raise UserError(f"{folder}: {name} is no LoRA weight; merge this adapter with PEFT")
     if not pairs:
-        raise TrainingError(f"{folder}: holds no LoRA weights; train or fetch it again")
-    provenance = folder / PROVENANCE
-    made_of = read_json(provenance, "provenance") if provenance.is_file() else {}
-    return Adapter(folder, weight, config, made_of, pairs)
+        raise UserError(f"{folder}: holds no LoRA weights; train or fetch it again")
+    return Adapter(folder, weight, config, provenance(folder), pairs)
 
 
 def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
@@ -118,7 +125,7 @@ def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
 
 
 def refuse_other_base(adapter: Adapter, base: str, base_fingerprint: str) -> None:
-    """TrainingError unless the adapter was trained on this base.
+    """UserError unless the adapter was trained on this base.
 
     Its provenance tells for certain. An adapter from elsewhere has none: then the base it names must have the same
     name as the wanted one.
@@ -126,11 +133,9 @@ def refuse_other_base(adapter: Adapter, base: str, base_fingerprint: str) -> Non
     known = adapter.provenance.get("base_fingerprint")
     if known is not None and known != base_fingerprint:
         named = adapter.provenance.get("base", "another base")
-        raise TrainingError(
-            f"{adapter.folder}: was trained on other weights ({named}) than this base; give its own --base"
-        )
+        raise UserError(f"{adapter.folder}: was trained on other weights ({named}) than this base; give its own --base")
     named = str(adapter.config.get("base_model_name_or_path") or "")
     if known is None and named.rstrip("/").split("/")[-1].lower() != base.rstrip("/").split("/")[-1].lower():
-        raise TrainingError(
+        raise UserError(
             f"{adapter.folder}: was trained on {named or 'an unnamed base'}, not on {base}; give its own base"
         )

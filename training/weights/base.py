@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from training.weights.folders import TrainingError
+from shopbench.errors import UserError
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] + '\\n' }}{% endfor %}"
@@ -18,15 +18,13 @@ PLAIN_TEMPLATE = (
 
 
 def load_config(folder: Path) -> Any:
-    """The model's configuration; TrainingError for an architecture that is unknown or no decoder-only model."""
+    """The model's configuration; UserError for an architecture that is unknown or no decoder-only model."""
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"{folder}/config.json: no model known here ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{folder}/config.json: no model known here ({str(error).splitlines()[0]})") from None
     if getattr(config, "is_encoder_decoder", False):
-        raise TrainingError(
-            f"{folder}: {config.model_type} is an encoder-decoder; only decoder models are trained here"
-        )
+        raise UserError(f"{folder}: {config.model_type} is an encoder-decoder; only decoder models are trained here")
     return config
 
 

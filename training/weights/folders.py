@@ -5,8 +5,8 @@ Used by finetune, merge, pad and quantize.
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from shopbench.files import ROOT, read_json, write_json
 
 PROVENANCE = "provenance.json"
 WEIGHTS = ROOT / "weights"
-
-
-class TrainingError(UserError):
-    """Bad input or a failed run; the message says what, where and the remedy, in one line."""
+TrainingError = UserError
+"""The former name, for the packages that still import it."""
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_RESUMED = "facts.json"
 
 
 @contextmanager
@@ -30,31 +30,37 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
     """A folder to write into, renamed to `output` when the block ends well and deleted when it does not.
 
     Args:
-        needed: bytes that will be written; TrainingError at once if the disk has fewer.
+        needed: bytes that will be written.
         resume: what the content follows from; what a killed run with the same facts has written is then found again.
+
+    Raises:
+        UserError: `output` holds something, or the disk is too small (found out at once) or full.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise TrainingError(f"{output}: exists; delete it or give another --output")
+        raise UserError(f"{output}: exists; delete it or give another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(f".{output.name}.part")
-    facts = beside / "facts.json"
-    if resume is None or not facts.is_file() or json.loads(facts.read_text(encoding="utf-8") or "0") != resume:
+    facts = beside / _RESUMED
+    if resume is None or not facts.is_file() or read_json(facts, "description of a killed run") != resume:
         shutil.rmtree(beside, ignore_errors=True)
     free = shutil.disk_usage(output.parent).free
     written = sum(file.stat().st_size for file in beside.glob("*"))
     if free + written < needed:
-        raise TrainingError(f"{output}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; make room")
-    beside.mkdir(exist_ok=True)
+        raise UserError(f"{output}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; make room")
     try:
-        write_json(facts, resume)
+        beside.mkdir(exist_ok=True)
+        if resume is not None:
+            write_json(facts, resume)
         yield beside
-        facts.unlink()
+        facts.unlink(missing_ok=True)
         if output.exists():
             output.rmdir()
         os.replace(beside, output)
     except OSError as error:
-        problem = f"{output}: cannot be written ({error.strerror or error}); make room or choose another"
-        raise TrainingError(problem) from None
+        # A write to an open file fails without a path, so run_command could not say where.
+        if error.errno not in _DISK_FULL:
+            raise
+        raise UserError(f"{output}: cannot be written ({error.strerror}); make room or choose another disk") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -70,32 +76,40 @@ def copy_beside(source: Path, folder: Path) -> None:
 
 
 def shards(folder: Path) -> list[Path]:
-    """The safetensors files of a model folder, in order; TrainingError if there are none or one is missing."""
+    """The safetensors files of a model folder, in order; UserError if there are none or one is missing."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        names = sorted(set(read_json(index, "shard index")["weight_map"].values()))
-        files = [folder / name for name in names]
+        places = read_json(index, "shard index").get("weight_map")
+        if not isinstance(places, dict):
+            raise UserError(f"{index}: has no weight_map; fetch it again")
+        files = [folder / name for name in sorted(set(places.values()))]
     else:
         files = sorted(folder.glob("model*.safetensors"))
     missing = [file.name for file in files if not file.is_file()]
     if not files or missing:
         what = f"lacks {', '.join(missing)}" if missing else "holds no model*.safetensors"
-        raise TrainingError(f"{folder}: {what}; give a complete model folder (safetensors only)")
+        raise UserError(f"{folder}: {what}; give a complete model folder (safetensors only)")
     return files
+
+
+def provenance(folder: Path) -> dict[str, Any]:
+    """What made the weights or the adapter in a folder; nothing where it does not say."""
+    path = folder / PROVENANCE
+    return read_json(path, "provenance") if path.is_file() else {}
 
 
 def base_folder(name: str, given: Path | None) -> Path:
     """Where the base model is: `given`, else weights/base/<last part of its Hub name, lower case>.
 
     Raises:
-        TrainingError: the folder is missing or holds no complete model.
+        UserError: the folder is missing or holds no complete model.
     """
     folder = given or WEIGHTS / "base" / name.split("/")[-1].lower()
     if not (folder / "config.json").is_file():
         remedy = f"download {name} into it (huggingface-cli download {name} --local-dir {folder})"
         if name == "HuggingFaceTB/SmolLM2-135M-Instruct":
             remedy = "make it: python -m tools.embedded_model"
-        raise TrainingError(f"{folder}: holds no model; {remedy}, or give --base")
+        raise UserError(f"{folder}: holds no model; {remedy}, or give --base")
     shards(folder)
     return folder
 

@@ -1,7 +1,7 @@
 """Safetensors files, a slice at a time: a 150 GB model passes through a few megabytes of memory.
 
 The library's own `save_file` wants all tensors of a file in memory, and its memory maps count as memory in use. The
-format is simple: eight bytes with the header's length, a JSON header (name -> type, shape, place), the data.
+format is simple (shopbench/safetensors.py).
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
-from shopbench.files import write_json
-from training.weights.folders import TrainingError, shards
+from shopbench.errors import UserError
+from shopbench.files import replacing, write_json
+from shopbench.safetensors import not_whole, read_header
+from training.weights.folders import shards
 
 TYPES: dict[str, torch.dtype] = {
     "F64": torch.float64,
@@ -35,8 +37,6 @@ TYPES: dict[str, torch.dtype] = {
 CODES = {dtype: code for code, dtype in TYPES.items()}
 SLICE = 32 * 2**20
 """Bytes of a tensor that are in memory at a time, about (whole rows)."""
-HEADER_LIMIT = 100_000_000
-"""The format's own limit; a longer header is a broken file."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Stored:
                 number = min(step, count - first)
                 buffer = bytearray(number * row_bytes)
                 if file.readinto(buffer) != len(buffer):
-                    raise TrainingError(f"{self.path}: ends inside tensor {self.name}; fetch it again")
+                    raise UserError(f"{self.path}: ends inside tensor {self.name}; fetch it again")
                 if buffer:
                     yield first, torch.frombuffer(buffer, dtype=self.dtype).view(number, *self.shape[1:])
 
@@ -72,29 +72,22 @@ class Stored:
 
 
 def stored(path: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file, in the order of their data; TrainingError for a broken file."""
-    problem = f"{path}: is no whole safetensors file; fetch it again"
+    """The tensors of a safetensors file, in the order of their data; UserError for a broken file."""
+    header, data = read_header(path)
+    size = path.stat().st_size
     try:
-        size = path.stat().st_size
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(size - 8, HEADER_LIMIT):
-                raise TrainingError(problem)
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        found = [_stored(path, 8 + length, name, facts) for name, facts in header.items()]
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise TrainingError(problem) from None
+        found = [_stored(path, data, name, facts) for name, facts in header.items()]
+    except (ValueError, KeyError, TypeError):
+        raise not_whole(path) from None
     if any(tensor.start + tensor.size > size for tensor in found):
-        raise TrainingError(problem)
+        raise not_whole(path)
     return {tensor.name: tensor for tensor in sorted(found, key=lambda tensor: tensor.start)}
 
 
-def _stored(path: Path, data: int, name: str, facts: dict) -> Stored:
+def _stored(path: Path, data: int, name: str, facts: dict[str, Any]) -> Stored:
+    """One entry of a header; ValueError, KeyError or TypeError where it is not what the format asks for."""
     if facts["dtype"] not in TYPES:
-        raise TrainingError(f"{path}: tensor {name} has type {facts['dtype']}, which is not handled; give bf16 weights")
+        raise UserError(f"{path}: tensor {name} has type {facts['dtype']}, which is not handled; give bf16 weights")
     start, end = facts["data_offsets"]
     found = Stored(path, name, TYPES[facts["dtype"]], tuple(facts["shape"]), data + start, end - start)
     if found.size != math.prod(found.shape) * found.dtype.itemsize:
@@ -134,13 +127,13 @@ class Written:
 
 
 def write(path: Path, tensors: list[Written], progress: Callable[[int], object] = lambda _: None) -> None:
-    """Write a safetensors file, one piece of one tensor at a time.
+    """Write a safetensors file, whole or not at all, one piece of one tensor at a time.
 
     Args:
         progress: called with the number of bytes of each piece.
 
     Raises:
-        TrainingError: a float tensor holds NaN or infinity: such a model answers nonsense, so it is not written.
+        UserError: a float tensor holds NaN or infinity: such a model answers nonsense, so it is not written.
     """
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     place = 0
@@ -150,23 +143,23 @@ def write(path: Path, tensors: list[Written], progress: Callable[[int], object] 
         place += tensor.size
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
+    with replacing(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors:
             _write_rows(file, tensor, progress)
 
 
-def _write_rows(file: BinaryIO, tensor: Written, progress: Callable[[int], object]) -> None:
+def _write_rows(file: IO[bytes], tensor: Written, progress: Callable[[int], object]) -> None:
     left = tensor.size
     for rows in tensor.rows():
         if rows.is_floating_point() and not torch.isfinite(rows).all():
-            raise TrainingError(f"{tensor.name}: holds NaN or infinity; fetch or train these weights again")
+            raise UserError(f"{tensor.name}: holds NaN or infinity; fetch or train these weights again")
         data = rows.to(tensor.dtype).contiguous().flatten().view(torch.uint8).numpy()
         file.write(data.data)
         left -= data.nbytes
         progress(data.nbytes)
     if left:
-        raise TrainingError(f"{tensor.name}: {left} bytes are missing; this is a fault of the program")
+        raise AssertionError(f"{tensor.name}: {left} bytes are missing of what was announced")
 
 
 def write_model(folder: Path, plan: dict[str, list[Written]], progress: Callable[[int], object]) -> None:
@@ -178,9 +171,7 @@ def write_model(folder: Path, plan: dict[str, list[Written]], progress: Callable
         if (folder / name).is_file():
             progress(sum(tensor.size for tensor in tensors))
             continue
-        beside = folder / f"{name}.part"
-        write(beside, tensors, progress)
-        beside.rename(folder / name)
+        write(folder / name, tensors, progress)
     if len(plan) > 1:
         total = sum(tensor.size for tensors in plan.values() for tensor in tensors)
         places = {tensor.name: name for name, tensors in plan.items() for tensor in tensors}

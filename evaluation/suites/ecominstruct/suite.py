@@ -20,6 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from shopbench.classify import classify
+
 from evaluation.benchmark import Options, Question, Reading, Scores, Test
 from evaluation.suites.ecominstruct.answers import (
     Kind,
@@ -35,7 +37,6 @@ from models.spaces.label_set import LabelSet
 from models.spaces.one_of import OneOf
 from models.spaces.quoted_spans import QuotedSpans
 from shopbench import ecominstruct
-from shopbench.classify import classify
 from shopbench.metrics import mean, overlap
 from shopbench.sample import BadSample, read_json_lines
 from shopbench.tasks import TaskType

@@ -27,11 +27,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from shopbench.classify import Classified, classify
+
 from evaluation.benchmark import Options, Question, Reading, Scores, Test
 from evaluation.suites.shopping_mmlu.files import read_folder
 from models.planning import answer_space
 from shopbench.answers import parse
-from shopbench.classify import Classified, classify
 from shopbench.metrics import METRICS, ModelMissing, micro_f1
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType

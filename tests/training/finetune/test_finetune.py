@@ -20,15 +20,15 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from shopbench.errors import UserError, exit_code_of
 from shopbench.sample import Sample, write_samples
 from shopbench.tasks import TaskType
 from training import recipes
-from training.finetune import command as finetune
-from training.finetune import lora_linear, packed_attention
+from training.finetune import command, lora_linear, packed_attention
 from training.finetune.batches import Encoded, Packed, Padded, encode, plan
 from training.finetune.trainer import AnswerTrainer
+from training.finetune.training_run import TrainingRun, last_checkpoint
 from training.weights.base import load_tokenizer
-from training.weights.folders import TrainingError
 
 Make = Callable[..., Path]
 
@@ -227,10 +227,11 @@ def adapter(folder: Path) -> dict[str, torch.Tensor]:
 RUNNER = """
 import sys
 sys.path.insert(0, {repository!r})
-from tests.training import test_finetune
-from training.finetune import command as finetune
+from tests.training.finetune import test_finetune
+from training.finetune.command import finetune
+from training.finetune.training_run import TrainingRun
 from pathlib import Path
-finetune.finetune(finetune.Run(test_finetune.TINY, Path({data!r}), Path({output!r}), Path({base!r})))
+finetune(TrainingRun(test_finetune.TINY, Path({data!r}), Path({output!r}), Path({base!r})))
 """
 
 
@@ -247,8 +248,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(base: Path, data: Path, tmp_pa
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert list(killed.glob("checkpoints/checkpoint-*")) and not (killed / "provenance.json").exists()
-    finetune.finetune(finetune.Run(TINY, data, killed, base))
-    finetune.finetune(finetune.Run(TINY, data, whole, base))
+    command.finetune(TrainingRun(TINY, data, killed, base))
+    command.finetune(TrainingRun(TINY, data, whole, base))
     resumed, expected = adapter(killed), adapter(whole)
     assert resumed.keys() == expected.keys()
     for name, tensor in expected.items():
@@ -258,8 +259,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(base: Path, data: Path, tmp_pa
 def test_a_run_lowers_the_loss_and_says_what_it_was(base: Path, data: Path, tmp_path: Path) -> None:
     output = tmp_path / "adapter"
     training = replace(TINY.training, train_lm_head=True, learning_rate=0.05)
-    run = finetune.Run(replace(TINY, training=training), data, output, base)
-    finetune.finetune(run)
+    run = TrainingRun(replace(TINY, training=training), data, output, base)
+    command.finetune(run)
     facts = json.loads((output / "provenance.json").read_text())
     losses = [entry["eval_loss"] for entry in facts["log"] if "eval_loss" in entry]
     assert len(losses) >= 4 and losses[-1] < losses[0] - 0.3
@@ -271,25 +272,25 @@ def test_a_run_lowers_the_loss_and_says_what_it_was(base: Path, data: Path, tmp_
     assert any("lora_B" in name and tensor.abs().max() > 0 for name, tensor in weights.items() if "lm_head" in name)
     assert str(base) not in (output / "adapter_config.json").read_text()
     before = (output / "adapter_model.safetensors").stat().st_mtime_ns
-    finetune.finetune(run)
+    command.finetune(run)
     assert (output / "adapter_model.safetensors").stat().st_mtime_ns == before
-    with pytest.raises(TrainingError, match="holds other weights"):
-        finetune.finetune(replace(run, recipe=replace(run.recipe, seed=7)))
+    with pytest.raises(UserError, match="holds other weights"):
+        command.finetune(replace(run, recipe=replace(run.recipe, seed=7)))
 
 
 def test_full_finetuning_writes_a_model(base: Path, data: Path, tmp_path: Path) -> None:
     training = replace(TINY.training, method="full", epochs=1, learning_rate=1e-3)
-    finetune.finetune(finetune.Run(replace(TINY, training=training), data, tmp_path / "full", base))
+    command.finetune(TrainingRun(replace(TINY, training=training), data, tmp_path / "full", base))
     trained, untrained = load_file(tmp_path / "full" / "model.safetensors"), load_file(base / "model.safetensors")
     assert trained.keys() == untrained.keys()
     assert all(not torch.equal(trained[name], untrained[name]) for name in trained)
 
 
 def test_checkpoints_of_another_run_are_refused(base: Path, data: Path, tmp_path: Path) -> None:
-    run = finetune.Run(TINY, data, tmp_path / "run", base)
-    assert finetune.last_checkpoint(run) is None
-    with pytest.raises(TrainingError, match="checkpoints of another run"):
-        finetune.last_checkpoint(replace(run, recipe=replace(TINY, seed=5)))
+    run = TrainingRun(TINY, data, tmp_path / "run", base)
+    assert last_checkpoint(run) is None
+    with pytest.raises(UserError, match="checkpoints of another run"):
+        last_checkpoint(replace(run, recipe=replace(TINY, seed=5)))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,7 @@ def test_checkpoints_of_another_run_are_refused(base: Path, data: Path, tmp_path
         (["--recipe", "embeded_a"], "nearest: embedded_a"),
         (["--recipe", "embedded_a", "--base", "{tmp}/none"], "holds no model"),
         (["--recipe", "embedded_a", "--base", "{base}", "--data", "{tmp}/none"], "cannot be read"),
-        (["--recipe", "embedded_b", "--base", "{base}"], "built for recipe 'embedded_a'"),
+        (["--recipe", "embedded_c", "--base", "{base}"], "built for recipe 'embedded_a'"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -306,7 +307,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     filled = [argument.format(tmp=tmp_path, base=base) for argument in arguments]
     filled += [] if "--data" in filled else ["--data", str(data)]
-    assert finetune.main([*filled, "--output", str(tmp_path / "out")]) == 1
+    assert exit_code_of(command.main, [*filled, "--output", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from typing import Any
 import pytest
 import torch
 
+from shopbench.errors import UserError, exit_code_of
 from shopbench.naming import AnswerBy
 from shopbench.sample import Sample, write_samples
 from shopbench.tasks import TaskType
+from training.quantize import calibration
 from training.quantize import command as quantize
 from training.quantize.awq_format import ORDER, dequantize, unpack
+from training.quantize.float_model import load_float
+from training.quantize.sizes import check_sizes
 from training.weights.base import load_tokenizer
-from training.weights.folders import TrainingError
 from training.weights.tensors import Stored, stored
 
 Make = Callable[..., Path]
@@ -37,28 +41,28 @@ def tensors(shapes: dict[str, tuple[int, ...]]) -> dict[str, Stored]:
 
 
 def test_qwen2_72b_must_be_padded_for_four_gpus() -> None:
-    quantize.check_sizes(tensors(QWEN2_72B), 128, 1)
-    with pytest.raises(TrainingError, match=r"29568 inputs are no multiple of group 128 x TP 4; pad it .*--group 32"):
-        quantize.check_sizes(tensors(QWEN2_72B), 128, 4)
+    check_sizes(tensors(QWEN2_72B), 128, 1)
+    with pytest.raises(UserError, match=r"29568 inputs are no multiple of group 128 x TP 4; pad it .*--group 32"):
+        check_sizes(tensors(QWEN2_72B), 128, 4)
     padded = {**QWEN2_72B, "model.layers.0.mlp.up_proj.weight": (29696, 8192)}
-    quantize.check_sizes(tensors({**padded, "model.layers.0.mlp.down_proj.weight": (8192, 29696)}), 128, 4)
+    check_sizes(tensors({**padded, "model.layers.0.mlp.down_proj.weight": (8192, 29696)}), 128, 4)
 
 
 @pytest.mark.parametrize(("group", "fits"), [(128, False), (64, True), (32, True)])
 def test_smollm2_takes_groups_of_64_or_32(group: int, fits: bool) -> None:
     shapes = {"model.layers.0.self_attn.q_proj.weight": (576, 576), "model.layers.0.mlp.down_proj.weight": (576, 1536)}
     if fits:
-        quantize.check_sizes(tensors(shapes), group, 1)
+        check_sizes(tensors(shapes), group, 1)
     else:
-        with pytest.raises(TrainingError, match="576 inputs are no multiple of group 128; take --group 64"):
-            quantize.check_sizes(tensors(shapes), group, 1)
+        with pytest.raises(UserError, match="576 inputs are no multiple of group 128; take --group 64"):
+            check_sizes(tensors(shapes), group, 1)
 
 
 def test_outputs_must_fill_the_packs_of_every_part() -> None:
-    with pytest.raises(TrainingError, match="20 outputs are no multiple of 8"):
-        quantize.check_sizes(tensors({"model.layers.0.self_attn.q_proj.weight": (20, 128)}), 128, 1)
-    with pytest.raises(TrainingError, match="24 outputs cannot be packed by 8 on TP 2"):
-        quantize.check_sizes(tensors({"model.layers.0.self_attn.q_proj.weight": (24, 128)}), 128, 2)
+    with pytest.raises(UserError, match="20 outputs are no multiple of 8"):
+        check_sizes(tensors({"model.layers.0.self_attn.q_proj.weight": (20, 128)}), 128, 1)
+    with pytest.raises(UserError, match="24 outputs cannot be packed by 8 on TP 2"):
+        check_sizes(tensors({"model.layers.0.self_attn.q_proj.weight": (24, 128)}), 128, 2)
 
 
 def test_the_awq_format_is_read_back() -> None:
@@ -156,6 +160,19 @@ def test_autoawqs_cpu_fault_is_worked_around(repository: Path) -> None:
     assert change["CloningQuantizer"] == 0.0
 
 
+ELSEWHERE = """
+import sys
+for name in ("vllm", "trl", "peft", "datasets", "accelerate", "evaluation", "models"):
+    sys.modules[name] = None
+import training.quantize.command, training.quantize.awq_format
+"""
+
+
+def test_the_command_needs_nothing_that_the_backends_environments_lack(repository: Path) -> None:
+    result = subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=repository, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -170,7 +187,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     filled = [text.format(tmp=tmp_path) for text in more]
     capsys.readouterr()
-    assert quantize.main(command(wide, tmp_path / "out", "autoawq", *filled)[2:]) == 1
+    assert exit_code_of(quantize.main, command(wide, tmp_path / "out", "autoawq", *filled)[2:]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
 
@@ -186,25 +203,19 @@ def test_a_broken_result_is_not_written(
         readable = staticmethod(lambda folder: folder)
 
         @staticmethod
-        def tokenizer(folder: Path) -> Any:
-            from training.weights.base import load_tokenizer
-
-            return load_tokenizer(folder)
-
-        @staticmethod
         def quantize(model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None:
             assert len(texts) > 50 and group == 32
             (output / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
 
         @staticmethod
         def read_back(model: Path, output: Path) -> Any:
-            restored = quantize.load_float(output)
+            restored = load_float(output)
             with torch.no_grad():
                 restored.get_output_embeddings().weight.mul_(40)
             return restored
 
     monkeypatch.setattr(quantize, "load_backend", lambda *_: Broken)
-    assert quantize.main(command(wide, tmp_path / "out", "autoawq")[2:]) == 1
+    assert exit_code_of(quantize.main, command(wide, tmp_path / "out", "autoawq")[2:]) == 2
     assert "perplexity rose from" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
@@ -212,11 +223,11 @@ def test_calibration_answers_are_those_the_weights_were_trained_to_give(tiny_mod
     tokenizer = load_tokenizer(tiny_model())
     question = "Which is a fruit?\n0. red car\n1. green apple\nAnswer:"
     one = Sample(question, 1, "mc", TaskType.MULTIPLE_CHOICE, "accuracy", True)
-    write_samples(tmp_path / "questions.jsonl", [one] * quantize.HELD)
+    write_samples(tmp_path / "questions.jsonl", [one] * calibration.HELD)
     ends = []
     for answer_by in AnswerBy:
-        texts, held = quantize.calibration_ids(tokenizer, tmp_path / "questions.jsonl", answer_by)
-        assert (len(texts), len(held)) == (quantize.HELD - 1, 1) and texts[0] == held[0]
+        texts, held = calibration.calibration_ids(tokenizer, tmp_path / "questions.jsonl", answer_by)
+        assert (len(texts), len(held)) == (calibration.HELD - 1, 1) and texts[0] == held[0]
         ends.append(tokenizer.decode(held[0])[-12:])
     assert ends[0].removesuffix(tokenizer.eos_token).endswith("1")
     assert ends[1].endswith(" g"), "a letter tells the names apart, and ends the answer"

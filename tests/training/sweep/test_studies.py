@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shopbench.errors import UserError
 from shopbench.files import read_json, write_json
 from shopbench.sample import Sample, read_samples, write_samples
 from shopbench.tasks import TaskType
@@ -16,9 +17,8 @@ from training.data.ecinstruct_wordings import INSTRUCTIONS
 from training.recipes import Training
 from training.sweep import study_data
 from training.sweep.studies import NEVER_TRAINED, STUDIES, Arm, Study
-from training.sweep.study_run import adapters_of
+from training.sweep.study_training import trials_of
 from training.weights.base import load_tokenizer
-from training.weights.folders import TrainingError
 
 MATCHING = "ecinstruct_published_product_matching"
 TRAINING = Training(base="made", method="lora", max_length=400)
@@ -47,7 +47,7 @@ def pool(folder: Path, train: list[Sample], held: list[Sample]) -> Path:
 def test_a_study_names_real_tasks_and_its_claims_compare_its_arms(study: Study) -> None:
     known = all_tasks()
     for arm in study.arms:
-        assert study_data.names(arm.tasks), arm.name
+        assert study_data.task_names(arm.tasks), arm.name
         assert all(study_data.selected(key, known) for key in arm.tasks), arm.name
         assert set(arm.training) <= {"rank", "alpha"} and 0 < arm.distinct <= 1
     assert len({arm.name for arm in study.arms}) == len(study.arms) > 1
@@ -60,9 +60,9 @@ def test_a_study_names_real_tasks_and_its_claims_compare_its_arms(study: Study) 
 @pytest.mark.parametrize("name", ["tasks", "chain_of_task"])
 def test_what_shows_transfer_is_never_trained_on(name: str) -> None:
     study = STUDIES[name]
-    trained = {task for arm in study.arms for task in study_data.names(arm.tasks)}
-    assert not trained & set(study_data.names(study.tested))
-    assert len(NEVER_TRAINED) == len(study_data.names(NEVER_TRAINED))
+    trained = {task for arm in study.arms for task in study_data.task_names(arm.tasks)}
+    assert not trained & set(study_data.task_names(study.tested))
+    assert len(NEVER_TRAINED) == len(study_data.task_names(NEVER_TRAINED))
 
 
 def test_arms_grow_where_the_study_says_so() -> None:
@@ -80,15 +80,17 @@ def test_budgets_are_filled_to_a_sample_and_tasks_get_equal_shares(tiny_model: C
         "scarce": [sample("scarce", number) for number in range(3)],
     }
     lengths = {task: study_data.tokens_of(tokenizer, samples[0]) for task, samples in by_task.items()}
-    taken, tokens = study_data.take(by_task, 9000, 400, tokenizer)
+    taken, tokens = study_data.fill_budget(by_task, 9000, 400, tokenizer)
     assert 9000 <= tokens < 9000 + max(lengths.values()) + 5
     spent = {
         task: sum(study_data.tokens_of(tokenizer, one) for one in taken if one.task_name == task) for task in lengths
     }
     assert sum(spent.values()) == tokens
     assert spent["scarce"] < 1500 and abs(spent["short"] - spent["long"]) <= lengths["long"] + 5
-    assert study_data.take(by_task, 9000, lengths["long"] - 5, tokenizer)[0], "too long ones are passed over"
-    assert all(one.task_name != "long" for one in study_data.take(by_task, 9000, lengths["long"] - 5, tokenizer)[0])
+    assert study_data.fill_budget(by_task, 9000, lengths["long"] - 5, tokenizer)[0], "too long ones are passed over"
+    assert all(
+        one.task_name != "long" for one in study_data.fill_budget(by_task, 9000, lengths["long"] - 5, tokenizer)[0]
+    )
 
 
 def test_fewer_distinct_samples_are_repeated_to_the_same_budget(
@@ -145,7 +147,7 @@ def test_held_out_answers_take_turns_and_a_task_of_one_answer_is_left_out(tmp_pa
     asked = study_data.questions(STUDIES["diversity"], pool(tmp_path / "pool", held, held + one_sided), 8)
     assert sorted(str(one.output_field) for one in asked) == ["no"] * 4 + ["yes"] * 4
     assert {one.task_name for one in asked} == {MATCHING}
-    with pytest.raises(TrainingError, match="no held-out samples"):
+    with pytest.raises(UserError, match="no held-out samples"):
         study_data.questions(STUDIES["diversity"], pool(tmp_path / "other", one_sided, one_sided), 8)
 
 
@@ -158,19 +160,19 @@ def test_an_option_is_answered_by_its_letter_alone() -> None:
     assert study_data.letter_only(sample("other", 1)).output_field == "yes"
 
 
-def test_adapters_are_named_apart_and_come_seed_by_seed() -> None:
+def test_trials_are_named_apart_and_come_seed_by_seed() -> None:
     study = STUDIES["generalist"]
-    known = study_data.names(study.tasks)
-    ones = adapters_of(study, (1, 2), known)
-    assert len(ones) == 2 * (1 + len(known)) == len({one.name for one in ones})
-    assert [one.seed for one in ones] == sorted(one.seed for one in ones)
+    known = study_data.task_names(study.tasks)
+    trials = trials_of(study, (1, 2), known)
+    assert len(trials) == 2 * (1 + len(known)) == len({trial.name for trial in trials})
+    assert [trial.seed for trial in trials] == sorted(trial.seed for trial in trials)
     for seed in (1, 2):
         for arm in study.arms:
-            assert sum(one.share for one in ones if (one.arm, one.seed) == (arm, seed)) == pytest.approx(1)
+            assert sum(trial.share for trial in trials if (trial.arm, trial.seed) == (arm, seed)) == pytest.approx(1)
 
 
 def test_an_arm_without_data_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="none of its tasks is in the pool"):
-        adapters_of(STUDIES["rank"], (1,), [MATCHING])
-    with pytest.raises(TrainingError, match="no held-out samples"):
+    with pytest.raises(UserError, match="none of its tasks is in the pool"):
+        trials_of(STUDIES["rank"], (1,), [MATCHING])
+    with pytest.raises(UserError, match="no held-out samples"):
         study_data.questions(STUDIES["rank"], pool(tmp_path / "pool", [matching(1)], [matching(2)]), 10)

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from evaluation.scoring import Scored, score_all
+from shopbench.errors import UserError, exit_code_of
 from shopbench.files import write_json
 from shopbench.sample import Sample, write_samples
 from shopbench.tasks import TaskType
@@ -27,9 +28,8 @@ from training import merge
 from training.sweep import command as sweep
 from training.sweep import points as sweep_points
 from training.sweep import report as sweep_report
-from training.sweep import study_run as sweep_study
+from training.sweep import study_run, study_training
 from training.sweep.studies import STUDIES, Claim
-from training.weights.folders import TrainingError
 
 Make = Callable[..., Path]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -55,7 +55,7 @@ class Machine:
 
     def answers(self, samples: Sequence[Sample], adapter: Path | None, journal: Path) -> list[Scored]:
         if self.dies_after is not None and len(self.asked) >= self.dies_after:
-            raise TrainingError("a process of the engine has ended")
+            raise UserError("a process of the engine has ended")
         self.asked.append(adapter.name if adapter else "base")
         right = 0
         if adapter:
@@ -72,7 +72,7 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
-    for module in (sweep_points, sweep_study):
+    for module in (sweep_points, study_run):
         monkeypatch.setattr(module, "serving", made.serving)
         # The real one hashes this checkout's code: a file saved while a test runs would make it ask anew.
         monkeypatch.setattr(module, "journal_key", lambda samples, weights: str([one.input_field for one in samples]))
@@ -92,7 +92,7 @@ def two(base: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def alpha(base: Path, adapter: Path, questions: Path, output: Path, *more: str) -> int:
     arguments = ["--recipe", "embedded_a", "--base", base, "--adapter", adapter, "--questions", questions]
-    return sweep.main(["alpha", *map(str, arguments), "--output", str(output), *more])
+    return exit_code_of(sweep.main, ["alpha", *map(str, arguments), "--output", str(output), *more])
 
 
 def test_the_alpha_curve_is_a_table_a_picture_and_numbers(
@@ -119,8 +119,8 @@ def test_a_sweep_goes_on_where_it_was_killed_and_asks_nothing_twice(
     write_samples(tmp_path / "q.jsonl", [question(number) for number in range(20)])
     points = ("--points", "0,0.4,0.8")
     machine.dies_after = 2
-    assert alpha(base, two[0], tmp_path / "q.jsonl", tmp_path / "out", *points) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith("sweep: a process of the engine has ended")
+    assert alpha(base, two[0], tmp_path / "q.jsonl", tmp_path / "out", *points) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: a process of the engine has ended")
     machine.dies_after = None
     assert alpha(base, two[0], tmp_path / "q.jsonl", tmp_path / "out", *points) == 0
     assert machine.asked == ["0.000", "0.400", "0.800"]
@@ -149,7 +149,7 @@ def test_an_ensemble_is_chosen_on_held_out_training_data_only(
     arguments = ["ensemble", "--recipe", "embedded", "--base", str(base), "--adapters", *map(str, two)]
     arguments += ["--first", "0,1", "--second", "0,0.5", "--output", str(tmp_path / "out"), "--questions"]
     write_samples(tmp_path / "test.jsonl", [question(1, track=TRACKS[1].challenge_id)])
-    assert sweep.main([*arguments, str(tmp_path / "test.jsonl")]) == 1
+    assert exit_code_of(sweep.main, [*arguments, str(tmp_path / "test.jsonl")]) == 2
     assert "choose weights on the validation.jsonl" in capsys.readouterr().err and not machine.asked
     write_samples(tmp_path / "held.jsonl", [question(number) for number in range(80)])
     assert sweep.main([*arguments, str(tmp_path / "held.jsonl")]) == 0
@@ -163,15 +163,15 @@ def test_an_adapter_of_another_base_is_refused_before_the_engine_starts(
     machine: Machine, tiny_model: Make, two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_samples(tmp_path / "q.jsonl", [question(1)])
-    assert alpha(tiny_model("llama", seed=9), two[0], tmp_path / "q.jsonl", tmp_path / "out") == 1
+    assert alpha(tiny_model("llama", seed=9), two[0], tmp_path / "q.jsonl", tmp_path / "out") == 2
     assert "other weights" in capsys.readouterr().err and machine.starts == 0
-    assert alpha(two[0], two[0], tmp_path / "q.jsonl", tmp_path / "out") == 1
+    assert alpha(two[0], two[0], tmp_path / "q.jsonl", tmp_path / "out") == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def study(base: Path, data: Path, output: Path, *more: str) -> int:
     arguments = ["tasks", "--recipe", "embedded_a", "--base", base, "--data", data, "--output", output]
-    return sweep.main([*map(str, arguments), "--budget-tokens", "600", "--questions", "12", *more])
+    return exit_code_of(sweep.main, [*map(str, arguments), "--budget-tokens", "600", "--questions", "12", *more])
 
 
 @pytest.fixture
@@ -203,7 +203,9 @@ def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
         def join(self) -> None:
             return
 
-    monkeypatch.setattr(sweep_study.multiprocessing, "get_context", lambda kind: type("Context", (), {"Process": Here}))
+    monkeypatch.setattr(
+        study_training.multiprocessing, "get_context", lambda kind: type("Context", (), {"Process": Here})
+    )
     out = tmp_path / "out"
     assert study(base, pool, out, "--seeds", "1", "--arm", "3 tasks") == 0
     assert trained == ["3-tasks-s1"] and not machine.asked and not (out / "results.json").exists()
@@ -223,7 +225,7 @@ def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
 
 ORPHAN = """
 import multiprocessing, time
-from training.sweep.study_run import end_with_parent
+from training.sweep.study_training import end_with_parent
 
 def child():
     end_with_parent()
@@ -254,7 +256,7 @@ def test_a_folder_of_another_study_is_refused(
     base: Path, pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_json(tmp_path / "study.json", {"study": "rank"})
-    assert study(base, pool, tmp_path) == 1
+    assert study(base, pool, tmp_path) == 2
     assert "holds another study" in capsys.readouterr().err
 
 

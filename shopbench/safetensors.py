@@ -1,0 +1,48 @@
+"""The header of a safetensors file: which tensors it holds, and where.
+
+The format: eight bytes with the header's length (little-endian), a JSON object (tensor name -> "dtype", "shape",
+"data_offsets" from the end of the header), the data.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from shopbench.errors import UserError
+
+HEADER_LIMIT = 100_000_000
+"""Bytes, the format's own limit; a longer header is a broken file."""
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def read_header(path: Path) -> tuple[dict[str, dict[str, Any]], int]:
+    """(tensor name -> its facts, byte at which the data begins), without the free-form "__metadata__".
+
+    Raises:
+        UserError: the file cannot be read, is a Git LFS pointer, is cut off inside its header or of another format.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(_LFS_POINTER))
+            if start == _LFS_POINTER:
+                raise UserError(f"{path}: is a Git LFS pointer, not weights; run `git lfs pull`")
+            length = int.from_bytes(start[:8], "little")
+            if not 2 <= length <= min(path.stat().st_size - 8, HEADER_LIMIT):
+                raise not_whole(path)
+            file.seek(8)
+            header = json.loads(file.read(length))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise not_whole(path) from None
+    if not isinstance(header, dict):
+        raise not_whole(path)
+    header.pop("__metadata__", None)
+    return header, 8 + length
+
+
+def not_whole(path: Path) -> UserError:
+    """What to raise for a file that is not what its header says."""
+    return UserError(f"{path}: is no whole safetensors file (cut off, or another format); fetch it again")

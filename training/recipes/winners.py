@@ -1,0 +1,38 @@
+"""The winning solution's adapters v7, v8, v7b and v9b, and the weighted pair of them that each track submits.
+
+Hyperparameters, mixtures and weights are those of the winning solution's paper: the training settings of Table 2, the
+rows of Table 7 (the dataset tasks, each at its own size), and the weights of the table of final submissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from training.recipes.recipe import Ensemble, Mixture, Recipe, Training
+
+QWEN2_72B = Training(base="Qwen/Qwen2-72B-Instruct")
+
+V7_ROWS = (*range(1, 27), 37, 38)
+V8_ROWS = (*range(1, 33), 37, 38)
+V7B_ROWS = (2, 3, 4, 6, 7, 38)
+V9B_ROWS = (33, 34, 35, 36)
+
+
+def _rows_of_table7(rows: Iterable[int]) -> Mixture:
+    return {f"table7:{row}": None for row in rows}
+
+
+RECIPES = (
+    Recipe("v7", _rows_of_table7(V7_ROWS), QWEN2_72B),  # tracks 2 and 4
+    Recipe("v8", _rows_of_table7(V8_ROWS), QWEN2_72B),  # tracks 1, 3 and 5: v7 and six more rows
+    Recipe("v7b", _rows_of_table7(V7B_ROWS), QWEN2_72B),  # beside v7
+    Recipe("v9b", _rows_of_table7(V9B_ROWS), QWEN2_72B),  # beside v8
+)
+
+ENSEMBLES = (
+    Ensemble("track1", QWEN2_72B.base, (("v8", 0.56), ("v9b", 0.75))),
+    Ensemble("track2", QWEN2_72B.base, (("v7", 1.0), ("v7b", 0.5))),
+    Ensemble("track3", QWEN2_72B.base, (("v8", 0.56), ("v9b", 0.25))),
+    Ensemble("track4", QWEN2_72B.base, (("v7", 1.0), ("v7b", 0.5))),
+    Ensemble("track5", QWEN2_72B.base, (("v8", 0.56), ("v9b", 0.25))),
+)
