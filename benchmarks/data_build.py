@@ -108,7 +108,7 @@ def _manifest(output: Path) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; exit code 1 if a claim does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.data_build", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="benchmarks.data_build", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--scale", type=float, default=1.0, help="share of ESCI's size")
     parser.add_argument("--folder", type=Path, default=Path("build/benchmark"))
     parser.add_argument("--workers", type=int, default=2)

@@ -95,9 +95,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print the comparison as JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.synthesis", description="Many requests at once against one"
-    )
+    parser = argparse.ArgumentParser(prog="benchmarks.synthesis", description="Many requests at once against one")
     parser.add_argument("--model", required=True)
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--input", type=Path, required=True, help="JSON lines, or the sources folder")
