@@ -34,7 +34,11 @@ def manifest(submission: Submission) -> Iterator[str]:
     if found != wanted:
         yield f"aicrowd.json: challenge_id is {found!r}; set {wanted!r} (`push` does)"
     authors = submission.manifest.get("authors")
-    if not isinstance(authors, list) or not authors or not all(isinstance(one, str) and one.strip() for one in authors):
+    if (
+        not isinstance(authors, list)
+        or not authors
+        or not all(isinstance(name, str) and name.strip() for name in authors)
+    ):
         yield 'aicrowd.json: names no authors; set "authors": ["<your AIcrowd user name>"]'
     elif PLACEHOLDER in authors:
         yield f"aicrowd.json: the author is still {PLACEHOLDER}; write your AIcrowd user name"
