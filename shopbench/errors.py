@@ -8,11 +8,12 @@ An error that is no UserError is a fault of ours: it keeps its traceback.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from shopbench.requirements import how_to_install
@@ -40,6 +41,13 @@ class UserError(Exception):
     """A problem that the user can mend; the message is one line: what, where and the remedy."""
 
     exit_code = BAD_INPUT
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Words for a UserError: the known names that look most like this unknown one."""
+    names = list(known)
+    found = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+    return f"nearest: {', '.join(found or sorted(names)[:3])}"
 
 
 def run_command(main: Callable[[], int] | str) -> NoReturn:
@@ -70,8 +78,8 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         return main(*arguments)
     except UserError as error:
         return _say(f"error: {error}", error.exit_code)
-    except KeyboardInterrupt:
-        return _say("interrupted: give the same command again", INTERRUPTED)
+    except KeyboardInterrupt as error:  # a command may say what that brings
+        return _say(f"interrupted: {error or 'give the same command again'}", INTERRUPTED)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if not _is_missing(package):

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -28,16 +28,17 @@ def default_questions() -> Path:
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+def replacing(path: str | os.PathLike[str], mode: str = "w", shared: bool = False) -> Iterator[IO[Any]]:
     """A file to write that takes `path`'s place when the block ends well.
 
     Args:
         mode: "w" for UTF-8 text (what it cannot hold, a lone surrogate of a model, becomes "?"), "wb" for bytes.
+        shared: other processes may be writing the same file: each writes beside under a name of its own.
     Raises:
         OSError: it cannot be written; names `path`, also where a write fails, which Python leaves without a name.
     """
     target = Path(path)
-    beside = target.with_name(f"{target.name}.part")
+    beside = target.with_name(f"{target.name}.{os.getpid()}.part" if shared else f"{target.name}.part")
     encoding, errors = (None, None) if "b" in mode else ("utf-8", "replace")
     try:
         with open(beside, mode, encoding=encoding, errors=errors) as file:
@@ -64,6 +65,16 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], value: Any, indent: int = 2) -> None:
     """Write JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+
+
+def write_json_lines(path: str | os.PathLike[str], rows: Iterable[Any]) -> int:
+    """Write one JSON value a line, whole or not at all; the number of lines."""
+    count = 0
+    with replacing(path) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
 
 
 def read_json(path: Path, what: str, remedy: str = "make it again") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shopbench import errors, requirements
-from shopbench.errors import UserError, exit_code_of
+from shopbench.errors import UserError, exit_code_of, nearest
 
 
 def raising(error: BaseException) -> Callable[..., int]:
@@ -45,7 +45,14 @@ def test_several_lines_become_one(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_ctrl_c_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code_of(raising(KeyboardInterrupt())) == 130
-    assert capsys.readouterr().err == "interrupted: give the same command again\n"
+    assert exit_code_of(raising(KeyboardInterrupt("give it again to go on"))) == 130
+    lines = ["interrupted: give the same command again", "interrupted: give it again to go on"]
+    assert capsys.readouterr().err.splitlines() == lines
+
+
+def test_an_unknown_name_gets_the_nearest_known_ones() -> None:
+    assert nearest("trak1", ["track1", "track2", "v8"]) == "nearest: track1, track2"
+    assert nearest("?", ["d", "c", "b", "a"]) == "nearest: a, b, c"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from shopbench import files
 from shopbench.errors import UserError, exit_code_of
-from shopbench.files import default_questions, file_hash, read_json, replacing, write_json, write_text
+from shopbench.files import default_questions, file_hash, read_json, replacing, write_json, write_json_lines, write_text
 
 
 def held(folder: Path) -> list[str]:
@@ -109,6 +109,23 @@ def test_json_is_indented_and_kept_as_it_reads(tmp_path: Path) -> None:
         (b"[1]", "the facts must be a JSON object; make it again"),
     ],
 )
+def test_json_lines_are_whole_and_counted(old: Path) -> None:
+    assert write_json_lines(old, ({"n": n, "text": "\u9999"} for n in range(3))) == 3
+    assert old.read_text(encoding="utf-8").splitlines()[2] == '{"n": 2, "text": "\u9999"}'
+    before = old.read_bytes()
+    with pytest.raises(TypeError):
+        write_json_lines(old, [1, object()])
+    assert (old.read_bytes(), held(old.parent)) == (before, ["out.txt"])
+
+
+def test_processes_that_write_the_same_file_do_not_meet(old: Path) -> None:
+    with replacing(old, shared=True) as mine, replacing(old) as theirs:
+        mine.write("mine")
+        theirs.write("theirs")
+        assert f"out.txt.{os.getpid()}.part" in held(old.parent)
+    assert (old.read_text(), held(old.parent)) == ("mine", ["out.txt"])
+
+
 def test_json_that_cannot_be_read_is_the_user_s(content: bytes | None, says: str, tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     if content is not None:
