@@ -100,15 +100,6 @@ def test_json_is_indented_and_kept_as_it_reads(tmp_path: Path) -> None:
     assert (path.read_bytes(), held(tmp_path)) == (before, ["facts.json"])
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (None, "the facts cannot be read (No such file or directory); make it again"),
-        (b'{"a": ', "the facts is broken JSON (Expecting value: line 1 column 7 (char 6)); make it again"),
-        (b'{"a": "\xff"}', "the facts is broken JSON ('utf-8' codec can't decode byte 0xff"),
-        (b"[1]", "the facts must be a JSON object; make it again"),
-    ],
-)
 def test_json_lines_are_whole_and_counted(old: Path) -> None:
     assert write_json_lines(old, ({"n": n, "text": "\u9999"} for n in range(3))) == 3
     assert old.read_text(encoding="utf-8").splitlines()[2] == '{"n": 2, "text": "\u9999"}'
@@ -126,6 +117,15 @@ def test_processes_that_write_the_same_file_do_not_meet(old: Path) -> None:
     assert (old.read_text(), held(old.parent)) == ("mine", ["out.txt"])
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "the facts cannot be read (No such file or directory); make it again"),
+        (b'{"a": ', "the facts is broken JSON (Expecting value: line 1 column 7 (char 6)); make it again"),
+        (b'{"a": "\xff"}', "the facts is broken JSON ('utf-8' codec can't decode byte 0xff"),
+        (b"[1]", "the facts must be a JSON object; make it again"),
+    ],
+)
 def test_json_that_cannot_be_read_is_the_user_s(content: bytes | None, says: str, tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     if content is not None:
