@@ -79,7 +79,7 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
     except UserError as error:
         return _say(f"error: {error}", error.exit_code)
     except KeyboardInterrupt as error:  # a command may say what that brings
-        return _say(f"interrupted: {error or 'give the same command again'}", INTERRUPTED)
+        return _say(f"interrupted: {str(error) or 'give the same command again'}", INTERRUPTED)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if not _is_missing(package):
