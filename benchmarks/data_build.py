@@ -8,7 +8,6 @@ with SIGKILL half-way and one that takes it up again; the bytes must be the same
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -19,10 +18,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from benchmarks.esci_shaped import write_dataset
+from shopbench.errors import DONE, NOT_GOOD, UserError, run_command
+from shopbench.files import read_json
 
 CLAIM_SECONDS, CLAIM_BYTES = 300, 4 * 1024**3
 CHILD = """
@@ -44,8 +46,14 @@ if __name__ == "__main__":
 
 
 @dataclass(frozen=True)
-class Run:
-    """One build: seconds on the clock and of processors, the tree's largest memory in bytes (PSS), its exit status."""
+class Usage:
+    """What a build took.
+
+    Attributes:
+        seconds: on the clock; cpu: of processors.
+        peak: largest memory of the whole process tree, in bytes (PSS).
+        status: exit code; negative: the signal that killed it.
+    """
 
     seconds: float
     cpu: float
@@ -53,7 +61,7 @@ class Run:
     status: int
 
 
-def measured(command: Sequence[str], kill_after: float | None = None) -> Run:
+def measured(command: Sequence[str], kill_after: float | None = None) -> Usage:
     """Run a command; the whole tree is killed with SIGKILL after so many seconds, if given."""
     process = subprocess.Popen(command, start_new_session=True)
     peak, finished, start = 0, threading.Event(), time.monotonic()
@@ -72,7 +80,7 @@ def measured(command: Sequence[str], kill_after: float | None = None) -> Run:
     finished.set()
     watcher.join()
     cpu = usage.ru_utime + usage.ru_stime
-    return Run(time.monotonic() - start, cpu, peak, os.waitstatus_to_exitcode(status))
+    return Usage(time.monotonic() - start, cpu, peak, os.waitstatus_to_exitcode(status))
 
 
 def _tree_bytes(pid: int) -> int:
@@ -91,18 +99,21 @@ def _tree_bytes(pid: int) -> int:
 
 def hashes(output: Path) -> dict[str, str]:
     """The SHA-256 of the files that a build has written."""
-    found: dict[str, str] = json.loads((output / "manifest.json").read_text(encoding="utf-8"))["sha256"]
-    return found
+    return dict(_manifest(output)["sha256"])
 
 
-def main() -> int:
-    """Measure and print; status 1 if a claim does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.data_build", description=(__doc__ or "").split("\n")[0])
+def _manifest(output: Path) -> dict[str, Any]:
+    return read_json(output / "manifest.json", "the build's manifest")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; exit code 1 if a claim does not hold."""
+    parser = argparse.ArgumentParser(prog="benchmarks.data_build", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--scale", type=float, default=1.0, help="share of ESCI's size")
     parser.add_argument("--folder", type=Path, default=Path("build/benchmark"))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--no-kill", action="store_true", help="only the plain run")
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     sources = write_dataset(given.folder / f"esci-{given.scale:g}", given.scale)
     whole, resumed = given.folder / "whole", given.folder / "resumed"
     for folder in (whole, resumed):
@@ -113,8 +124,8 @@ def main() -> int:
 
     run = measured(command(whole))
     if run.status:
-        return run.status
-    samples = json.loads((whole / "manifest.json").read_text(encoding="utf-8"))["samples"]["train"]
+        raise UserError(f"the build failed with exit code {run.status}; mend what it says above")
+    samples = _manifest(whole)["samples"]["train"]
     print(
         f"{samples} samples, {run.seconds:.0f} s ({run.cpu:.0f} s of processor time), "
         f"peak {run.peak / 1024**3:.2f} GB, {given.workers} workers"
@@ -130,8 +141,8 @@ def main() -> int:
             f"{again.seconds:.0f} s: {'the same bytes' if same else 'OTHER BYTES'}"
         )
         kept = kept and same
-    return 0 if kept else 1
+    return DONE if kept else NOT_GOOD
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -7,10 +7,11 @@ made up, and the same for the same size.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import duckdb
+
+from shopbench.files import replacing
 
 JUDGMENTS, QUERIES, PRODUCTS = 2_621_288, 130_652, 1_814_924
 EXAMPLES_FILE = "shopping_queries_dataset_examples.parquet"
@@ -25,7 +26,7 @@ def write_dataset(folder: Path, scale: float = 1.0, memory: str = "2GB") -> Path
     target = folder / "esci"
     target.mkdir(parents=True, exist_ok=True)
     judgments, queries, products = (max(40, int(count * scale)) for count in (JUDGMENTS, QUERIES, PRODUCTS))
-    words = [one + two + three for one in _SYLLABLES for two in _SYLLABLES for three in ("", "n", "r", "la", "to")]
+    words = [a + b + end for a in _SYLLABLES for b in _SYLLABLES for end in ("", "n", "r", "la", "to")]
     with duckdb.connect(config={"memory_limit": memory, "temp_directory": str(folder / "duckdb")}) as connection:
         connection.execute("SET VARIABLE words = ?", [words])
         # Squaring a uniform number makes some words frequent and most of them rare, as in real titles.
@@ -69,6 +70,5 @@ def write_dataset(folder: Path, scale: float = 1.0, memory: str = "2GB") -> Path
 
 def _write(connection: duckdb.DuckDBPyConnection, path: Path, sql: str) -> None:
     if not path.exists():
-        beside = path.with_name(path.name + ".part")
-        connection.execute(f"COPY ({sql}) TO '{beside}' (FORMAT parquet, COMPRESSION snappy)")
-        os.replace(beside, path)
+        with replacing(path, "wb") as file:  # DuckDB writes by name
+            connection.execute(f"COPY ({sql}) TO '{file.name}' (FORMAT parquet, COMPRESSION snappy)")

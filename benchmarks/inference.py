@@ -2,11 +2,11 @@
 
     python -m benchmarks.inference --questions FILE --peer PEER.py [--weights DIR] [--limit N] [--rounds N]
 
-The peer is a script called as `PEER.py WEIGHTS QUESTIONS OUT.json --mode MODE` that prints a JSON line with
-`predict_s` and writes its answers; the developers' rebuilds the winners' flow ("winners": batches of 16, an engine
-call for each task type) and gives every question to the engine at once ("ideal"). Each run is a process of its own
-and starts its own engine; start-up is reported apart. Rounds are interleaved, so that a busy machine is busy for
-all, and the median counts.
+The peer is a script called as `PEER.py WEIGHTS QUESTIONS OUT.json --mode MODE` that writes its answers, a JSON list,
+and prints a JSON line with the seconds `init_s` and `predict_s`. Ours rebuilt the winners' flow (mode "winners":
+batches of 16, an engine call for each task type) and gave every question to the engine at once ("ideal"). Each run is
+a process of its own and starts its own engine; start-up is reported apart. Rounds are interleaved, so that a busy
+machine is busy for all, and the median counts.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,30 +28,28 @@ from tqdm import tqdm
 
 from evaluation.runner import batches_of
 from evaluation.scoring import mean_over_tasks, score_all
-from shopbench.files import ROOT
-from shopbench.sample import BadSample, Sample, read_samples, write_samples
+from shopbench.errors import DONE, UserError, run_command
+from shopbench.files import ROOT, write_text
+from shopbench.sample import Sample, read_samples, write_samples
 
 OURS = "ours"
 
 
-def main() -> int:
-    """Run the command line and return its exit code."""
-    options = _parser().parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compare the flows and print the comparison as JSON."""
+    options = _parser().parse_args(argv)
     if options.answer:
         return answer(*options.answer)
-    try:
-        samples = read_samples(options.questions)
-    except BadSample as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if not options.peer:
+        raise UserError("--peer: name the script that runs the other flow (--help says how it is called)")
+    samples = read_samples(options.questions)
     for path, what in ((options.peer, "peer script"), (options.weights, "weights folder")):
         if not path.exists():
-            print(f"error: {path}: no such {what}", file=sys.stderr)
-            return 2
+            raise UserError(f"{path}: no such {what}; give one that exists")
     step = max(1, len(samples) // options.limit) if options.limit else 1
     samples = samples[::step][: options.limit or None]
     print(json.dumps(compare(samples, options.peer, options.weights, options.modes, options.rounds), indent=2))
-    return 0
+    return DONE
 
 
 def compare(samples: list[Sample], peer: Path, weights: Path, modes: list[str], rounds: int) -> dict[str, Any]:
@@ -72,15 +72,15 @@ def compare(samples: list[Sample], peer: Path, weights: Path, modes: list[str], 
                 bar.update()
         bar.close()
     speed = {
-        mode: len(samples) / statistics.median(one["predict_s"] for one in measured) for mode, measured in runs.items()
+        mode: len(samples) / statistics.median(run["predict_s"] for run in measured) for mode, measured in runs.items()
     }
     return {
         "questions": len(samples),
         "rounds": rounds,
         "flows": {
             mode: {
-                "predict_s": [one["predict_s"] for one in measured],
-                "init_s": [one["init_s"] for one in measured],
+                "predict_s": [run["predict_s"] for run in measured],
+                "init_s": [run["init_s"] for run in measured],
                 "questions_per_s": round(speed[mode], 3),
                 "score": scores[mode],
             }
@@ -106,10 +106,10 @@ def answer(questions: str, out: str) -> int:
         for place, text in zip(places, given, strict=True):
             answers[place] = text
     took = time.perf_counter() - started
-    Path(out).write_text(json.dumps(answers, ensure_ascii=False), encoding="utf-8")
+    write_text(out, json.dumps(answers, ensure_ascii=False))
     print(json.dumps({"init_s": round(init, 2), "predict_s": round(took, 2), "stats": dict(model.stats)}))
     model.close()
-    return 0
+    return DONE
 
 
 def _run(mode: str, peer: Path, weights: Path, questions: Path, out: Path) -> dict[str, Any]:
@@ -120,14 +120,19 @@ def _run(mode: str, peer: Path, weights: Path, questions: Path, out: Path) -> di
     environment = os.environ | {"SHOPBENCH_WEIGHTS": str(weights)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"error: the run of {mode!r} failed: {done.stderr.strip().splitlines()[-1:]}")
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise UserError(f"the run of {mode!r} failed ({said}); try it alone: {shlex.join(command)}")
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Measure questions a second against other flows.")
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.inference",
+        description="Measure questions a second against other flows.",
+        epilog="PEER.py is called as `PEER.py WEIGHTS QUESTIONS OUT.json --mode MODE`",
+    )
     parser.add_argument("--questions", type=Path, default=ROOT / "data/sample_questions.jsonl")
-    parser.add_argument("--peer", type=Path, default=ROOT.parent / "shared/bench/peer_inference.py")
+    parser.add_argument("--peer", type=Path, metavar="PEER.py", help="the script of the other flow")
     parser.add_argument("--weights", type=Path, default=ROOT / "weights/embedded")
     parser.add_argument("--modes", nargs="+", default=["winners", "ideal"], help="modes of the peer")
     parser.add_argument("--limit", type=int, default=0, help="ask about this many questions, spread over the file")
@@ -137,4 +142,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -3,18 +3,19 @@
     python -m benchmarks.m2_shaped --sources DIR --output OTHER/amazon_m2/products_train.csv
 
 Takes the products of ESCI (us) under DIR that have a description, as products of M2's UK shop. Titles, descriptions,
-brands and colours are real; what M2 has and ESCI has not is empty. Written beside, then renamed.
+brands and colours are real; what M2 has and ESCI has not is empty.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from training.data.formats import SourceError, SourceFolder
+from shopbench.errors import DONE, run_command
+from shopbench.files import replacing
+from training.data.formats import SourceFolder
 from training.data.options import one_line
 from training.data.reading import database, stream
 from training.data.sources.esci import open_tables
@@ -27,8 +28,8 @@ WORDS = 8
 def write_products(sources: Path, output: Path) -> int:
     """Write the file; the number of its products."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    beside, count = output.with_name(f"{output.name}.part"), 0
-    with database() as connection, beside.open("w", encoding="utf-8", newline="") as file:
+    count = 0
+    with database() as connection, replacing(output) as file:
         open_tables(connection, SourceFolder(sources))
         writer = csv.DictWriter(file, COLUMNS, restval="")
         writer.writeheader()
@@ -43,23 +44,18 @@ def write_products(sources: Path, output: Path) -> int:
                 given = {"id": row["id"], "title": one_line(row["title"]), "brand": row["brand"] or "", "desc": text}
                 writer.writerow({**given, "locale": "UK"})
                 count += 1
-    os.replace(beside, output)
     return count
 
 
-def main() -> int:
-    """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.m2_shaped", description="ESCI's products as M2's")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the file and say how much it holds."""
+    parser = argparse.ArgumentParser(prog="benchmarks.m2_shaped", description="ESCI's products as M2's")
     parser.add_argument("--sources", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    given = parser.parse_args()
-    try:
-        print(f"{given.output}: {write_products(given.sources, given.output)} products")
-    except (SourceError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    given = parser.parse_args(argv)
+    print(f"{given.output}: {write_products(given.sources, given.output)} products")
+    return DONE
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

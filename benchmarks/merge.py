@@ -11,13 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from shopbench.errors import DONE, UserError, run_command
 from shopbench.files import write_json
 from training.weights.tensors import fingerprint, stored
 
@@ -65,27 +68,28 @@ def measured(command: list[str]) -> dict[str, Any]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"benchmark: failed with status {status}: {' '.join(command[:6])}")
+        code = os.waitstatus_to_exitcode(status)
+        raise UserError(f"a merge failed with exit code {code}; try it alone: {shlex.join(command)}")
     return {"seconds": round(time.perf_counter() - started, 1), "peak_mb": round(usage.ru_maxrss / 1024)}
 
 
 def difference(ours: Path, theirs: Path) -> float:
     """Largest difference of two merged models, relative to the largest weight of its tensor."""
-    other = {name: tensor for file in theirs.glob("*.safetensors") for name, tensor in stored(file).items()}
+    others = {name: tensor for file in theirs.glob("*.safetensors") for name, tensor in stored(file).items()}
     worst = 0.0
     for file in ours.glob("*.safetensors"):
         for name, tensor in stored(file).items():
-            a, b = tensor.load().float(), other[name].load().float()
+            a, b = tensor.load().float(), others[name].load().float()
             worst = max(worst, ((a - b).abs().max() / b.abs().max()).item())
     return worst
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Command line: print the comparison as JSON."""
-    parser = argparse.ArgumentParser(description="streamed merge against PEFT's")
+    parser = argparse.ArgumentParser(prog="benchmarks.merge", description="streamed merge against PEFT's")
     parser.add_argument("--base", type=Path, required=True, help="folder of a float model")
     parser.add_argument("--rank", type=int, default=64)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         adapter = folder / "adapter"
@@ -101,7 +105,8 @@ def main() -> None:
             "model_mb": round(sum(f.stat().st_size for f in given.base.glob("*.safetensors")) / 2**20),
         }
     print(json.dumps(result, indent=2))
+    return DONE
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

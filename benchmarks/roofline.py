@@ -17,7 +17,6 @@ import argparse
 import functools
 import math
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,15 +30,15 @@ from tabulate import tabulate
 from models.engine.core import STEP_TOKENS, load_tokenizer, machine
 from models.settings import choose
 from models.weights import check_weights, find_weights
+from shopbench.errors import DONE, NOT_GOOD, run_command
 from shopbench.files import ROOT, default_questions
 from shopbench.sample import read_samples
 from shopbench.tracks import TRACKS
-from tools.budget.command import draw
 from tools.budget.devices import Device
 from tools.budget.measure import measure
 from tools.budget.projection import decode_step_seconds, prefill_seconds
 from tools.budget.roofline import Shape
-from tools.budget.workload import BatchLoad, loads
+from tools.budget.workload import BatchLoad, draw, loads
 
 TOLERANCE = 0.30
 _ROUNDS = 3
@@ -89,9 +88,9 @@ class Calibration:
             (2 * shape.intermediate, shape.hidden),
             (shape.hidden, shape.intermediate),
         )
-        size = sum(wide * long for wide, long in layer) * dtype.itemsize
-        layers = math.ceil(_BEYOND_CACHES / size)  # as in a model, each is read anew
-        self._weights = [torch.randn(one, dtype=dtype) for _ in range(layers) for one in layer]
+        layer_bytes = sum(wide * long for wide, long in layer) * dtype.itemsize
+        layers = math.ceil(_BEYOND_CACHES / layer_bytes)  # as in a model, each is read anew
+        self._weights = [torch.randn(size, dtype=dtype) for _ in range(layers) for size in layer]
         self._memory = torch.randn(_BEYOND_CACHES // 4)
         self._seconds: dict[int, list[float]] = {}
         self.overhead = 0.0
@@ -151,7 +150,7 @@ class Watched:
 
     def _used(self) -> float:
         times = [process.cpu_times() for process in self._processes]
-        return sum(one.user + one.system for one in times)
+        return sum(used.user + used.system for used in times)
 
 
 def of_processors(clock: Mapping[str, float], processor: float) -> dict[str, float]:
@@ -194,13 +193,13 @@ def compare(
     ]
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure, predict, compare; the exit code says whether the prediction holds."""
     parser = argparse.ArgumentParser(prog="benchmarks.roofline", description="check the roofline on this CPU")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
     parser.add_argument("--sample", type=int, default=48, metavar="K", help="questions (default: %(default)s)")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     weights = check_weights((options.weights or find_weights(ROOT)).absolute())
     settings = choose(weights, machine())
     dtype = getattr(torch, settings.dtype)
@@ -211,31 +210,31 @@ def main() -> int:
     rows, calibration = Rows.of(batches), Calibration(shape, dtype)
     calibration.measure((rows.prefill, rows.decode))
 
-    made: list[Watched] = []
+    watched: list[Watched] = []
 
     def make_model() -> Watched:
         from models.user_config import UserModel
 
-        made.append(Watched(UserModel()))
-        calibration.overhead = step_overhead(made[0], calibration, shape)
-        made[0].processor = 0.0
-        return made[0]
+        watched.append(Watched(UserModel()))
+        calibration.overhead = step_overhead(watched[0], calibration, shape)
+        watched[0].processor = 0.0
+        return watched[0]
 
     measured = measure(samples, weights.folder, make_model)
     calibration.measure((rows.prefill, rows.decode))
-    seconds = of_processors(measured.engine, made[0].processor)
+    seconds = of_processors(measured.engine, watched[0].processor)
     compared = compare(seconds, measured.decode_steps, batches, shape, calibration)
-    print(f"processors {made[0].processor:.1f} s, clock {sum(measured.engine.values()):.1f} s")
+    print(f"processors {watched[0].processor:.1f} s, clock {sum(measured.engine.values()):.1f} s")
     for number, phase in ((rows.prefill, "prefill"), (rows.decode, "decode")):
         device = calibration.device(number)
         print(f"{phase}, {number} rows in {settings.dtype}: {device.flops / 1e9:.0f} GFLOP/s a core")
     print(f"memory: {device.bandwidth / 1e9:.1f} GB/s; beside that a step takes {device.step_overhead * 1e3:.1f} ms")
-    table = [[one.phase, f"{one.predicted:.2f}", f"{one.measured:.2f}", f"{one.off:+.0%}"] for one in compared]
+    table = [[row.phase, f"{row.predicted:.2f}", f"{row.measured:.2f}", f"{row.off:+.0%}"] for row in compared]
     print(tabulate(table, ["phase", "predicted s", "measured s", "off"], disable_numparse=True))
-    holds = all(abs(one.off) <= TOLERANCE for one in compared)
+    holds = all(abs(row.off) <= TOLERANCE for row in compared)
     print(f"the prediction {'holds' if holds else 'does NOT hold'} within {TOLERANCE:.0%}")
-    return 0 if holds else 1
+    return DONE if holds else NOT_GOOD
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -4,7 +4,7 @@
 
 The kit's way is re-created: an `encode` call for every text, a new ROUGE scorer and a new BLEU object for every
 answer. Both sides score the same answers in the same process, metric by metric and turn by turn, with their models
-loaded beforehand; the scores must be the same. Questions are drawn with the development file's share of each metric;
+loaded beforehand; the scores must be the same. Questions are drawn with the development file's share of each metric,
 answers are their truths with words lost and swapped. Exit code 1 if scores differ or the claim does not hold.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import math
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +24,17 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from evaluation.scoring import check_sample
+from benchmarks.rows import askable_samples
 from shopbench import embeddings
 from shopbench.answers import parse, write
+from shopbench.errors import DONE, NOT_GOOD, run_command
 from shopbench.files import ROOT
 from shopbench.metrics import METRICS
-from shopbench.sample import BadSample, Sample, Truth, read_json_lines
+from shopbench.sample import BadSample, Sample, Truth
 from shopbench.tasks import TaskType
 
 CLAIM = 10.0
+QUESTIONS = ROOT / "data" / "sample_questions.jsonl"
 OURS, KIT = "ours", "kit"
 MIX = {
     "accuracy": 52, "hit rate@3": 15, "micro f1": 8, "rougel": 8, "sent-transformer": 4, "ndcg": 4, "bleu": 4,
@@ -48,7 +49,7 @@ def draw(files: Sequence[Path], count: int, rng: random.Random) -> list[Sample]:
     """`count` questions in the proportions of MIX; where a metric has too few, they come again with other truths."""
     pools: dict[str, list[Sample]] = {name: [] for name in MIX}
     for file in files:
-        for sample in _readable(file):
+        for sample in askable_samples(file):
             pools.get(sample.metric, []).append(sample)
     drawn: list[Sample] = []
     for name, share in MIX.items():
@@ -59,18 +60,6 @@ def draw(files: Sequence[Path], count: int, rng: random.Random) -> list[Sample]:
         again = rng.choices(pool, k=max(0, wanted - len(pool)))
         drawn += [replace(sample, output_field=_other_truth(sample.output_field, rng)) for sample in again]
     return drawn
-
-
-def _readable(file: Path) -> list[Sample]:
-    found = []
-    for _, row in read_json_lines(file):
-        try:
-            sample = Sample.from_dict(row)
-            check_sample(sample)
-        except ValueError:
-            continue  # of a metric or form that ShopBench does not have
-        found.append(sample)
-    return found
 
 
 def _other_truth(truth: Truth, rng: random.Random) -> Truth:
@@ -139,7 +128,7 @@ _TEXT: dict[str, Callable[[str, Any], float]] = {
 def one_at_a_time(name: str) -> Scorer:
     """A metric the kit's way: nothing is shared between two answers."""
     score = _TEXT.get(name, METRICS[name].score)
-    return lambda parsed, truths: [score(one, truth) for one, truth in zip(parsed, truths, strict=True)]
+    return lambda parsed, truths: [score(answered, truth) for answered, truth in zip(parsed, truths, strict=True)]
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -188,24 +177,20 @@ def compare(name: str, samples: Sequence[Sample], answers: Sequence[str], first:
     return times, sum(not same(*pair) for pair in zip(scores[OURS], scores[KIT], strict=True))
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Draw, score both ways, compare."""
     parser = argparse.ArgumentParser(prog="benchmarks.scoring", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--questions", type=Path, nargs="+", metavar="FILE", default=_default_files())
+    parser.add_argument("--questions", type=Path, nargs="+", metavar="FILE", default=[QUESTIONS])
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    try:
-        run(options.questions, len(MIX) * 10, 0)  # imports, models, tables
-        rounds = [run(options.questions, options.count, number) for number in range(1, options.rounds + 1)]
-    except (BadSample, embeddings.ModelMissing) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    options = parser.parse_args(argv)
+    score_round(options.questions, len(MIX) * 10, 0)  # imports, models, tables
+    rounds = [score_round(options.questions, options.count, number) for number in range(1, options.rounds + 1)]
     table, everything = [], Times()
     for name in MIX:
         times = Times()
-        for one, _ in rounds:
-            times.add(one[name])
+        for measured, _ in rounds:
+            times.add(measured[name])
         table.append(times.row(name))
         everything.add(times)
     table.append(everything.row("all"))
@@ -213,25 +198,20 @@ def main() -> int:
     print(tabulate(table, heads, disable_numparse=True))
     differing = sum(count for _, count in rounds)
     print(f"{differing} scores differ; {ratio(everything.clock):.1f} times as fast ({CLAIM:.0f} wanted)")
-    return 1 if differing or ratio(everything.clock) < CLAIM else 0
+    return NOT_GOOD if differing or ratio(everything.clock) < CLAIM else DONE
 
 
-def run(files: Sequence[Path], count: int, number: int) -> tuple[dict[str, Times], int]:
+def score_round(files: Sequence[Path], count: int, number: int) -> tuple[dict[str, Times], int]:
     """One round, with questions of its own: the times of each metric, and how many scores differ."""
     rng = random.Random(number)
     samples = draw(files, count, rng)
     times, differing = {}, 0
     for name in MIX:
         own = [sample for sample in samples if sample.metric == name]
-        times[name], different = compare(name, own, [answer(one, rng) for one in own], (OURS, KIT)[number % 2])
+        times[name], different = compare(name, own, [answer(sample, rng) for sample in own], (OURS, KIT)[number % 2])
         differing += different
     return times, differing
 
 
-def _default_files() -> list[Path]:
-    real = sorted((ROOT.parent / "shared/data/ec_guide").rglob("*.jsonl"))  # the developers'
-    return [ROOT / "data/sample_questions.jsonl", *real]
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

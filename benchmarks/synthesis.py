@@ -18,12 +18,14 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from shopbench.errors import DONE, run_command
 from training.data.formats import Row
 from training.synthesize.chat import SynthesisError
 from training.synthesize.client import Patience, Server
@@ -87,16 +89,14 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         "task": task.name,
         "model": options.model,
         "runs": runs,
-        "answer_tokens_per_s": {str(way): round(one, 3) for way, one in rate.items()},
+        "answer_tokens_per_s": {str(way): round(tokens, 3) for way, tokens in rate.items()},
         "ratio": round(rate[options.concurrency] / rate[1], 2),
     }
 
 
-def main() -> int:
-    """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.synthesis", description="Many requests at once against one"
-    )
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print the comparison as JSON."""
+    parser = argparse.ArgumentParser(prog="benchmarks.synthesis", description="Many requests at once against one")
     parser.add_argument("--model", required=True)
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--input", type=Path, required=True, help="JSON lines, or the sources folder")
@@ -105,13 +105,9 @@ def main() -> int:
     parser.add_argument("--rows-alone", type=int, default=4, help="rows of each run one at a time")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--concurrency", type=int, default=16)
-    try:
-        print(json.dumps(compare(parser.parse_args()), indent=2))
-    except (SynthesisError, OSError) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    return 0
+    print(json.dumps(compare(parser.parse_args(argv)), indent=2))
+    return DONE
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

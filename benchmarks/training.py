@@ -25,6 +25,7 @@ import torch
 from peft import get_peft_model
 from torch import Tensor
 
+from shopbench.errors import DONE, run_command
 from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
 from training.finetune.batches import IGNORED, Encoded, Packed, encode, plan
@@ -108,21 +109,22 @@ def compare(training: Training, base: Path, encoded: list[Encoded], pad: int, up
     }
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Command line: print the comparison as JSON."""
     parser = argparse.ArgumentParser(description="packed answer-only training against padded all-token training")
     parser.add_argument("--recipe", default="embedded_a")
     parser.add_argument("--data", type=Path, required=True, help="folder that training.data.build wrote")
     parser.add_argument("--base", type=Path, help="local folder of the base model")
     parser.add_argument("--updates", type=int, default=8)
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     training = recipe_named(given.recipe).training
     base = base_folder(training.base, given.base)
     tokenizer = load_tokenizer(base)
     encoded, _ = encode(tokenizer, read_samples(given.data / "train.jsonl"), training.max_length)
     torch.manual_seed(0)
     print(json.dumps(compare(training, base, encoded, tokenizer.pad_token_id, given.updates), indent=2))
+    return DONE
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

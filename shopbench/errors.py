@@ -11,14 +11,17 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
+from shopbench.requirements import how_to_install
+
 DONE, NOT_GOOD, BAD_INPUT, KILLED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: done; done, and the answer is no (a check failed, a score is missing, a track is too slow); input that
 cannot be used (argparse's own code, too); stopped where the evaluator would kill the run; Ctrl-C."""
-_OF_THE_MACHINE = {
+_REMEDIES = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
     errno.EROFS: "choose a folder that can be written",
@@ -27,9 +30,11 @@ _OF_THE_MACHINE = {
     errno.ENOENT: "give a path that exists",
     errno.ENOTDIR: "give a path that exists",
     errno.EISDIR: "give a file",
+    errno.EEXIST: "delete it or give another path",
+    errno.ENAMETOOLONG: "give a shorter path",
 }
 """What the user can do about an OSError with a path; other OSErrors are faults of ours."""
-_INSTALLED_BY = "make setup-all"
+_OURS = ("shopbench", "models", "evaluation", "training", "tools", "benchmarks", "local_evaluation")
 
 
 class UserError(Exception):
@@ -73,23 +78,28 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         return main(*arguments)
     except UserError as error:
         return _say(f"error: {error}", error.exit_code)
-    except KeyboardInterrupt:
-        return _say("interrupted: give the same command again", INTERRUPTED)
+    except KeyboardInterrupt as error:  # a command may say what that brings
+        return _say(f"interrupted: {str(error) or 'give the same command again'}", INTERRUPTED)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").split(".")[0]
-        if not missing or missing in _OURS or missing in sys.stdlib_module_names:
+        package = (error.name or "").partition(".")[0]
+        if not _is_missing(package):
             raise
-        return _say(f"error: the package {missing} is not installed; run `{_INSTALLED_BY}`", BAD_INPUT)
+        return _say(f"error: the package {package} is not installed; {how_to_install(package)}", BAD_INPUT)
     except OSError as error:
-        remedy = _OF_THE_MACHINE.get(error.errno or 0)
+        remedy = _REMEDIES.get(error.errno or 0)
         if remedy is None or error.filename is None:
             raise
         return _say(f"error: {error.filename}: {error.strerror}; {remedy}", BAD_INPUT)
 
 
-_OURS = ("shopbench", "models", "evaluation", "training", "tools", "benchmarks", "local_evaluation")
+def _is_missing(package: str) -> bool:
+    """Whether this is a package of others that is not there: not ours, and not one whose version lacks a module."""
+    if not package or package in _OURS or package in sys.stdlib_module_names:
+        return False
+    return importlib.util.find_spec(package) is None
 
 
-def _say(line: str, code: int) -> int:
+def _say(message: str, code: int) -> int:
+    line = " ".join(part.strip() for part in message.splitlines() if part.strip())
     print(line, file=sys.stderr)
     return code

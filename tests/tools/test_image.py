@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from shopbench.errors import exit_code_of
+from shopbench.requirements import canonical, requirement_lines
 from shopbench.tracks import TRACKS
 from tools import lock
-from tools.submit.repository import canonical, docker_ignore, is_ignored_by_docker, requirement_lines, requirements
+from tools.submit.repository import docker_ignore, is_ignored_by_docker, requirements
 from tools.submit.submission import OFFLINE, Submission
 
 
@@ -74,7 +76,7 @@ def test_docker_run_says_what_is_missing(repository: Path, tmp_path: Path) -> No
 
 def test_a_lock_without_uv_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(lock.shutil, "which", lambda name: None)
-    assert lock.main() == 1
+    assert exit_code_of(lock.main, []) == 2
     assert capsys.readouterr().err == "error: uv is not installed; pip install uv\n"
 
 

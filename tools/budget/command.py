@@ -11,94 +11,43 @@ of time, 1 if something does, 2 for bad input.
 from __future__ import annotations
 
 import argparse
-import json
-import random
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from evaluation.runner import BadModel
 from models.engine.core import load_tokenizer
-from models.settings import SettingsError
-from models.weights import WeightsError, check_weights, find_weights
-from shopbench.errors import UserError
-from shopbench.files import ROOT, default_questions
-from shopbench.sample import BadSample, Sample, read_samples
-from shopbench.tracks import TRACKS, Track
+from models.weights import check_weights, find_weights
+from shopbench.errors import DONE, NOT_GOOD
+from shopbench.files import ROOT, default_questions, read_json
+from shopbench.sample import read_samples
+from shopbench.tracks import TRACKS
 from tools.budget.devices import parse_gpus
 from tools.budget.measure import measure
 from tools.budget.report import Target, format_measured, format_projection, verdicts
-from tools.budget.roofline import Shape, UnknownShape
-from tools.budget.workload import BatchLoad, loads, questions_of
-
-GPU_BLOCK = 16
-"""Tokens in a block of the prefix cache on CUDA."""
-
-
-class BadOption(UserError):
-    """A command-line option that cannot be used; the message says which, why and the remedy."""
+from tools.budget.roofline import Shape
+from tools.budget.workload import batches_of_tracks, draw
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Measure, project, and print both; the exit code says whether the track ends in time."""
     options = _parser().parse_args(argv)
-    try:
-        return _budget(options)
-    except (BadSample, BadModel, BadOption, WeightsError, SettingsError, UnknownShape) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-
-
-def _budget(options: argparse.Namespace) -> int:
-    track, target_gpu = TRACKS[options.track], _gpus(options.gpu)
+    track, gpus = TRACKS[options.track], parse_gpus(options.gpu)
     samples = read_samples(options.questions or default_questions())
     weights = check_weights((options.weights or find_weights(ROOT)).absolute())
-    config = _read_config(options.config) if options.config else weights.config
+    config = weights.config
+    if options.config:
+        config = read_json(options.config, "what --config names", "give a Hugging Face config.json")
     in_time = True
     if not options.no_run:
         measured = measure(draw(samples, track, options.sample), weights.folder)
         print(format_measured(measured, track), end="\n\n")
         in_time = measured.in_time(track)
     if not options.no_projection:
-        target = Target(Shape.from_config(config), *target_gpu)
+        target = Target(Shape.from_config(config), *gpus)
         batches = batches_of_tracks(samples, load_tokenizer(options.tokenizer or weights.folder))
         print(format_projection(target, batches), end="\n\n")
         in_time = in_time and verdicts(target, batches)[track.number] != "fail"
     print(f"track {track.number}: {'PASS' if in_time else 'FAIL'}")
-    return 0 if in_time else 1
-
-
-def draw(samples: Sequence[Sample], track: Track, count: int | None) -> list[Sample]:
-    """`count` questions of a track, at most those there are: a question asked twice would come from the cache."""
-    own = questions_of(samples, track)
-    if not own:
-        raise BadOption(f"the question file holds none of track {track.number}; give another with --questions")
-    return random.Random(track.number).sample(own, min(count or track.questions, track.questions, len(own)))
-
-
-def batches_of_tracks(samples: Sequence[Sample], tokenizer: Any) -> dict[int, list[BatchLoad]]:
-    """Each track's batches in tokens; a track without questions of its own is taken to ask what the others ask."""
-    return {
-        number: loads(questions_of(samples, track) or samples, tokenizer, GPU_BLOCK) for number, track in TRACKS.items()
-    }
-
-
-def _gpus(text: str) -> tuple[Any, int]:
-    try:
-        return parse_gpus(text)
-    except ValueError as error:
-        raise BadOption(f"--gpu: {error}") from None
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadOption(f"--config {path}: cannot be read ({error}); give a Hugging Face config.json") from None
-    if not isinstance(config, dict):
-        raise BadOption(f"--config {path}: is no JSON object; give a Hugging Face config.json")
-    return config
+    return DONE if in_time else NOT_GOOD
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,7 +68,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-run", action="store_true", help="only project")
     parser.add_argument("--no-projection", action="store_true", help="only measure")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shopbench.errors import UserError
+
 GIB = 1024**3
 CASES = ("pessimistic", "typical", "optimistic")
 Range = tuple[float, float, float]
@@ -86,8 +88,8 @@ GPUS: dict[str, Gpu] = {
 
 
 def parse_gpus(text: str) -> tuple[Gpu, int]:
-    """The GPU and the number of them in "T4x4" or "A100-80GB"; a ValueError that lists the known ones."""
+    """The GPU and the number of them in "T4x4" or "A100-80GB"; a UserError that lists the known ones."""
     name, _, count = text.partition("x") if text not in GPUS else (text, "", "")
     if name not in GPUS or not (count or "1").isdecimal() or int(count or 1) < 1:
-        raise ValueError(f"unknown GPUs {text!r}; write <name>x<number>, known names: {', '.join(GPUS)}")
+        raise UserError(f"--gpu: unknown GPUs {text!r}; write <name>x<number>, known names: {', '.join(GPUS)}")
     return GPUS[name], int(count or 1)

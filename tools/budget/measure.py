@@ -78,34 +78,35 @@ def measure(samples: Sequence[Sample], weights: Path, make_model: Callable[[], M
         BadModel: the model broke the evaluator's contract.
     """
     os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
-    made: list[Model] = []
-    warm_up: list[_Work] = []
+    models: list[Model] = []
+    warm_up: list[EngineTimes] = []
 
     def build() -> Model:
-        made.append((make_model or _user_model)())
-        warm_up.append(_work_of(made[0]))
-        return made[0]
+        models.append((make_model or _user_model)())
+        warm_up.append(EngineTimes.of(models[0]))
+        return models[0]
 
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "answers", journal_key(samples, weights))
-        done = run(samples, build, journal)
-    before, after = warm_up[0], _work_of(made[0])
+        answered = run(samples, build, journal)
+    before, after = warm_up[0], EngineTimes.of(models[0])
     engine = {phase: seconds - before.seconds[phase] for phase, seconds in after.seconds.items()}
     steps = after.decode_steps - before.decode_steps
-    return Measured(len(samples), done.load_seconds, tuple(done.batches), engine, steps)
+    return Measured(len(samples), answered.load_seconds, tuple(answered.batches), engine, steps)
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What an engine has done so far (models/engine/thread.py); nothing for a UserModel without one."""
+class EngineTimes:
+    """Seconds that an engine has spent in each phase so far, and its decode steps; none without an engine."""
 
     seconds: dict[str, float]
     decode_steps: int
 
-
-def _work_of(model: Model) -> _Work:
-    engine = getattr(model, "engine", None)
-    return _Work(dict(getattr(engine, "seconds", {})), getattr(engine, "decode_steps", 0))
+    @classmethod
+    def of(cls, model: Model) -> EngineTimes:
+        """Those of a UserModel's engine (models/engine)."""
+        engine = getattr(model, "engine", None)
+        return cls(dict(getattr(engine, "seconds", {})), getattr(engine, "decode_steps", 0))
 
 
 def _user_model() -> Model:

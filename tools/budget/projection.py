@@ -81,8 +81,8 @@ def prefill_seconds(shape: Shape, device: Device, parts: int, load: BatchLoad) -
     """Seconds until every question of a batch has its first token."""
     steps = math.ceil(load.uncached_tokens / STEP_TOKENS)
     context = load.prompt_tokens / load.questions / 2
-    one = step(shape, device, parts, math.ceil(load.uncached_tokens / steps), context, load.questions)
-    return steps * one.seconds
+    tokens = math.ceil(load.uncached_tokens / steps)
+    return steps * step(shape, device, parts, tokens, context, load.questions).seconds
 
 
 def decode_step_seconds(shape: Shape, device: Device, parts: int, questions: int, context: float) -> float:

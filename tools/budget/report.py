@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
+from models.settings import CONTEXT
 from shopbench.tracks import TRACKS, Track
 from tools.budget.devices import CASES, GIB, Gpu
 from tools.budget.measure import Measured
@@ -14,7 +15,6 @@ from tools.budget.projection import Projection, decode_step_seconds, prefill_sec
 from tools.budget.roofline import Shape, plan_memory
 from tools.budget.workload import BatchLoad
 
-LONGEST = 3072
 _HEADERS = ["track", "uncached tokens", "load", "prefill", "decode", "total", "range", "allowed", "verdict"]
 
 
@@ -76,7 +76,7 @@ def format_projection(target: Target, batches: Mapping[int, Sequence[BatchLoad]]
         return "\n".join([*lines, "  does not fit: quantize the weights, or take more or larger GPUs"])
     lines += [
         f"  largest batch    {plan.sequences(context)} questions of the mean {context} tokens, "
-        f"{plan.sequences(LONGEST)} of the longest ({LONGEST})",
+        f"{plan.sequences(CONTEXT)} of the longest ({CONTEXT})",
         f"  uncached token   {target.in_case(lambda case: _token_ms(target, every, case))} ms",
         f"  decode step      {target.in_case(lambda case: _decode_ms(target, context, case))} ms for a batch of 16",
     ]

@@ -75,7 +75,9 @@ class Shape:
                 value_bytes=value_bytes,
             )
         except KeyError as error:
-            raise UnknownShape(f"config.json has no {error.args[0]!r}: is it a decoder-only transformer's?") from None
+            raise UnknownShape(f"config.json has no {error.args[0]!r}; give a decoder-only transformer's") from None
+        except (TypeError, ValueError, ZeroDivisionError) as error:
+            raise UnknownShape(f"config.json has sizes that are no numbers ({error}); copy it again") from None
 
     @property
     def layer_parameters(self) -> int:

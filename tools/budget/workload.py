@@ -6,17 +6,22 @@ are cached where its beginning was in an earlier prompt, in whole blocks, as vLL
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evaluation.runner import batches_of, track_of_sample
 from shopbench.answers import write
+from shopbench.errors import UserError
 from shopbench.prompts import encode_prompt, encode_text
 from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TASKS
-from shopbench.tracks import Track
+from shopbench.tracks import TRACKS, Track
+
+GPU_BLOCK = 16
+"""Tokens in a block of the prefix cache on CUDA."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,21 @@ def questions_of(samples: Sequence[Sample], track: Track) -> list[Sample]:
     return [sample for sample in samples if track.number == 5 or track_of_sample(sample) == track]
 
 
+def draw(samples: Sequence[Sample], track: Track, count: int | None) -> list[Sample]:
+    """`count` questions of a track, at most those there are: a question asked twice would come from the cache."""
+    own = questions_of(samples, track)
+    if not own:
+        raise UserError(f"the question file holds none of track {track.number}; give another with --questions")
+    return random.Random(track.number).sample(own, min(count or track.questions, track.questions, len(own)))
+
+
+def batches_of_tracks(samples: Sequence[Sample], tokenizer: Any) -> dict[int, list[BatchLoad]]:
+    """Each track's batches on GPUs; a track without questions of its own is taken to ask what the others ask."""
+    return {
+        number: loads(questions_of(samples, track) or samples, tokenizer, GPU_BLOCK) for number, track in TRACKS.items()
+    }
+
+
 def loads(samples: Sequence[Sample], tokenizer: Any, block: int, batch_size: int = 16) -> list[BatchLoad]:
     """The batches of these questions.
 
@@ -50,7 +70,7 @@ def loads(samples: Sequence[Sample], tokenizer: Any, block: int, batch_size: int
         block: tokens in a block of the prefix cache.
     """
     cached: set[int] = set()
-    found = []
+    batches = []
     for places in batches_of(samples, batch_size, set()):
         prompt_tokens = uncached = 0
         longest, most = 1, 1
@@ -62,8 +82,8 @@ def loads(samples: Sequence[Sample], tokenizer: Any, block: int, batch_size: int
             truth = len(encode_text(tokenizer, write(sample.task_type, sample.output_field)))
             most = max(most, TASKS[task_type].max_tokens)
             longest = max(longest, min(truth, TASKS[task_type].max_tokens))
-        found.append(BatchLoad(len(places), prompt_tokens, uncached, longest - 1, most - 1))
-    return found
+        batches.append(BatchLoad(len(places), prompt_tokens, uncached, longest - 1, most - 1))
+    return batches
 
 
 def _cached_tokens(prompt: list[int], block: int, cached: set[int]) -> int:

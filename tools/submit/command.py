@@ -14,18 +14,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.settings import SettingsError
-from models.weights import WeightsError
+from shopbench.errors import DONE, NOT_GOOD, UserError
 from shopbench.files import ROOT
-from shopbench.sample import BadSample
 from shopbench.tracks import TRACKS
-from tools.budget.roofline import UnknownShape
 from tools.submit import repository as repository_checks
 from tools.submit import weights as weight_checks
-from tools.submit.git import GitError
 from tools.submit.push import send
-from tools.submit.submission import Check, Submission, SubmitError, manifest_text, read_manifest, tag_of
-from training.weights.folders import TrainingError
+from tools.submit.submission import Check, Submission, manifest_text, read_manifest, tag_of
 
 CHECKS = (
     Check("manifest", "aicrowd.json: the track's challenge id, authors, gpu", repository_checks.manifest),
@@ -50,22 +45,18 @@ CHECKS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+    """Check the track, and push it if that was asked for and nothing is wrong."""
     options = _parser().parse_args(argv)
-    track = TRACKS[options.track]
-    try:
-        manifest = read_manifest(options.root)
-        if options.command == "push":
-            manifest = {**manifest, "challenge_id": track.challenge_id}
-        submission = Submission(options.root, track, tag_of(track, options.name), options.remote, manifest)
-        bad = show_problems(submission, options.skip)
-        if bad:
-            print(f"\n{bad} checks failed: track {track.number} is not ready", file=sys.stderr)
-            return 1
-        return _push(submission, options.dry_run) if options.command == "push" else 0
-    except (SubmitError, GitError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    track, manifest = TRACKS[options.track], read_manifest(options.root)
+    if options.command == "push":
+        manifest = {**manifest, "challenge_id": track.challenge_id}
+    submission = Submission(options.root, track, tag_of(track, options.name), options.remote, manifest)
+    if failed := show_problems(submission, options.skip):
+        print(f"\n{failed} checks failed: track {track.number} is not ready", file=sys.stderr)
+        return NOT_GOOD
+    if options.command == "push":
+        _push(submission, options.dry_run)
+    return DONE
 
 
 def show_problems(submission: Submission, skip: Sequence[str]) -> int:
@@ -87,33 +78,38 @@ def show_problems(submission: Submission, skip: Sequence[str]) -> int:
 
 def problems_of(check: Check, submission: Submission) -> list[str]:
     """What a check finds wrong; what it cannot look at is a problem, too."""
-    found = []
+    problems = []
     try:
         for problem in check.problems(submission):
-            found.append(problem)
-    except (WeightsError, SettingsError, UnknownShape, BadSample, GitError, SubmitError, TrainingError) as error:
-        found.append(str(error))
-    except (OSError, ValueError) as error:
-        found.append(f"cannot be checked ({type(error).__name__}: {error}); see the file named")
-    return found
+            problems.append(problem)
+    except UserError as error:
+        problems.append(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        problems.append(f"{error.filename}: cannot be checked ({error.strerror}); see that file")
+    return problems
 
 
-def _push(submission: Submission, dry_run: bool) -> int:
+def _push(submission: Submission, dry_run: bool) -> None:
     planned = send(submission, dry_run)
     if dry_run:
         print(
             f"\ndry run: {planned.commit[:12]} would go to {submission.remote} as {planned.branch} and {submission.tag}"
         )
         print(f"with aicrowd.json:\n{manifest_text(submission.manifest)}", end="")
-        return 0
+        return
     print(f"\npushed {submission.tag} ({planned.commit[:12]}) and {planned.branch} to {submission.remote}")
     print("watch: the issues page of your repository on the competition's GitLab opens one issue for the tag,")
     print(f"with the image's build, the evaluation ({submission.track.minutes} minutes at most) and the score")
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tools.submit", description="Check a track's submission, and push it.")
+    parser = argparse.ArgumentParser(
+        prog="tools.submit",
+        description="Check a track's submission, and push it.",
+        epilog="exit codes: 0 done; 1 a check failed; 2 git, the remote or aicrowd.json refused; 130 interrupted",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("check", "show every problem"), ("push", "check, then send weights, branch and tag")):
         command = commands.add_parser(name, help=what)
@@ -133,7 +129,3 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(dry_run=False)
     commands.choices["push"].add_argument("--dry-run", action="store_true", help="talk to the remote, change nothing")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

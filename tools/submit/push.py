@@ -8,11 +8,12 @@ or refused is taken up by the same command: LFS sends what is still missing.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from shopbench.errors import UserError
+from shopbench.files import write_text
 from tools.submit.git import current_branch, git
 from tools.submit.submission import Submission, manifest_text, read_manifest
 
@@ -30,7 +31,11 @@ def plan(submission: Submission) -> Planned:
     """Make the commit, as an object that no branch knows yet."""
     root = submission.root
     head, branch = git(root, "rev-parse", "HEAD"), current_branch(root)
-    if json.loads(git(root, "show", f"{head}:aicrowd.json")) == submission.manifest:
+    try:
+        committed = json.loads(git(root, "show", f"{head}:aicrowd.json"))
+    except ValueError as error:
+        raise UserError(f"aicrowd.json: broken JSON in the last commit ({error}); commit a whole one") from None
+    if committed == submission.manifest:
         return Planned(head, head, branch)
     blob = git(root, "hash-object", "-w", "--stdin", text=manifest_text(submission.manifest))
     with tempfile.TemporaryDirectory() as folder:
@@ -72,9 +77,7 @@ def follow(submission: Submission, planned: Planned) -> None:
     """Bring aicrowd.json, the branch and the tag here to what was sent. The tag last: it says that all is done."""
     root, manifest = submission.root, submission.root / "aicrowd.json"
     if read_manifest(root) != submission.manifest:
-        beside = manifest.with_name("aicrowd.json.part")
-        beside.write_text(manifest_text(submission.manifest), encoding="utf-8")
-        os.replace(beside, manifest)
+        write_text(manifest, manifest_text(submission.manifest))
     git(root, "add", "aicrowd.json")
     git(root, "update-ref", f"refs/heads/{planned.branch}", planned.commit, planned.head)
     git(root, "tag", submission.tag, planned.commit)

@@ -7,11 +7,13 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from shopbench.sample import BadSample, read_samples, write_samples
+from shopbench.requirements import canonical, requirement_lines
+from shopbench.sample import read_samples, write_samples
 from tools.submit.git import GitError, blobs, current_branch, git, is_lfs_installed
 from tools.submit.push import plan
 from tools.submit.submission import TAG_PREFIX, Submission, read_manifest
@@ -32,7 +34,11 @@ def manifest(submission: Submission) -> Iterator[str]:
     if found != wanted:
         yield f"aicrowd.json: challenge_id is {found!r}; set {wanted!r} (`push` does)"
     authors = submission.manifest.get("authors")
-    if not isinstance(authors, list) or not authors or not all(isinstance(one, str) and one.strip() for one in authors):
+    if (
+        not isinstance(authors, list)
+        or not authors
+        or not all(isinstance(name, str) and name.strip() for name in authors)
+    ):
         yield 'aicrowd.json: names no authors; set "authors": ["<your AIcrowd user name>"]'
     elif PLACEHOLDER in authors:
         yield f"aicrowd.json: the author is still {PLACEHOLDER}; write your AIcrowd user name"
@@ -47,13 +53,8 @@ def interface(submission: Submission) -> Iterator[str]:
         "missing = [n for n in ('get_batch_size', 'batch_predict') if not callable(getattr(m, n, None))]\n"
         "assert not missing, f'UserModel has no {missing}'"
     )
-    python, environment = submission.run()
-    done = subprocess.run(
-        [*python, "-c", script], cwd=submission.root, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        yield f"models/user_config.py: cannot be used ({said[-1]}); try: python -c 'import models.user_config'"
+    if failure := _failure(submission, "-c", script):
+        yield f"models/user_config.py: cannot be used ({failure}); try: python -c 'import models.user_config'"
 
 
 def requirements(submission: Submission) -> Iterator[str]:
@@ -82,17 +83,6 @@ def requirements(submission: Submission) -> Iterator[str]:
         lock_mark(texts["requirements.txt"]) not in texts["requirements.lock"]
     ):
         yield "requirements.lock: was resolved from another requirements.txt; make it again: python -m tools.lock"
-
-
-def requirement_lines(text: str) -> list[str]:
-    """The requirements in a file, without comments and blank lines."""
-    lines = (line.split(" #")[0].strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def canonical(name: str) -> str:
-    """A package's name as PyPI compares names."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def lock_mark(text: str) -> str:
@@ -179,23 +169,28 @@ def clean(submission: Submission) -> Iterator[str]:
 
 def dry_run(submission: Submission) -> Iterator[str]:
     """The evaluator's run on sample questions, without network and inside the limits."""
-    questions = submission.root / "data" / "sample_questions.jsonl"
-    try:
-        chosen = read_samples(questions)[::_DRY_RUN_EVERY]
-    except BadSample as error:
-        yield str(error)
-        return
-    python, environment = submission.run()
+    chosen = read_samples(submission.root / "data" / "sample_questions.jsonl")[::_DRY_RUN_EVERY]
     with tempfile.TemporaryDirectory() as folder:
         asked, results = Path(folder) / "questions.jsonl", Path(folder) / "results.json"
         write_samples(asked, chosen)
-        command = [*python, "local_evaluation.py", "--questions", str(asked), "--output", str(results)]
+        command = ["local_evaluation.py", "--questions", str(asked), "--output", str(results)]
         command += ["--weights", str(submission.weights), "--enforce-limits", "--skip-missing-metrics"]
-        done = subprocess.run(
-            command, cwd=submission.root, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            yield f"dry run: {said[-1]}; see: local_evaluation.py --enforce-limits --weights {submission.weights}"
+        if failure := _failure(submission, *command):
+            yield f"dry run: {failure}; see: local_evaluation.py --enforce-limits --weights {submission.weights}"
         elif unreadable := json.loads(results.read_text(encoding="utf-8"))["unreadable"]:
             yield f"dry run: the evaluator cannot read {unreadable} of {len(chosen)} answers; see results.json"
+
+
+def _failure(submission: Submission, *arguments: str) -> str:
+    """Run Python on the submission, without network: the last thing it said if it failed, else ""."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=submission.root,
+        env=submission.offline(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not done.returncode:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

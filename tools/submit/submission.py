@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shopbench.errors import UserError
+from shopbench.files import read_json
 from shopbench.tracks import Track
 
 TAG_PREFIX = "submission-"
 OFFLINE = Path(__file__).resolve().parent / "offline"
-
-
-class SubmitError(UserError):
-    """Something that stops a submission: what, where and the remedy, in one line."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +37,13 @@ class Submission:
         """The track's weights folder; tracks that share weights have a link here."""
         return self.root / "weights" / f"track{self.track.number}"
 
-    def run(self) -> tuple[list[str], dict[str, str]]:
-        """How Python is started for this submission: as the evaluator does, without network."""
-        environment = {
+    def offline(self) -> dict[str, str]:
+        """The environment in which Python runs this submission as the evaluator does: without network."""
+        return {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(self.root)]),
             "SHOPBENCH_WEIGHTS": str(self.weights),
         }
-        return [sys.executable], environment
 
 
 @dataclass(frozen=True)
@@ -67,15 +61,8 @@ def tag_of(track: Track, name: str) -> str:
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
-    """aicrowd.json; a SubmitError if it is missing or broken."""
-    path = root / "aicrowd.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SubmitError(f"aicrowd.json: cannot be read ({error}); restore it: git checkout aicrowd.json") from None
-    if not isinstance(manifest, dict):
-        raise SubmitError("aicrowd.json: is no JSON object; restore it: git checkout aicrowd.json")
-    return manifest
+    """aicrowd.json; a UserError if it is missing or broken."""
+    return read_json(root / "aicrowd.json", "the manifest", "restore it: git checkout aicrowd.json")
 
 
 def manifest_text(manifest: dict[str, Any]) -> str:

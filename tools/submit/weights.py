@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from models.engine.core import load_tokenizer
 from models.settings import Machine, choose
-from models.weights import check_weights
+from models.weights import WeightsError, check_weights
+from shopbench.files import read_json
 from shopbench.prompts import prompt_hash
 from shopbench.sample import read_samples
-from tools.budget.command import batches_of_tracks
 from tools.budget.devices import GIB, GPUS
 from tools.budget.report import Target, verdicts
 from tools.budget.roofline import Shape, plan_memory
+from tools.budget.workload import batches_of_tracks
 from tools.submit.submission import Submission
-from training.weights.folders import TrainingError
 
 EVALUATOR_GPU, EVALUATOR_GPUS = GPUS["T4"], 4
+EVALUATOR = Machine((int(EVALUATOR_GPU.memory_gib * GIB),) * EVALUATOR_GPUS, EVALUATOR_GPU.capability)
 _SERVED = {".safetensors", ".json", ".jinja", ".txt", ".md", ".model"}
 
 
 def whole(submission: Submission) -> Iterator[str]:
-    """Every shard is there and as long as its header says, and the index names what the shards hold."""
-    from training.weights.tensors import stored  # here and below: torch takes seconds, and --help needs none of it
-
+    """Every shard is as long as its header says, and the index names what the shards hold."""
     weights = check_weights(submission.weights)
     held: dict[str, set[str]] = {}
     for file in sorted(weights.folder.glob("*.safetensors")):
         held[file.name] = set()
         try:
-            tensors = stored(file)
-        except TrainingError as error:
+            with _tensors(file) as tensors:
+                held[file.name] = set(tensors.keys())
+        except WeightsError as error:
             yield str(error)
-            continue
-        if max((tensor.start + tensor.size for tensor in tensors.values()), default=0) != file.stat().st_size:
-            yield f"{file}: holds other data than its header says; copy it again"
-        held[file.name] = set(tensors)
     index = weights.folder / "model.safetensors.index.json"
     if index.exists():
         yield from _index_problems(index, held)
@@ -45,11 +42,23 @@ def whole(submission: Submission) -> Iterator[str]:
         yield f"{weights.folder}: has {len(held)} shards and no {index.name}; copy it again"
 
 
-def _index_problems(index: Path, held: dict[str, set[str]]) -> Iterator[str]:
+@contextmanager
+def _tensors(file: Path, framework: str = "numpy") -> Iterator[Any]:
+    """A safetensors file, opened; a WeightsError if it is cut short, too long or none."""
+    from safetensors import SafetensorError, safe_open
+
     try:
-        places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    except (OSError, ValueError, KeyError, TypeError):
-        yield f"{index}: cannot be read; copy it again"
+        opened = safe_open(file, framework=framework)
+    except SafetensorError as error:
+        raise WeightsError(f"{file}: is no whole safetensors file ({error}); copy it again") from None
+    with opened as tensors:
+        yield tensors
+
+
+def _index_problems(index: Path, held: dict[str, set[str]]) -> Iterator[str]:
+    places = read_json(index, "the index of the shards", "copy it again").get("weight_map")
+    if not isinstance(places, dict):
+        yield f"{index}: has no weight_map; copy it again"
         return
     for shard in sorted(set(places.values()) - set(held)):
         yield f"{index.parent / shard}: is missing, the index names it; copy it again"
@@ -62,19 +71,15 @@ def _index_problems(index: Path, held: dict[str, set[str]]) -> Iterator[str]:
 
 def finite_scales(submission: Submission) -> Iterator[str]:
     """No scale of a quantized weight is infinite or not a number."""
-    import torch
+    import torch  # takes seconds, and --help needs none of it
 
-    from training.weights.tensors import stored
-
-    scales = [
-        tensor
-        for file in sorted(check_weights(submission.weights).folder.glob("*.safetensors"))
-        for name, tensor in stored(file).items()
-        if name.endswith(("scales", "_scale"))
-    ]
-    for tensor in scales:
-        if not torch.isfinite(tensor.load()).all():
-            yield f"{tensor.path}: {tensor.name} is not finite; quantize again: python -m training.quantize"
+    scales = 0
+    for file in sorted(check_weights(submission.weights).folder.glob("*.safetensors")):
+        with _tensors(file, "pytorch") as tensors:
+            for name in (name for name in tensors.keys() if name.endswith(("scales", "_scale"))):  # noqa: SIM118
+                scales += 1
+                if not torch.isfinite(tensors.get_tensor(name)).all():
+                    yield f"{file}: {name} is not finite; quantize again: python -m training.quantize"
     if not scales:
         yield f"{submission.weights}: has no scales to look at; quantize: python -m training.quantize"
 
@@ -90,8 +95,7 @@ def fits(submission: Submission) -> Iterator[str]:
     """The weights can be split over the evaluator's GPUs and leave room for a full context."""
     weights = check_weights(submission.weights)
     gpu = EVALUATOR_GPU.sustained("typical")
-    machine = Machine((int(gpu.memory),) * EVALUATOR_GPUS, EVALUATOR_GPU.capability)
-    settings = choose(weights, machine, {})
+    settings = choose(weights, EVALUATOR, {})
     plan = plan_memory(Shape.from_config(weights.config), gpu, settings.tensor_parallel, settings.memory_share)
     if plan.sequences(settings.context) < 1:
         yield (
@@ -103,12 +107,7 @@ def fits(submission: Submission) -> Iterator[str]:
 def provenance(submission: Submission) -> Iterator[str]:
     """The weights were trained with today's prompts."""
     path = submission.weights / "provenance.json"
-    try:
-        made_of = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        yield f"{path}: cannot be read; merge and quantize again, each stage writes it"
-        return
-    found = made_of.get("prompt_hash") if isinstance(made_of, dict) else None
+    found = read_json(path, "the provenance", "merge and quantize again, each stage writes it").get("prompt_hash")
     if found != prompt_hash():
         yield (
             f"{path}: prompt_hash is {found!r:.14}, today's prompts have {prompt_hash():.12}; "
@@ -124,7 +123,7 @@ def only_safetensors(submission: Submission) -> Iterator[str]:
             yield f"{file}: is no safetensors, JSON or tokenizer file; delete it"
     for name in ("config.json", "tokenizer_config.json"):
         path = folder / name
-        if path.is_file() and "auto_map" in json.loads(path.read_text(encoding="utf-8")):
+        if path.is_file() and "auto_map" in read_json(path, "the configuration", "copy it again"):
             yield f"{path}: names code to run (auto_map); delete that entry"
 
 
@@ -132,10 +131,7 @@ def budget(submission: Submission) -> Iterator[str]:
     """The projection to the evaluator's GPUs ends in time."""
     weights = check_weights(submission.weights)
     samples = read_samples(submission.root / "data" / "sample_questions.jsonl")
-    parts = choose(
-        weights, Machine((int(EVALUATOR_GPU.memory_gib * GIB),) * EVALUATOR_GPUS, EVALUATOR_GPU.capability), {}
-    )
-    target = Target(Shape.from_config(weights.config), EVALUATOR_GPU, parts.tensor_parallel)
+    target = Target(Shape.from_config(weights.config), EVALUATOR_GPU, choose(weights, EVALUATOR, {}).tensor_parallel)
     batches = batches_of_tracks(samples, load_tokenizer(weights.folder))
     if verdicts(target, batches)[submission.track.number] == "fail":
         yield (

@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 
 from evaluation.journal import Batch
+from shopbench.errors import exit_code_of
+from shopbench.files import ROOT
 from shopbench.sample import read_samples, write_samples
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import FakeModel, choice
 from tests.tools.scratch import make_weights
 from tools.budget import command as budget
-from tools.budget.command import draw, main
+from tools.budget.command import main
 from tools.budget.measure import Measured, measure
 from tools.budget.report import format_measured
+from tools.budget.workload import draw
 
-QWEN = Path(budget.__file__).parent / "model_configs" / "qwen2-72b-awq.json"
+QWEN = ROOT / "tools" / "model_configs" / "qwen2-72b-awq.json"
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def run(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     def command(*arguments: str) -> int:
         module: Any = types.SimpleNamespace(UserModel=lambda: FakeModel(lambda question: "1"))
         monkeypatch.setitem(sys.modules, "models.user_config", module)
-        return main(["--questions", str(budget.ROOT / "data" / "sample_questions.jsonl"), *arguments])
+        return exit_code_of(main, ["--questions", str(ROOT / "data" / "sample_questions.jsonl"), *arguments])
 
     return command
 
@@ -128,7 +131,7 @@ def test_draws_no_question_twice(repository: Path) -> None:
     ("arguments", "says"),
     [
         (["--gpu", "T5x4"], "--gpu: unknown GPUs 'T5x4'"),
-        (["--config", "nowhere.json"], "--config nowhere.json: cannot be read"),
+        (["--config", "nowhere.json"], "nowhere.json: what --config names cannot be read"),
         (["--questions", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (["--weights", "nowhere"], "nowhere: no such folder"),
     ],
@@ -147,7 +150,12 @@ def test_a_config_that_is_no_model_gets_one_line(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "config.json"
-    for content, says in (("[]", "is no JSON object"), (json.dumps({"vocab_size": 3}), "has no 'hidden_size'")):
+    for content, says in (
+        ("[]", "must be a JSON object; give a Hugging Face config.json"),
+        ("{", "is broken JSON"),
+        (json.dumps({"vocab_size": 3}), "has no 'hidden_size'"),
+        (json.dumps({"hidden_size": "wide", "num_attention_heads": 4}), "has sizes that are no numbers"),
+    ):
         config.write_text(content)
         assert run("--track", "2", "--no-run", "--config", str(config)) == 2
         assert says in capsys.readouterr().err

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from shopbench.errors import exit_code_of
 from tests.tools.scratch import CONFIG, commit, git, make_weights, submission
 from tools.submit import repository as repository_checks
 from tools.submit.command import CHECKS, main, problems_of
@@ -109,8 +111,27 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
     ),
     "no weights": ("whole", lambda root: remove(weights(root) / "model.safetensors"), "no *.safetensors file", "only"),
     "a pointer": ("whole", pointer, "is a Git LFS pointer", "git lfs pull"),
-    "a file cut short": ("whole", cut, "is no whole safetensors file", "fetch it again"),
-    "a file with a tail": ("whole", lengthen, "holds other data than its header says", "copy it again"),
+    "a file cut short": ("whole", cut, "is no whole safetensors file", "copy it again"),
+    "a file with a tail": ("whole", lengthen, "file not fully covered", "copy it again"),
+    "no safetensors": (
+        "whole",
+        lambda root: (weights(root) / "model.safetensors").write_bytes((20).to_bytes(8, "little") + b"x" * 20),
+        "is no whole safetensors file (Error while deserializing header: invalid JSON",
+        "copy it again",
+    ),
+    "a broken index": (
+        "whole",
+        lambda root: (two_shards(root), (weights(root) / "model.safetensors.index.json").write_text("{")),
+        "the index of the shards is broken JSON",
+        "copy it again",
+    ),
+    "an index without shards": (
+        "whole",
+        lambda root: (two_shards(root), (weights(root) / "model.safetensors.index.json").write_text("{}")),
+        "has no weight_map",
+        "copy it again",
+    ),
+    "scales in a file cut short": ("scales", cut, "is no whole safetensors file", "copy it again"),
     "a missing shard": ("whole", lambda root: two_shards(root, lost="model-3.safetensors"), "is missing", "copy it"),
     "a tensor that is elsewhere": (
         "whole",
@@ -136,6 +157,12 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
         lambda root: change_json(weights(root) / "config.json", auto_map={"AutoModel": "modeling.Model"}),
         "names code to run (auto_map)",
         "delete that entry",
+    ),
+    "a broken tokenizer": (
+        "safe",
+        lambda root: (weights(root) / "tokenizer_config.json").write_text("{"),
+        "the configuration is broken JSON",
+        "copy it again",
     ),
     "not quantized": (
         "quantized",
@@ -297,6 +324,44 @@ def test_a_folder_that_holds_nothing_fails(small: Path, capsys: pytest.CaptureFi
     printed = capsys.readouterr().out
     for name in ("whole", "safe", "quantized", "scales", "fits", "prompts", "budget"):
         assert f"FAIL  {name}" in printed
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_a_manifest_that_cannot_be_read_is_bad_input(
+    small: Path, content: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (small / "aicrowd.json").unlink()
+    if content is not None:
+        (small / "aicrowd.json").write_text(content)
+    assert exit_code_of(main, ["check", "--track", "2", "--root", str(small)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"error: {small / 'aicrowd.json'}: the manifest ")
+    assert printed.err.endswith("; restore it: git checkout aicrowd.json\n")
+
+
+def test_a_broken_manifest_in_the_last_commit_is_a_problem(small: Path) -> None:
+    good = (small / "aicrowd.json").read_text()
+    (small / "aicrowd.json").write_text("{")
+    commit(small, "Break the manifest")
+    git(small, "push", "-q", "--no-verify", "origin", "HEAD:refs/tags/submission-track2-v1")
+    (small / "aicrowd.json").write_text(good)
+    (problem,) = problems(small, "tag")
+    assert "broken JSON in the last commit" in problem
+    assert "commit a whole one" in problem
+
+
+def test_what_the_machine_refuses_is_a_problem_and_a_fault_of_ours_is_not(small: Path) -> None:
+    def refused(_: object) -> list[str]:
+        raise PermissionError(13, "Permission denied", "weights/x")
+
+    def broken(_: object) -> list[str]:
+        raise ValueError("ours")
+
+    check = replace(BY_NAME["whole"], problems=refused)
+    assert problems_of(check, submission(small)) == ["weights/x: cannot be checked (Permission denied); see that file"]
+    with pytest.raises(ValueError, match="ours"):
+        problems_of(replace(check, problems=broken), submission(small))
 
 
 def test_tracks_that_share_weights(small: Path) -> None:

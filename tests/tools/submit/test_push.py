@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from shopbench.errors import exit_code_of
 from shopbench.tracks import TRACKS
 from tests.tools.scratch import git, submission, with_lfs
 from tools.submit import push
@@ -59,7 +60,7 @@ def check_sent(root: Path, tmp_path: Path) -> None:
     shutil.rmtree(clone)
 
 
-PUSH = "import sys; from tools.submit import main; sys.exit(main(sys.argv[1:]))"
+PUSH = "from shopbench.errors import run_command; run_command('tools.submit.command')"
 
 
 def arguments(root: Path) -> list[str]:
@@ -68,7 +69,7 @@ def arguments(root: Path) -> list[str]:
 
 def push_track(root: Path, *more: str) -> int:
     """The command line's exit code."""
-    return main([*arguments(root), *more])
+    return exit_code_of(main, [*arguments(root), *more])
 
 
 def killed_when(root: Path, sign: Path, repository: Path) -> None:
@@ -97,7 +98,7 @@ def test_200_mb_refused_then_killed_then_sent(
     remote, before = tmp_path / "remote.git", state(large)
 
     hook(tmp_path, "echo quota exceeded >&2; exit 1")
-    assert push_track(large) == 1
+    assert push_track(large) == 2
     error = capsys.readouterr().err
     assert "quota exceeded" in error
     assert error.count("\n") == 1

