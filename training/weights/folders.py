@@ -19,8 +19,6 @@ from shopbench.files import ROOT, read_json, write_json
 
 PROVENANCE = "provenance.json"
 WEIGHTS = ROOT / "weights"
-TrainingError = UserError
-"""The former name, for the packages that still import it."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESUMED = "facts.json"
 
