@@ -15,11 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 from pathlib import Path
 
 from evaluation.scoring import check_sample
 from local_evaluation import main as evaluate
+from shopbench.errors import run_command
 from shopbench.files import ROOT
 from shopbench.sample import BadSample, Sample, read_json_lines, write_samples
 from shopbench.tasks import TaskType
@@ -67,11 +67,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("results.json"), metavar="FILE")
     options = parser.parse_args()
     questions = options.output.with_name(options.output.name + ".questions.jsonl")
-    try:
-        write_samples(questions, draw(options.source, options.rows, options.type, options.seed))
-    except BadSample as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    write_samples(questions, draw(options.source, options.rows, options.type, options.seed))
     status = evaluate(["--questions", str(questions), "--output", str(options.output), "--skip-missing-metrics"])
     if status:
         return status
@@ -81,4 +77,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":  # vLLM's worker processes import this file again
-    sys.exit(main())
+    run_command(main)

@@ -22,6 +22,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from evaluation.runner import batches_of
+from evaluation.suites.shopbench import SHOPBENCH, items_of
 from shopbench.answers import parse
 from shopbench.metrics import METRICS, mean
 from shopbench.sample import BadSample, Sample, read_samples
@@ -40,7 +41,8 @@ def answer(model: Any, samples: list[Sample]) -> tuple[list[str], list[str], flo
     model._vote = watched
     after: list[str] = []
     started = time.perf_counter()
-    for places in tqdm(list(batches_of(samples, model.get_batch_size(), set())), desc="batches", unit=" batches"):
+    batches = list(batches_of(SHOPBENCH, items_of(samples), model.get_batch_size()))
+    for places in tqdm(batches, desc="batches", unit=" batches"):
         after += model.batch_predict({"prompt": [samples[place].input_field for place in places]}, True)
     return before, after, time.perf_counter() - started
 

@@ -35,6 +35,11 @@ TASKS = {
 }
 """The paper's short names and the file's."""
 FIELDS = ("split", "task", "setting", "instruction", "input", "options", "output", "few_shot_example")
+ESCI_GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
+"""Gains of a ranked product by its label (exact, substitute, complement, irrelevant), ECInstruct's and ShopBench's.
+
+Those of the Shopping Queries Dataset (Reddy et al., 2022, arXiv:2206.06588), whose labels they are.
+"""
 
 Fields = Mapping[str, Any]
 
@@ -54,7 +59,7 @@ def render(row: Fields, example: Fields | str | None = None) -> str:
 
     Args:
         example: another row (its input, options and output) or a text, shown between instruction and input
-            (appendix E.2 of paper 001).
+            (eCeLLM [Peng et al., ICML 2024], appendix E.2).
     """
     parts = [row["instruction"].strip()]
     if example is not None:

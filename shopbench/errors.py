@@ -65,8 +65,8 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         return main(*arguments)
     except UserError as error:
         return _say(f"error: {error}", error.exit_code)
-    except KeyboardInterrupt:
-        return _say("interrupted: give the same command again", INTERRUPTED)
+    except KeyboardInterrupt as error:  # a command may say what that brings
+        return _say(f"interrupted: {error or 'give the same command again'}", INTERRUPTED)
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
         if not missing or missing in _OURS or missing in sys.stdlib_module_names:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from evaluation.benchmark_results import make_benchmark_results
 
 from evaluation.benchmark import Options, Question, Reading, Scores, Test
-from evaluation.benchmark_results import make_benchmark_results
 from evaluation.journal import Batch
 from evaluation.report import render_report
 from evaluation.results import Results

@@ -19,11 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.results import write_text
 from models.engine.requests import EngineDied
 from models.settings import SettingsError
 from models.weights import WeightsError
-from shopbench.files import file_hash, write_json
+from shopbench.files import file_hash, write_json, write_text
 from shopbench.sample import BadSample, read_samples
 from training.data.reading import SourceError
 from training.recipes import ENSEMBLES, RECIPES, Training, nearest, recipe_named

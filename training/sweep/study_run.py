@@ -20,8 +20,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.intervals import Outcome, outcomes
 from evaluation.journal import journal_key
+from evaluation.scoring import Outcome, outcomes
+from evaluation.suites.shopbench import items_of
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.sample import Sample, write_samples
 from training.recipes import Recipe, Training
@@ -191,7 +192,7 @@ def identity(asked: Sequence[Sample], places: Sequence[int], base: Path, adapter
     """SHA-256 of what an adapter's outcomes depend on."""
     samples = [asked[place] for place in places]
     weights = file_hash(adapter / "adapter_model.safetensors") if adapter else ""
-    facts = [journal_key(samples, base), [sample.to_dict() for sample in samples], weights]
+    facts = [journal_key(items_of(samples), base), [sample.to_dict() for sample in samples], weights]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -17,8 +17,7 @@ from typing import Any
 
 from evaluation.benchmark import Options
 from evaluation.suites.ecinstruct.answers import read_ranking
-from evaluation.suites.ecinstruct.metrics import GAINS
-from shopbench.ecinstruct import FIELDS, QPR, TASKS, Fields, value
+from shopbench.ecinstruct import ESCI_GAINS, FIELDS, QPR, TASKS, Fields, value
 from shopbench.sample import BadSample, read_json_lines
 
 LABELS = "label.json"
@@ -199,6 +198,6 @@ def _by_letter(one: AskedRow, labels: Any, where: str) -> dict[str, str]:
     named = [str(label) for label in labels] if isinstance(labels, list) else []
     by_letter = dict(zip(sorted(order), named, strict=False))
     in_order = [by_letter.get(letter, "?") for letter in order]
-    if len(named) != len(order) or not set(named) <= set(GAINS) or in_order != sorted(in_order, key="ESCI".index):
+    if len(named) != len(order) or not set(named) <= set(ESCI_GAINS) or in_order != sorted(in_order, key="ESCI".index):
         raise BadSample(f"{where}: does not fit the order {one.row['output']!r:.40} of {one.where}; {QPR} needs both")
     return by_letter
