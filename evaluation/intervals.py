@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _read(path: Path) -> tuple[list[Outcome], list[Any]]:
     """The outcomes in a results.json, and what tells its questions apart from others; a UserError if it has none."""
-    results = read_json(path, "results.json")
+    results = read_json(path, "results of local_evaluation.py")
     try:
         found = outcomes_of_results(results)
         asked = [(row["task_name"], row["question"], row["score"] is None) for row in results["samples"]]

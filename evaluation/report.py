@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="what local_evaluation.py wrote")
     parser.add_argument("report", type=Path, help="the page to write")
     options = parser.parse_args(argv)
-    results = read_json(options.results, "results.json")
+    results = read_json(options.results, "results of local_evaluation.py")
     try:
         page = render_report(results)
     except (KeyError, TypeError, AttributeError, TemplateRuntimeError) as error:

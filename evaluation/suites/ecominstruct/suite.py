@@ -5,7 +5,7 @@ A folder with one folder a task, at any depth (`ABSA/tasks/EN-ABSA-CLS-review_to
 its kind, the first its language. A question is the description's own prompt with all of its labels; the published
 script puts "Below is an instruction that describes the ... task" before it, here the system line stands there.
 
-Answers: a label of the set (several where any row of the test has several), spans quoted from the sentences, free
+Answers: a label of the set (several where any row of the task has several), spans quoted from the sentences, free
 text for typed spans and titles. Scores: ROUGE-L, and for all but titles set F1, micro (the headline) and macro, for
 typed spans also micro F1 of the spans alone (a model that was not trained on this form leaves the types out);
 evaluation/suites/ecominstruct/answers.py says how, and what the published script does otherwise.

@@ -1,4 +1,4 @@
-"""What a benchmark's results.json and tables say."""
+"""Every benchmark keeps the protocol, and what results.json and tables say of tasks in groups."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from evaluation.journal import Batch
 from evaluation.report import render_report
 from evaluation.results import Results, make_results
 from evaluation.runner import Answers
+from evaluation.suites import BENCHMARKS
 from evaluation.table import format_results
 from models.spaces.one_of import OneOf
 
@@ -57,6 +58,19 @@ class Fake(Benchmark):
 def results(averages: str = "tasks") -> Results:
     answers = Answers(OUTPUTS, [1.0] * 4, [Batch([0, 1, 2, 3], OUTPUTS, 4.0, {"shortened": 2})], 9.0, 0)
     return make_results(Fake(averages), "folder", ITEMS, answers, Options(shots=1), Path("weights"))
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_keeps_the_protocol(name: str) -> None:
+    benchmark = BENCHMARKS[name]
+    assert benchmark.name == name and benchmark.title and benchmark.questions
+    assert set(benchmark.options) <= set(vars(Options())) - {"limit"}
+    tables = benchmark.groupings(ITEMS)
+    assert tables["per_task"] == {"lines": [0, 1], "colours": [2], "words": [3]} or name == "shopbench"
+    assert all(sorted(sum(groups.values(), [])) == [0, 1, 2, 3] for groups in tables.values())
+    assert f"{benchmark.averages[:-1]}" in ("task", "group") and {"per_task", f"per_{benchmark.averages[:-1]}"} <= set(
+        tables
+    )
 
 
 @pytest.mark.parametrize(("averages", "words"), [("tasks", "3 tasks"), ("groups", "2 groups")])
