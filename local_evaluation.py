@@ -1,46 +1,31 @@
 """Answer a file of ShopBench questions with models.user_config.UserModel and score the answers.
 
-The model is used as the hidden evaluator of the competition uses it; see evaluation/runner.py. A run that is
-interrupted goes on where it stopped when the same command is given again. With --benchmark the questions are those
-of another benchmark, in its authors' files and with its own metrics; all the rest is the same.
+The model is used as the hidden evaluator of the competition uses it; see evaluation/runner.py and
+evaluation/suites/shopbench.py. A run that is interrupted goes on where it stopped when the same command is given again.
+With --benchmark the questions are those of another benchmark, in its authors' files and with its own metrics; all the
+rest is the same.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.benchmark import Benchmark, Options
-from evaluation.benchmark_results import make_benchmark_results
-from evaluation.journal import Journal, benchmark_key, journal_key
+from evaluation.benchmark import Benchmark, Model, Options
+from evaluation.journal import Journal, journal_key
 from evaluation.report import render_report
-from evaluation.results import Results, make_results, write_results, write_text
-from evaluation.runner import AskableModel, BadModel, LimitExceeded, run, run_questions
-from evaluation.scoring import check_sample
+from evaluation.results import make_results
+from evaluation.runner import answer_all
+from evaluation.suites import BENCHMARKS
 from evaluation.table import format_results
-from models.engine.requests import EngineDied
-from models.settings import SettingsError
-from models.weights import WeightsError, check_weights, find_weights
-from shopbench.errors import UserError
-from shopbench.files import ROOT, default_questions
-from shopbench.sample import BadSample, Sample, read_samples
+from models.weights import check_weights, find_weights
+from shopbench.errors import NOT_GOOD, UserError, run_command
+from shopbench.files import ROOT, write_json, write_text
 from shopbench.tracks import TRACKS
-
-BENCHMARKS = {
-    "ecinstruct": "evaluation.suites.ecinstruct.suite",
-    "ecominstruct": "evaluation.suites.ecominstruct.suite",
-    "shopping_mmlu": "evaluation.suites.shopping_mmlu.suite",
-}
-"""Benchmarks besides ShopBench: the modules that hold them, each as BENCHMARK (see evaluation/benchmark.py)."""
-
-BENCHMARK_OPTIONS = ("split", "shots", "drop_failed")
-METRIC_MISSING, BAD_INPUT, KILLED, INTERRUPTED = 1, 2, 3, 130
-"""Exit codes besides 0."""
 
 
 class BadOption(UserError):
@@ -49,91 +34,55 @@ class BadOption(UserError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = _parser().parse_args(argv)
+    given = _parser().parse_args(argv)
     try:
-        return evaluate(options)
-    except (BadSample, BadOption, BadModel, WeightsError, SettingsError, EngineDied) as error:
-        return _fail(f"error: {error}", BAD_INPUT)
-    except LimitExceeded as error:
-        return _fail(f"killed: {error}", KILLED)
+        return evaluate(given)
     except KeyboardInterrupt:
-        return _fail("interrupted: give the same command again to go on from here", INTERRUPTED)
+        raise KeyboardInterrupt("give the same command again to go on from here") from None
 
 
-def evaluate(options: argparse.Namespace) -> int:
+def evaluate(given: argparse.Namespace) -> int:
     """Questions -> answers -> scores, files and tables; returns the exit code."""
-    output: Path = options.output
-    for path in filter(None, (output, options.report)):
+    output: Path = given.output
+    for path in filter(None, (output, given.report)):
         if path.is_dir() or not path.absolute().parent.is_dir():
             raise BadOption(f"{path}: cannot be written; name a file in a folder that exists")
-    answer = _answer_benchmark if options.benchmark else _answer_shopbench
-    journal, results = answer(options)
-    write_results(output, results)
-    if options.report:
-        write_text(options.report, render_report(results))
+    benchmark = BENCHMARKS[given.benchmark]
+    options = _options(given, benchmark)
+    file = given.questions or benchmark.default_questions()
+    if file is None:
+        raise BadOption(f"--benchmark {benchmark.name}: name {benchmark.questions} with --questions")
+    items = benchmark.read(file, options)
+    weights = (given.weights or find_weights(ROOT)).absolute()
+    check_weights(weights)
+    os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
+    print(f"{len(items)} questions of {benchmark.title}, {file}, weights {weights}", flush=True)
+    journal = Journal(output.with_name(output.name + ".answers.part"), journal_key(items, weights))
+    if journal.batches:
+        print(f"going on with {journal.path}; delete it to start over", flush=True)
+
+    answers = answer_all(benchmark, items, _user_model, journal, options.enforce_limits)
+    results = make_results(benchmark, str(file), items, answers, options, weights)
+    write_json(output, results, indent=1)
+    if given.report:
+        write_text(given.report, render_report(results))
     journal.remove()
 
     print(f"\n{format_results(results)}\n")
-    print(f"written: {' and '.join(str(path) for path in (output, options.report) if path)}")
-    return _report_missing(results["missing_metrics"], options.skip_missing_metrics)
+    print(f"written: {' and '.join(str(path) for path in (output, given.report) if path)}")
+    return _report_missing(results["missing_metrics"], given.skip_missing_metrics)
 
 
-def _answer_shopbench(options: argparse.Namespace) -> tuple[Journal, Results]:
-    _refuse(options, BENCHMARK_OPTIONS, "ShopBench")
-    file = options.questions or default_questions()
-    samples = _samples(file, options.track, options.limit)
-    weights = _weights(options)
-    journal = _journal(options, journal_key(samples, weights), f"{len(samples)} questions of {file}", weights)
-    answers = run(samples, _user_model, journal, options.enforce_limits)
-    return journal, make_results(str(file), samples, answers, weights)
+def _options(given: argparse.Namespace, benchmark: Benchmark) -> Options:
+    """The benchmark's options; BadOption for one that it does not take."""
+    named = {name: value for name in vars(Options()) if (value := getattr(given, name))}
+    for name in named:
+        if name not in ("limit", *benchmark.options):
+            raise BadOption(f"--{name.replace('_', '-')}: has no meaning for {benchmark.title}; leave it out")
+    return Options(**named)
 
 
-def _answer_benchmark(options: argparse.Namespace) -> tuple[Journal, Results]:
-    benchmark: Benchmark = importlib.import_module(BENCHMARKS[options.benchmark]).BENCHMARK
-    unheeded = [name for name in BENCHMARK_OPTIONS if name not in benchmark.heeds]
-    _refuse(options, ("track", "enforce_limits", *unheeded), benchmark.name)
-    if not options.questions:
-        raise BadOption(f"--benchmark {benchmark.name}: name {benchmark.wanted} with --questions")
-    wanted = Options(options.limit, options.split or "test", options.shots or 0, options.drop_failed)
-    questions = benchmark.read(options.questions, wanted)
-    weights = _weights(options)
-    about = f"{len(questions)} questions of {benchmark.name}, {options.questions}"
-    journal = _journal(options, benchmark_key(questions, weights), about, weights)
-    answers = run_questions(questions, _user_model, journal)
-    return journal, make_benchmark_results(benchmark, str(options.questions), questions, answers, wanted, weights)
-
-
-def _refuse(options: argparse.Namespace, names: Sequence[str], benchmark: str) -> None:
-    for name in names:
-        if getattr(options, name):
-            raise BadOption(f"--{name.replace('_', '-')}: has no meaning for {benchmark}; leave it out")
-
-
-def _weights(options: argparse.Namespace) -> Path:
-    weights: Path = (options.weights or find_weights(ROOT)).absolute()
-    check_weights(weights)
-    os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
-    return weights
-
-
-def _journal(options: argparse.Namespace, key: str, about: str, weights: Path) -> Journal:
-    print(f"{about}, weights {weights}", flush=True)
-    journal = Journal(options.output.with_name(options.output.name + ".answers.part"), key)
-    if journal.batches:
-        print(f"going on with {journal.path}; delete it to start over", flush=True)
-    return journal
-
-
-def _samples(path: Path, track: int | None, limit: int | None) -> list[Sample]:
-    samples = read_samples(path, check_sample)
-    if track in (1, 2, 3, 4):  # All-Around is all of them
-        samples = [sample for sample in samples if sample.track == TRACKS[track].challenge_id]
-        if not samples:
-            raise BadOption(f"{path}: holds no questions of track {track}; leave out --track or give another file")
-    return samples[:limit]
-
-
-def _user_model() -> AskableModel:
+def _user_model() -> Model:
     # Imported here, because the engine costs seconds and memory that a bad question file need not.
     from models.user_config import UserModel
 
@@ -146,12 +95,7 @@ def _report_missing(missing: dict[str, dict[str, object]], skip: bool) -> int:
         print(
             f"{how}: {what['questions']} questions of metric {name} are not scored: {what['remedy']}", file=sys.stderr
         )
-    return METRIC_MISSING if missing and not skip else 0
-
-
-def _fail(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
-    return code
+    return NOT_GOOD if missing and not skip else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -170,7 +114,9 @@ def _parser() -> argparse.ArgumentParser:
         "development file (default: data/development.json if it is there, else data/sample_questions.jsonl); with "
         "--benchmark, the file or folder of that benchmark",
     )
-    parser.add_argument("--benchmark", choices=BENCHMARKS, help="another benchmark than ShopBench, on its own terms")
+    parser.add_argument(
+        "--benchmark", choices=BENCHMARKS, default="shopbench", help="another benchmark, on its own terms"
+    )
     parser.add_argument(
         "--weights",
         type=Path,
@@ -187,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="also write a page to look through in a browser")
     parser.add_argument(
-        "--limit", type=_positive, metavar="N", help="only the first N questions (of each test of a --benchmark)"
+        "--limit", type=_positive, metavar="N", help="only the first N questions (of each task of a --benchmark)"
     )
     parser.add_argument("--track", type=int, choices=TRACKS, help="only the questions of one track (5: all)")
     parser.add_argument(
@@ -208,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--drop-failed",
         action="store_true",
-        help="with --benchmark ecinstruct or ecominstruct: leave answers that cannot be read out of the scores, as the "
+        help="with --benchmark other than shopbench: leave answers that cannot be read out of the scores, as the "
         "published scripts do, instead of counting them wrong as the papers do",
     )
     parser.add_argument(
@@ -227,4 +173,4 @@ def _positive(text: str) -> int:
 
 if __name__ == "__main__":  # vLLM's worker processes import this file again
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends the engine's processes too, as Ctrl-C does
-    sys.exit(main())
+    run_command(main)

@@ -27,7 +27,8 @@ from typing import Any
 from tqdm import tqdm
 
 from evaluation.runner import batches_of
-from evaluation.scoring import mean_over_tasks, score_all
+from evaluation.scoring import mean_over_tasks, outcomes
+from evaluation.suites.shopbench import SHOPBENCH, items_of
 from shopbench.errors import DONE, UserError, run_command
 from shopbench.files import ROOT, write_text
 from shopbench.sample import Sample, read_samples, write_samples
@@ -65,8 +66,8 @@ def compare(samples: list[Sample], peer: Path, weights: Path, modes: list[str], 
                 out = Path(folder) / f"{mode}.json"
                 runs[mode].append(_run(mode, peer, weights, questions, out))
                 answers = json.loads(out.read_text(encoding="utf-8"))
-                scored, _ = score_all(samples, answers, [0.0] * len(samples))
-                scores[mode] = mean_over_tasks(scored)
+                scored, _ = SHOPBENCH.score_answers(items_of(samples), answers)
+                scores[mode] = mean_over_tasks(known) if (known := outcomes(scored)) else None
                 measured = {"round": number, "flow": mode, "score": scores[mode], **runs[mode][-1]}
                 tqdm.write(json.dumps(measured, default=str), file=sys.stderr)
                 bar.update()
@@ -100,7 +101,7 @@ def answer(questions: str, out: str) -> int:
     init = time.perf_counter() - started
     answers = [""] * len(samples)
     started = time.perf_counter()
-    for places in batches_of(samples, model.get_batch_size(), set()):
+    for places in batches_of(SHOPBENCH, items_of(samples), model.get_batch_size()):
         prompts = [samples[place].input_field for place in places]
         given = model.batch_predict({"prompt": prompts}, samples[places[0]].is_multiple_choice)
         for place, text in zip(places, given, strict=True):

@@ -1,27 +1,35 @@
-"""What a benchmark other than ShopBench is made of: questions that name their answer space, and how they are scored.
+"""What a benchmark is: the items it reads, how they are asked, how answers are scored, and in which groups.
 
-A benchmark is a module with a `Benchmark` in it: it reads a file or folder in the form in which its authors publish
-it, and scores a list of answers. Asking, journal, progress, results.json and report are local_evaluation.py's, the
-same for all; its `BENCHMARKS` lists the modules, each with such a benchmark as BENCHMARK.
+Every benchmark, ShopBench included, is a class derived from `Benchmark` under evaluation/suites, with one instance in
+the table of evaluation/suites/__init__.py. Batches, journal, times, results.json, tables and page are the same for all
+(runner.py, journal.py, results.py, table.py, report.py); none of these knows a suite by its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from models.planning import Asked
 from models.spaces.base import AnswerSpace
 from shopbench.tasks import TaskType
+from shopbench.tracks import Track
+
+Groups = dict[str, list[int]]
+"""Groups of items: by name, the items' places."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says about a benchmark; each benchmark says in `heeds` what it takes.
+    """What the command line says about a benchmark; each benchmark names in `options` what it takes besides limit.
 
     Attributes:
-        limit: at most so many questions of each test, the first ones; None for all.
+        limit: at most so many items, the first ones (of each task, but for ShopBench: of the file); None for all.
+        track: only the items of this track.
+        enforce_limits: stop where the competition's evaluator would kill the run.
         split: which rows of a file that holds several: test, val or train.
         shots: worked examples before each question.
         drop_failed: leave unreadable answers out of the scores, as some published scripts do, instead of counting
@@ -29,102 +37,164 @@ class Options:
     """
 
     limit: int | None = None
+    track: int | None = None
+    enforce_limits: bool = False
     split: str = "test"
     shots: int = 0
     drop_failed: bool = False
 
 
 @dataclass(frozen=True)
-class Question:
-    """One question as the model is asked it, and what scoring needs to know.
+class Item:
+    """One row of a benchmark: what the model is asked, and what scoring needs to know.
 
     Attributes:
-        test: the set of questions it is scored with: a row of the tables (a task, or a task in one setting).
-        group: what this test belongs to (a skill, in-domain): tests of a group are averaged.
+        task: the task it is scored with (a task in one setting is a task of its own): a row of the tables.
         text: the user's message, whole.
-        space: the answers that are allowed (models/spaces).
         truth: the true answer in the benchmark's own form; JSON can hold it.
-        task_type: whose system line goes before it; GENERATION is what training on published rows uses.
+        task_type: whose system line goes before the text; GENERATION is what training on published rows uses.
+        space: the answers that are allowed (models/spaces); None in ShopBench, where the model must see from the text
+            what is asked for.
+        is_multiple_choice: all that ShopBench tells the model besides the text.
+        group: what its task belongs to (a skill, in-domain).
+        metric: the metric that scores it, if its task may have several; "" where the task alone has metrics.
+        track: the track of the competition it belongs to, if any.
         details: anything else that scoring needs.
     """
 
-    test: str
-    group: str
+    task: str
     text: str
-    space: AnswerSpace
     truth: Any
     task_type: TaskType = TaskType.GENERATION
+    space: AnswerSpace | None = None
+    is_multiple_choice: bool = False
+    group: str = ""
+    metric: str = ""
+    track: Track | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> str:
+        """What an answer is, for tables: the answer space's name, or the task type where there is none."""
+        return str(self.task_type) if self.space is None else type(self.space).__name__
+
+    def asked(self) -> Asked:
+        """The item as the model takes it with its answer space; a ValueError if it has none."""
+        if self.space is None:
+            raise ValueError(f"an item of {self.task} has no answer space")
+        return Asked(self.text, self.space, self.task_type)
+
 
 @dataclass(frozen=True)
-class Reading:
-    """What was read from one answer.
+class Scored:
+    """One scored answer.
 
     Attributes:
-        parsed: the answer in the benchmark's own form; JSON can hold it.
-        failed: nothing could be read from it.
-        score: the answer's own score, 0 to 1, for looking through; None where there is none.
+        parsed: what is read from `output`, in the benchmark's own form; JSON can hold it.
+        unreadable: nothing could be read.
+        score: the answer's own score, 0 to 1; None where there is none (its metric's model is missing).
+        counts: (tp, fp, fn) of a metric that sums them over a task (micro f1).
+        details: anything else that the task's scores are made of.
     """
 
+    item: Item
+    output: str
     parsed: Any
-    failed: bool
+    unreadable: bool
     score: float | None
+    counts: tuple[int, int, int] | None = None
+    details: Any = None
+
+    @property
+    def value(self) -> Any:
+        """The metric's own value, as `Metric.aggregate` takes it: the counts, else the score."""
+        return self.score if self.counts is None else self.counts
 
 
 @dataclass(frozen=True)
-class Test:
-    """The scores of one test.
+class TaskScores:
+    """The scores of one task.
 
     Attributes:
-        headline: the name of its primary metric; its value, a key of `metrics`, is the test's score.
+        metric: the name of its primary metric; its value, a key of `metrics`, is the task's score.
         metrics: value of every metric; None where its model is not on this machine.
-        failed: how many answers could not be read.
     """
 
-    __test__ = False  # no test case, whatever pytest thinks of the name
-
-    headline: str
+    metric: str
     metrics: dict[str, float | None]
-    failed: int
 
     @property
     def score(self) -> float | None:
         """The value of the primary metric."""
-        return self.metrics[self.headline]
+        return self.metrics[self.metric]
 
 
-@dataclass(frozen=True)
-class Scores:
-    """What scoring gives.
+class Model(Protocol):
+    """What is evaluated (models.user_config.UserModel): the evaluator's two methods, and one with answer spaces."""
 
-    Attributes:
-        readings: one for each question, in order.
-        tests: by `Question.test`, in the order of the tables.
-        missing: {metric: one line how to get its model} where that is not on this machine.
-    """
+    def get_batch_size(self) -> int: ...
 
-    readings: list[Reading]
-    tests: dict[str, Test]
-    missing: dict[str, str] = field(default_factory=dict)
+    def batch_predict(self, batch: dict[str, Any], is_multiple_choice: bool) -> list[str]: ...
+
+    def answer(self, asked: Sequence[Asked]) -> list[str]: ...
 
 
 class Benchmark(Protocol):
-    """A benchmark: a module-level instance, see evaluation/suites/ecinstruct/suite.py."""
+    """A benchmark. What stands here with a body is the rule; ShopBench departs from it, see suites/shopbench.py."""
 
     name: str
     """As given to --benchmark."""
-    wanted: str
+    title: str
+    """As its authors write it."""
+    questions: str
     """What --questions must name, in a few words."""
-    averages: str
-    """What the score is the mean of: "tests" (one weight each) or "groups" (the tests of a group first)."""
-    heeds: tuple[str, ...]
-    """The Options besides limit that it heeds; the command line refuses the others."""
+    options: tuple[str, ...] = ()
+    """The Options besides limit that it takes; the command line refuses the others."""
+    averages: str = "tasks"
+    """What the score is the mean of: "tasks" (one weight each) or "groups" (the tasks of a group first)."""
+    method: str = "answer"
+    """The model's method that `ask` calls, for messages."""
 
-    def read(self, path: Path, options: Options) -> list[Question]:
-        """The questions of a file or folder; a shopbench.sample.BadSample with one line for one that is none."""
+    def default_questions(self) -> Path | None:
+        """What is asked without --questions; None if it must be given."""
+        return None
+
+    def read(self, path: Path, options: Options) -> list[Item]:
+        """The items of a file or folder; a shopbench.sample.BadSample with one line for one that is none."""
         ...
 
-    def score(self, questions: Sequence[Question], outputs: Sequence[str], options: Options) -> Scores:
-        """Score one answer for each question; what the engine wrote comes as it is and is untrusted."""
+    def batch_kind(self, item: Item) -> int:
+        """A number: items of two numbers are never in one batch, and those of the lower one are asked first."""
+        return 0
+
+    def ask(self, model: Model, items: Sequence[Item]) -> list[str]:
+        """One answer for each item of a batch."""
+        return model.answer([item.asked() for item in items])
+
+    def seconds_allowed(self, item: Item) -> float:
+        """The item's share of the time that all answers may take, for --enforce-limits."""
+        return math.inf
+
+    def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
+        """Score one answer for each item; outputs come as the engine wrote them and are untrusted.
+
+        Returns:
+            The scored answers, in order, and {metric: one line how to get its model} where that is not here.
+        """
         ...
+
+    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
+        """The scores of one task, or of the part of it that is in a group: of at least one answer."""
+        ...
+
+    def groupings(self, items: Sequence[Item]) -> dict[str, Groups]:
+        """Tables of results.json -> the groups of items in them, in their order; "per_task" is one of them."""
+        return {"per_task": places_by(items, lambda item: item.task), "per_group": places_by(items, lambda i: i.group)}
+
+
+def places_by(items: Iterable[Item], name: Callable[[Item], str]) -> Groups:
+    """The items' places by a name, in the order in which the names come up."""
+    groups: Groups = {}
+    for place, item in enumerate(items):
+        groups.setdefault(name(item), []).append(place)
+    return groups

@@ -12,11 +12,8 @@ intervals side by side suggest.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,36 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from evaluation.scoring import Scored
-from shopbench.metrics import METRICS, mean
+from evaluation.scoring import Outcome, mean_over_tasks
+from shopbench.errors import UserError, run_command
+from shopbench.files import read_json
+from shopbench.metrics import METRICS
 
 Draws = NDArray[np.float64]
 
 DRAWS = 2000
 LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What is left of a scored question: no text, only where it belongs and its metric's value.
-
-    Attributes:
-        value: the metric's own value: (tp, fp, fn) for micro f1, a number for every other metric.
-    """
-
-    task_name: str
-    task_type: str
-    metric: str
-    value: float | tuple[int, int, int]
-
-
-def outcomes(scored: Sequence[Scored]) -> list[Outcome]:
-    """The outcomes of scored questions, in their order; unscored ones are left out."""
-    return [
-        Outcome(one.sample.task_name, str(one.sample.task_type), one.sample.metric, one.raw)
-        for one in scored
-        if one.raw is not None
-    ]
 
 
 def outcomes_of_results(results: dict[str, Any]) -> list[Outcome]:
@@ -91,19 +67,6 @@ def _aggregate(drawn: Draws) -> Draws:
     return 2 * found / np.maximum(2 * found + wrong + missed, 1)
 
 
-def score(ones: Sequence[Outcome]) -> float:
-    """The mean over tasks, as evaluation.scoring computes it."""
-    tasks: dict[str, dict[str, list[Any]]] = {}
-    for one in ones:
-        tasks.setdefault(one.task_name, {}).setdefault(one.metric, []).append(one.value)
-    scores = []
-    for by_metric in tasks.values():
-        questions = sum(map(len, by_metric.values()))
-        parts = (METRICS[metric].aggregate(values) * len(values) for metric, values in by_metric.items())
-        scores.append(sum(parts) / questions)
-    return mean(scores)
-
-
 def interval(drawn: Draws, level: float = LEVEL) -> tuple[float, float]:
     """The middle `level` of the draws."""
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
@@ -127,9 +90,10 @@ def table(first: Sequence[Outcome], second: Sequence[Outcome] | None = None) -> 
 
 def _row(first: Sequence[Outcome], second: Sequence[Outcome] | None) -> list[str]:
     drawn = draws(first)
-    row = [str(len({one.task_name for one in first})), str(len(first)), f"{score(first):.3f}", spread(drawn)]
+    row = [str(len({one.task_name for one in first})), str(len(first)), f"{mean_over_tasks(first):.3f}", spread(drawn)]
     if second:
-        row += [f"{score(second):.3f}", f"{score(second) - score(first):+.3f}", spread(draws(second) - drawn, "+")]
+        difference = mean_over_tasks(second) - mean_over_tasks(first)
+        row += [f"{mean_over_tasks(second):.3f}", f"{difference:+.3f}", spread(draws(second) - drawn, "+")]
     return row
 
 
@@ -140,32 +104,35 @@ def spread(drawn: Draws, sign: str = "") -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table of one or two result files; a problem is one line and status 2."""
+    """Print the table of one or two result files."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.intervals", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("results", type=Path, help="what local_evaluation.py wrote")
     parser.add_argument("other", type=Path, nargs="?", help="the results of other weights on the same questions")
     given = parser.parse_args(argv)
-    read = []
-    for path in filter(None, (given.results, given.other)):
-        try:
-            read.append(json.loads(path.read_text(encoding="utf-8")))
-            read[-1]["outcomes"] = outcomes_of_results(read[-1])
-        except OSError as error:
-            print(f"intervals: {path}: {error.strerror}; give a results.json", file=sys.stderr)
-            return 2
-        except (ValueError, KeyError, TypeError) as error:
-            print(f"intervals: {path}: holds no scored questions ({error}); run local_evaluation.py", file=sys.stderr)
-            return 2
-    asked = [[(row["task_name"], row.get("question")) for row in one["samples"]] for one in read]
-    if asked[0] != asked[-1] or len(read[0]["outcomes"]) != len(read[-1]["outcomes"]):
-        print(f"intervals: {given.other}: other questions than {given.results}; give runs of one file", file=sys.stderr)
-        return 2
-    if not read[0]["outcomes"]:
-        print(f"intervals: {given.results}: no question is scored", file=sys.stderr)
-        return 2
-    print(table(read[0]["outcomes"], read[1]["outcomes"] if given.other else None))
+    first, asked = _read(given.results)
+    second = None
+    if given.other:
+        second, also_asked = _read(given.other)
+        if asked != also_asked:
+            raise UserError(f"{given.other}: holds other questions than {given.results}; give runs of one file")
+    print(table(first, second))
     return 0
 
 
+def _read(path: Path) -> tuple[list[Outcome], list[Any]]:
+    """The outcomes in a results.json, and what tells its questions apart from others; a UserError if it has none."""
+    results = read_json(path, "results of local_evaluation.py")
+    try:
+        found = outcomes_of_results(results)
+        asked = [(row["task_name"], row["question"], row["score"] is None) for row in results["samples"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: holds no scored questions ({error}); run local_evaluation.py") from None
+    if not found:
+        raise UserError(f"{path}: no question is scored; see its missing_metrics")
+    if others := {one.metric for one in found} - set(METRICS):
+        raise UserError(f"{path}: metric {min(others)!r} is no mean over questions; give a run of ShopBench")
+    return found, asked
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import Question
-from models.spaces.base import to_spec
+from evaluation.benchmark import Item
+from models.spaces.spec import to_spec
 from shopbench.files import ROOT
-from shopbench.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,15 @@ class Batch:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def journal_key(samples: Sequence[Sample], weights: Path) -> str:
-    """SHA-256 of what the answers to ShopBench questions depend on; see `_key`."""
-    return _key(([sample.input_field, sample.is_multiple_choice] for sample in samples), weights)
+def journal_key(items: Iterable[Item], weights: Path) -> str:
+    """SHA-256 of what the answers depend on.
 
-
-def benchmark_key(questions: Sequence[Question], weights: Path) -> str:
-    """SHA-256 of what the answers to a benchmark's questions depend on; see `_key`."""
-    return _key(([one.text, str(one.task_type), to_spec(one.space)] for one in questions), weights)
-
-
-def _key(asked: Iterable[Any], weights: Path) -> str:
-    """The questions as the model sees them, the weights' files (by size and time), settings, and code and prompts."""
+    That is the items as the model sees them, the weights' files (by size and time), settings, and code and prompts.
+    """
     digest = hashlib.sha256()
-    for one in asked:
-        digest.update(json.dumps(one).encode())
+    for item in items:
+        told = item.is_multiple_choice if item.space is None else [str(item.task_type), to_spec(item.space)]
+        digest.update(json.dumps([item.text, told]).encode())
     for file in sorted(weights.rglob("*")):
         if file.is_file():
             status = file.stat()

@@ -1,8 +1,8 @@
 """BERTScore and BLEURT: similarity of generated answers to true ones, by models that are looked for on this machine.
 
-BERTScore is bert-score's, with roberta-large (17 layers), its choice for English and the one of paper 001. BLEURT is
-bleurt-pytorch's with BLEURT-20-D12, as in the paper's script. That package needs transformers 4, which cannot live
-with the engine's, so it is run by another Python (SHOPBENCH_BLEURT_PYTHON) in a process of its own.
+BERTScore is bert-score's, with roberta-large (17 layers), its choice for English and eCeLLM's [Peng et al., ICML 2024].
+BLEURT is bleurt-pytorch's with BLEURT-20-D12, as in eCeLLM's script. That package needs transformers 4, which cannot
+live with the engine's, so it is run by another Python (SHOPBENCH_BLEURT_PYTHON) in a process of its own.
 """
 
 from __future__ import annotations

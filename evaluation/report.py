@@ -11,20 +11,22 @@ import argparse
 import base64
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateRuntimeError
 from markupsafe import Markup
 
-from evaluation.results import Results, write_text
-from evaluation.table import averaged
+from evaluation.results import Results
+from evaluation.table import averaged, groups_of, other_metrics
+from shopbench.errors import UserError, run_command
+from shopbench.files import read_json, write_text
 
 _PAGE = Path(__file__).resolve().parent / "report_page"
-OUTCOMES = ("right", "partly", "wrong", "unscored")
+GRADES = ("right", "partly", "wrong", "unscored")
+_GROUPS = {"group": "Groups of tasks", "type": "Task types"}
 
 
 def render_report(results: Results) -> str:
@@ -34,25 +36,26 @@ def render_report(results: Results) -> str:
     )
     environment.filters |= {
         "score": _score,
+        "others": lambda scores: other_metrics(scores["metrics"], scores["metric"]),
         "truth": _truth,
-        "outcome": outcome,
+        "grade": grade,
         "excerpt": _excerpt,
         "parsed": _parsed,
     }
     script = (_PAGE / "filter.js").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2").render(
         results=results,
-        benchmark=results.get("benchmark"),
         averaged=averaged(results),
-        outcomes=OUTCOMES,
-        outcome_counts=Counter(outcome(sample["score"]) for sample in results["samples"]),
+        groupings=[(name, _GROUPS[name], groups) for name, groups in groups_of(results).items()],
+        grades=GRADES,
+        grade_counts=Counter(grade(sample["score"]) for sample in results["samples"]),
         style=Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def outcome(score: float | None) -> str:
+def grade(score: float | None) -> str:
     """What a score says at a glance: right (1), wrong (0), partly (between) or unscored."""
     if score is None:
         return "unscored"
@@ -86,18 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="what local_evaluation.py wrote")
     parser.add_argument("report", type=Path, help="the page to write")
     options = parser.parse_args(argv)
+    results = read_json(options.results, "results of local_evaluation.py")
     try:
-        write_text(options.report, render_report(json.loads(options.results.read_text(encoding="utf-8"))))
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}; give a results.json and a file to write", file=sys.stderr)
-        return 2
-    except (ValueError, KeyError, TypeError) as error:
-        print(
-            f"error: {options.results}: is no results.json of local_evaluation.py ({error}); run that", file=sys.stderr
-        )
-        return 2
+        page = render_report(results)
+    except (KeyError, TypeError, AttributeError, TemplateRuntimeError) as error:
+        raise UserError(f"{options.results}: is no results.json of local_evaluation.py ({error}); run that") from None
+    write_text(options.report, page)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -1,9 +1,15 @@
-"""What a run found, as results.json holds it; the table and the HTML report are made of nothing else."""
+"""What a run found, as results.json holds it; the table and the HTML report are made of nothing else.
+
+Keys, the same for every benchmark: benchmark, title, options, averages ("tasks" or "groups": what the score is the mean
+of), score (0 to 1), metrics (means of those that all tasks or groups have), mean_over_questions, questions,
+questions_file, per_task, per_group, per_type, per_track (those that the benchmark has no use for are empty),
+missing_metrics, unreadable, timing (seconds), model_counts, weights, settings (SHOPBENCH_* variables), versions,
+samples. A score is None (null) where nothing could be scored.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -11,11 +17,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from evaluation import scoring
+from evaluation.benchmark import Benchmark, Item, Options, Scored
 from evaluation.journal import settings
-from evaluation.runner import Run
-from evaluation.scoring import Group, Scored
-from shopbench.sample import Sample
+from evaluation.runner import Answers
+from evaluation.scoring import mean_of_known, score_tasks
 from shopbench.tracks import SECONDS_PER_SAMPLE, TRACKS, Track
 
 Results = dict[str, Any]
@@ -33,86 +38,89 @@ _PACKAGES = (
 )
 
 
-def make_results(questions_file: str, samples: Sequence[Sample], run: Run, weights: Path) -> Results:
-    """Score a run and gather everything worth keeping.
-
-    Keys: score (mean over tasks, 0..1), mean_over_questions, questions, questions_file, per_task, per_type,
-    per_track, timing (seconds), missing_metrics, model_counts, unreadable, weights, settings (SHOPBENCH_*
-    variables), versions, samples. A score is None (null) where nothing could be scored.
-    """
-    scored, missing = scoring.score_all(samples, run.outputs, run.seconds)
+def make_results(
+    benchmark: Benchmark, questions_file: str, items: Sequence[Item], answers: Answers, options: Options, weights: Path
+) -> Results:
+    """Score the answers and gather everything worth keeping."""
+    scored, missing = benchmark.score_answers(items, answers.outputs)
+    groups = {
+        key: {
+            name: _group(benchmark, [scored[place] for place in places], options)
+            | {"seconds": sum(answers.seconds[place] for place in places)}
+            for name, places in by_name.items()
+        }
+        for key, by_name in benchmark.groupings(items).items()
+    }
+    tasks = groups["per_task"]
+    averaged = groups["per_group" if benchmark.averages == "groups" else "per_task"].values()
     return {
-        "score": scoring.mean_over_tasks(scored),
-        "mean_over_questions": scoring.mean_over_questions(scored),
-        "questions": len(samples),
+        "benchmark": benchmark.name,
+        "title": benchmark.title,
+        "options": vars(options),
+        "averages": benchmark.averages,
+        "score": mean_of_known(one["score"] for one in averaged),
+        "metrics": _shared([one["metrics"] for one in averaged]),
+        "mean_over_questions": mean_of_known(one.score for one in scored),
+        "questions": len(items),
         "questions_file": questions_file,
-        "per_task": {name: _group(group) for name, group in scoring.per_task(scored).items()},
-        "per_type": {name: _group(group) for name, group in scoring.per_type(scored).items()},
-        "per_track": {str(track.number): _track(track, scored, run) for track in _tracks(scored)},
+        "per_task": tasks,
+        "per_group": groups.get("per_group", {}),
+        "per_type": groups.get("per_type", {}),
+        "per_track": {
+            number: _track(TRACKS[int(number)], group, answers.load_seconds)
+            for number, group in groups.get("per_track", {}).items()
+        },
         "missing_metrics": {
-            name: {"remedy": remedy, "questions": sum(one.sample.metric == name for one in scored)}
+            name: {"remedy": remedy, "questions": sum(_lacks(name, item, tasks) for item in items)}
             for name, remedy in missing.items()
         },
         "unreadable": sum(one.unreadable for one in scored),
-        **describe_run(run, weights),
-        "samples": [_sample(index, one) for index, one in enumerate(scored)],
-    }
-
-
-def describe_run(run: Run, weights: Path) -> dict[str, Any]:
-    """What is to be known of any run: its times, the model's counts, weights, settings and versions."""
-    counts: Counter[str] = Counter()
-    for batch in run.batches:
-        counts.update(batch.counts)
-    return {
-        "timing": _timing(run),
-        "model_counts": dict(sorted(counts.items())),
+        "timing": _timing(answers),
+        "model_counts": _model_counts(answers),
         "weights": _weights(weights),
         "settings": settings(),
         "versions": _versions(),
+        "samples": [
+            {"index": index, **_sample(one, tasks), "seconds": seconds}
+            for index, (one, seconds) in enumerate(zip(scored, answers.seconds, strict=True))
+        ],
     }
 
 
-def write_results(path: Path, results: Results) -> None:
-    """Write results.json beside its name and rename it, so that no half-written file is ever there."""
-    write_text(path, json.dumps(results, ensure_ascii=False, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; what UTF-8 cannot hold (a lone surrogate of a model) becomes "?"."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(text.encode("utf-8", "replace"))
-    os.replace(beside, path)
-
-
-def _group(group: Group) -> dict[str, Any]:
+def _group(benchmark: Benchmark, scored: Sequence[Scored], options: Options) -> dict[str, Any]:
+    """The numbers of a task or of a group of items, of these answers alone."""
+    tasks = score_tasks(benchmark, scored, options)
     return {
-        "task_type": ", ".join(group.task_types),
-        "metric": ", ".join(group.metrics),
-        "tasks": group.tasks,
-        "count": group.count,
-        "unscored": group.unscored,
-        "unreadable": group.unreadable,
-        "score": group.score,
-        "seconds": group.seconds,
+        "group": _names(one.item.group for one in scored),
+        "task_type": _names(one.item.kind for one in scored),
+        "metric": _names(one.item.metric or tasks[one.item.task].metric for one in scored),
+        "metrics": _shared([task.metrics for task in tasks.values()]),
+        "tasks": len(tasks),
+        "count": len(scored),
+        "unscored": sum(one.score is None for one in scored),
+        "unreadable": sum(one.unreadable for one in scored),
+        "score": mean_of_known(task.score for task in tasks.values()),
     }
 
 
-def _tracks(scored: Sequence[Scored]) -> list[Track]:
-    """The tracks to report: those of the questions, and All-Around, which is all of them, if there are several."""
-    numbers = list(scoring.per_track(scored))
-    return [TRACKS[number] for number in (numbers if len(numbers) == 1 else sorted({*numbers, 5}))]
+def _names(names: Any) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
-def _track(track: Track, scored: Sequence[Scored], run: Run) -> dict[str, Any]:
+def _shared(parts: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
+    """The means of those metrics that all parts (tasks or groups) have."""
+    names = [name for name in parts[0] if all(name in part for part in parts)] if parts else []
+    return {name: mean_of_known(part[name] for part in parts) for name in names}
+
+
+def _track(track: Track, group: dict[str, Any], load_seconds: float) -> dict[str, Any]:
     """A track's score, and what its whole question set would take on this machine at the speed measured."""
-    own = list(scored) if track.number == 5 else [one for one in scored if scoring.track_of(one) == track]
-    seconds = sum(one.seconds for one in own) / len(own)
-    projected = (run.load_seconds + seconds * track.questions) / 60
+    seconds = group["seconds"] / group["count"]
+    projected = (load_seconds + seconds * track.questions) / 60
     return {
         "name": track.name,
-        "count": len(own),
-        "score": scoring.mean_over_tasks(own),
+        "count": group["count"],
+        "score": group["score"],
         "seconds_per_question": seconds,
         "track_questions": track.questions,
         "projected_minutes": projected,
@@ -121,43 +129,54 @@ def _track(track: Track, scored: Sequence[Scored], run: Run) -> dict[str, Any]:
     }
 
 
-def _timing(run: Run) -> dict[str, Any]:
-    predict = sum(batch.seconds for batch in run.batches)
-    slowest = max(run.batches, key=lambda batch: batch.seconds / len(batch.indices))
+def _lacks(metric: str, item: Item, tasks: dict[str, dict[str, Any]]) -> bool:
+    """Whether an item is not scored by this metric, whose model is missing."""
+    return item.metric == metric or tasks[item.task]["metrics"].get(metric, 0.0) is None
+
+
+def _timing(answers: Answers) -> dict[str, Any]:
+    batches = answers.batches
+    predict = sum(batch.seconds for batch in batches)
+    slowest = max(batches, key=lambda batch: batch.seconds / len(batch.indices))
     return {
-        "load_seconds": run.load_seconds,
+        "load_seconds": answers.load_seconds,
         "predict_seconds": predict,
-        "questions_per_second": len(run.outputs) / predict if predict else None,
+        "questions_per_second": len(answers.outputs) / predict if predict else None,
         "seconds_per_sample_allowed": SECONDS_PER_SAMPLE,
-        "batches": len(run.batches),
-        "largest_batch": max(len(batch.indices) for batch in run.batches),
+        "batches": len(batches),
+        "largest_batch": max(len(batch.indices) for batch in batches),
         "slowest_batch": {
             "questions": len(slowest.indices),
             "first_index": slowest.indices[0],
             "seconds": slowest.seconds,
             "allowed_seconds": SECONDS_PER_SAMPLE * len(slowest.indices),
         },
-        "batches_over_limit": sum(batch.seconds > SECONDS_PER_SAMPLE * len(batch.indices) for batch in run.batches),
-        "resumed_questions": run.resumed,
+        "batches_over_limit": sum(batch.seconds > SECONDS_PER_SAMPLE * len(batch.indices) for batch in batches),
+        "resumed_questions": answers.resumed,
     }
 
 
-def _sample(index: int, one: Scored) -> dict[str, Any]:
-    row = one.sample.to_dict()
+def _model_counts(answers: Answers) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for batch in answers.batches:
+        counts.update(batch.counts)
+    return dict(sorted(counts.items()))
+
+
+def _sample(one: Scored, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    item = one.item
     return {
-        "index": index,
-        "task_name": row["task_name"],
-        "task_type": row["task_type"],
-        "metric": row["metric"],
-        "track": scoring.track_of(one).number,
-        "question": row["input_field"],
+        "task_name": item.task,
+        "task_type": item.kind,
+        "metric": item.metric or tasks[item.task]["metric"],
+        "track": item.track.number if item.track else None,
+        "question": item.text,
         "output": one.output,
         "parsed": one.parsed,
-        "truth": row["output_field"],
+        "truth": item.truth,
         "score": one.score,
-        "counts": list(one.raw) if isinstance(one.raw, tuple) else None,
+        "counts": list(one.counts) if one.counts else None,
         "unreadable": one.unreadable,
-        "seconds": one.seconds,
     }
 
 

@@ -10,36 +10,48 @@ from evaluation.results import Results
 
 
 def format_results(results: Results) -> str:
-    """Tables per task, task type and track, the score, and the times beside the competition's limits.
+    """Tables of tasks and of groups (types, tracks), the times and the score; what is empty is left out."""
+    tables = [
+        _tasks(results),
+        *(_groups(groups, name) for name, groups in groups_of(results).items()),
+        _tracks(results["per_track"]),
+        _timing(results["timing"], with_limits=bool(results["per_track"])),
+        _summary(results),
+    ]
+    return "\n\n".join(filter(None, tables))
 
-    Of a benchmark: every metric of every test, the groups of tests, the score and the times.
-    """
-    if "benchmark" in results:
-        parts = [_tests(results), _groups(results["per_group"], "group"), _speed(results["timing"])]
-    else:
-        parts = [_tasks(results), _groups(results["per_type"], "type"), _tracks(results), _timing(results["timing"])]
-    return "\n\n".join([*parts, _summary(results)])
+
+def groups_of(results: Results) -> dict[str, dict[str, Any]]:
+    """The groups of tasks that a result has, by the word for one of them."""
+    found = {"group": results["per_group"], "type": results["per_type"]}
+    return {name: groups for name, groups in found.items() if groups}
+
+
+def averaged(results: Results) -> str:
+    """What the score is the mean of, in words: "18 tasks"."""
+    over = "per_group" if results["averages"] == "groups" else "per_task"
+    return f"{len(results[over])} {results['averages']}"
+
+
+def other_metrics(metrics: dict[str, float | None], primary: str = "") -> str:
+    """Values of the metrics besides the primary one, in words: "recall 0.250, BLEURT -"."""
+    return ", ".join(f"{name} {_score(value)}" for name, value in metrics.items() if name != primary)
 
 
 def _tasks(results: Results) -> str:
     rows = [
-        [name, task["task_type"], task["metric"], task["count"], _score(task["score"]), _notes(task)]
+        [
+            name,
+            task["task_type"],
+            task["metric"],
+            task["count"],
+            _score(task["score"]),
+            other_metrics(task["metrics"], task["metric"]),
+            ", ".join(f"{task[note]} {note}" for note in ("unscored", "unreadable") if task[note]),
+        ]
         for name, task in results["per_task"].items()
     ]
-    return _table(["task", "type", "metric", "questions", "score", ""], rows)
-
-
-def _tests(results: Results) -> str:
-    """One block of rows for each test: its metrics, the one that is its score first."""
-    rows = []
-    for name, test in results["per_task"].items():
-        others = _others(test["metrics"], test["metric"])
-        rows.append([name, test["count"], test["unreadable"], test["metric"], _score(test["score"]), others])
-    return _table(["test", "questions", "#failed", "metric", "score", "others"], rows)
-
-
-def _others(metrics: dict[str, float | None], headline: str = "") -> str:
-    return ", ".join(f"{name} {_score(value)}" for name, value in metrics.items() if name != headline)
+    return _table(["task", "type", "metric", "questions", "score", "others", ""], rows)
 
 
 def _groups(groups: dict[str, Any], title: str) -> str:
@@ -50,17 +62,16 @@ def _groups(groups: dict[str, Any], title: str) -> str:
             group["count"],
             _score(group["score"]),
             f"{group['seconds'] / group['count']:.3f}",
-            _others(group.get("metrics", {}), group.get("metric", "")),
+            other_metrics(group["metrics"], group["metric"]),
         ]
         for name, group in groups.items()
     ]
-    headers = [title, "tasks", "questions", "score", "s/question", "others"]
-    if not any(row[-1] for row in rows):
-        headers, rows = headers[:-1], [row[:-1] for row in rows]
-    return _table(headers, rows)
+    return _table([title, "tasks", "questions", "score", "s/question", "others"], rows)
 
 
-def _tracks(results: Results) -> str:
+def _tracks(tracks: dict[str, Any]) -> str:
+    if not tracks:
+        return ""
     rows = [
         [
             f"{number} {track['name']}",
@@ -71,7 +82,7 @@ def _tracks(results: Results) -> str:
             track["allowed_minutes"],
             "in time" if track["in_time"] else "TOO SLOW",
         ]
-        for number, track in results["per_track"].items()
+        for number, track in tracks.items()
     ]
     table = _table(["track", "questions", "score", "s/question", "min needed", "min allowed", ""], rows)
     return (
@@ -79,24 +90,21 @@ def _tracks(results: Results) -> str:
     )
 
 
-def _speed(timing: dict[str, Any]) -> str:
+def _timing(timing: dict[str, Any], with_limits: bool) -> str:
     line = f"model load {timing['load_seconds']:.1f} s, answers {timing['predict_seconds']:.1f} s"
     if timing["questions_per_second"]:
         line += f" ({timing['questions_per_second']:.2f} questions/s)"
-    resumed = f"{timing['resumed_questions']} answers are of an earlier, interrupted run"
-    return f"{line}\n{resumed}" if timing["resumed_questions"] else line
-
-
-def _timing(timing: dict[str, Any]) -> str:
-    slowest = timing["slowest_batch"]
-    first, *rest = _speed(timing).split("\n")
-    lines = [
-        first,
-        f"slowest batch: {slowest['questions']} questions in {slowest['seconds']:.2f} s "
-        f"({slowest['allowed_seconds']:.0f} s allowed); batches over the limit: {timing['batches_over_limit']} "
-        f"of {timing['batches']}",
-    ]
-    return "\n".join([*lines, *rest])
+    lines = [line]
+    if with_limits:
+        slowest = timing["slowest_batch"]
+        lines.append(
+            f"slowest batch: {slowest['questions']} questions in {slowest['seconds']:.2f} s "
+            f"({slowest['allowed_seconds']:.0f} s allowed); batches over the limit: {timing['batches_over_limit']} "
+            f"of {timing['batches']}"
+        )
+    if timing["resumed_questions"]:
+        lines.append(f"{timing['resumed_questions']} answers are of an earlier, interrupted run")
+    return "\n".join(lines)
 
 
 def _summary(results: Results) -> str:
@@ -105,26 +113,13 @@ def _summary(results: Results) -> str:
         counted = ", ".join(f"{name} {count}" for name, count in results["model_counts"].items())
         lines.append(f"the model counted: {counted}")
     lines += [
-        f"answers that the evaluator cannot read: {results['unreadable']} of {results['questions']}",
+        f"answers that cannot be read: {results['unreadable']} of {results['questions']}",
         f"mean over questions: {_score(results['mean_over_questions'])}",
     ]
-    if results.get("metrics"):
-        lines.append(f"means over {averaged(results)}: {_others(results['metrics'])}")
-    lines += [
-        f"SCORE (mean over {averaged(results)}): {_score(results['score'])}",
-    ]
+    if results["metrics"]:
+        lines.append(f"means over {averaged(results)}: {other_metrics(results['metrics'])}")
+    lines.append(f"SCORE (mean over {averaged(results)}): {_score(results['score'])}")
     return "\n".join(lines)
-
-
-def averaged(results: Results) -> str:
-    """What the score is the mean of, in words: "18 tasks"."""
-    over = {"tests": "per_task", "groups": "per_group"}.get(results.get("averages", ""), "per_task")
-    return f"{len(results[over])} {results.get('averages', 'tasks')}"
-
-
-def _notes(group: dict[str, Any]) -> str:
-    notes = [f"{group[name]} {name}" for name in ("unscored", "unreadable") if group[name]]
-    return ", ".join(notes)
 
 
 def _score(score: float | None) -> str:
@@ -132,5 +127,8 @@ def _score(score: float | None) -> str:
 
 
 def _table(headers: list[str], rows: list[list[Any]]) -> str:
+    """A table without its empty columns."""
+    kept = [place for place in range(len(headers)) if any(row[place] != "" for row in rows)]
     # Numbers come formatted: tabulate must not read them again and drop their last zeros.
-    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+    shown = [[row[place] for place in kept] for row in rows]
+    return tabulate(shown, [headers[place] for place in kept], tablefmt="simple", disable_numparse=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from shopbench.options import Option, OptionList, scale_options, shown_options
@@ -79,6 +79,10 @@ class Question:
             request=request,
             one_a_line=bool(listed and listed.one_a_line),
         )
+
+    def as_type(self, task_type: TaskType) -> Question:
+        """The same question where its type is known, as in files that name it."""
+        return replace(self, task_type=task_type, count=_count(task_type, self.request, len(self.numbers)))
 
     @property
     def option_texts(self) -> tuple[str, ...] | None:

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ import pytest
 import local_evaluation
 from shopbench import embeddings
 from shopbench.answers import write
+from shopbench.errors import exit_code_of
 from shopbench.sample import write_samples
+from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import FakeModel, choice, make_weights, retrieval, text
 
 SAMPLES = [
@@ -51,7 +55,7 @@ def evaluate(tmp_path: Path, questions: Path, weights: Path, monkeypatch: pytest
         monkeypatch.setitem(sys.modules, "models.user_config", module)  # type: ignore[arg-type]
         named = {"questions": questions, "weights": weights, "output": tmp_path / "results.json", **options}
         given = [part for name, value in named.items() if value for part in (f"--{name}", str(value))]
-        return local_evaluation.main([*given, *arguments])
+        return exit_code_of(local_evaluation.main, [*given, *arguments])
 
     return run
 
@@ -213,6 +217,7 @@ def test_a_bad_limit_is_refused(evaluate: Evaluate, limit: str) -> None:
 KILLED_MIDWAY = """
 import os, signal, sys, types
 import local_evaluation
+from shopbench.errors import run_command
 from tests.evaluation.fakes import FakeModel
 def answer(question):
     if question == sys.argv[1]:
@@ -220,7 +225,7 @@ def answer(question):
     print("asked", question)
     return "1"
 sys.modules["models.user_config"] = types.SimpleNamespace(UserModel=lambda: FakeModel(answer))
-sys.exit(local_evaluation.main(sys.argv[2:]))
+run_command(lambda: local_evaluation.main(sys.argv[2:]))
 """
 
 
@@ -282,11 +287,27 @@ def test_a_stopped_run_ends_the_model_and_says_how_to_go_on(
     assert not (tmp_path / "results.json").exists()
 
 
+def test_a_run_over_the_limits_is_stopped_and_kept(
+    evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def slowly(question: str) -> str:
+        time.sleep(60 if question == "mc 5" else 0)
+        return "0"
+
+    write_samples(tmp_path / "few.jsonl", [replace(one, track=TRACKS[4].challenge_id) for one in SAMPLES[:6]])
+    assert evaluate("--enforce-limits", questions=tmp_path / "few.jsonl", answer=slowly) == 3
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: questions 5-6 took over ") and last.endswith("the evaluator kills the run here")
+    assert (tmp_path / "results.json.answers.part").is_file()
+
+
 def test_help_and_bad_input_cost_no_engine(repository: Path) -> None:
     script = (
         "import sys, local_evaluation\n"
-        "assert local_evaluation.main(['--questions', 'no such file']) == 2\n"
-        "heavy = {'vllm', 'torch', 'transformers', 'sentence_transformers', 'sacrebleu', 'nltk'} & set(sys.modules)\n"
+        "from shopbench.errors import exit_code_of\n"
+        "assert exit_code_of(local_evaluation.main, ['--questions', 'no such file']) == 2\n"
+        "heavy = {'vllm', 'torch', 'transformers', 'sentence_transformers', 'sacrebleu', 'nltk', 'sklearn'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], cwd=repository, check=True, capture_output=True)
@@ -340,9 +361,9 @@ def test_a_benchmark_is_run_and_reported_in_the_same_way(
     assert (results["benchmark"], results["per_task"][name]["count"]) == ("ecinstruct", 5)
     assert {"score", "per_task", "per_type", "per_track", "timing", "samples", "weights"} <= set(results)
     printed = capsys.readouterr().out
-    assert "SCORE (mean over 1 tests): 0.571" in printed and "specificity 0.000" in printed
+    assert "SCORE (mean over 1 tasks): 0.571" in printed and "specificity 0.000" in printed
     page = report.read_text(encoding="utf-8")
-    assert "ecinstruct evaluation" in page and "specificity 0.000" in page and "Tracks" not in page
+    assert "ECInstruct evaluation" in page and "specificity 0.000" in page and "Tracks" not in page
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -367,10 +388,10 @@ def test_a_benchmark_goes_on_where_it_stopped(evaluate: Evaluate, tmp_path: Path
     ("arguments", "questions", "says"),
     [
         (("--benchmark", "ecinstruct"), False, "--benchmark ecinstruct: name ECInstruct's JSON file"),
-        (("--benchmark", "ecinstruct", "--track", "1"), True, "--track: has no meaning for ecinstruct"),
-        (("--benchmark", "ecinstruct", "--enforce-limits"), True, "--enforce-limits: has no meaning for ecinstruct"),
+        (("--benchmark", "ecinstruct", "--track", "1"), True, "--track: has no meaning for ECInstruct"),
+        (("--benchmark", "ecinstruct", "--enforce-limits"), True, "--enforce-limits: has no meaning for ECInstruct"),
         (("--benchmark", "ecinstruct", "--split", "val"), True, "no val rows for 0 shots (rows: test 6)"),
-        (("--benchmark", "ecominstruct", "--shots", "1"), True, "--shots: has no meaning for ecominstruct"),
+        (("--benchmark", "ecominstruct", "--shots", "1"), True, "--shots: has no meaning for EcomInstruct"),
         (("--drop-failed",), True, "--drop-failed: has no meaning for ShopBench"),
     ],
 )

@@ -1,15 +1,15 @@
 "use strict";
-// The filters stand in the address (#task=task3&outcome=wrong), so links and the back button work.
+// The filters stand in the address (#task=task3&grade=wrong), so links and the back button work.
 const form = document.getElementById("filters");
 const samples = [...document.querySelectorAll("#samples > details")];
 const texts = samples.map((sample) => sample.textContent.toLowerCase());
 
 function apply() {
-  const [task, outcome, text] = ["task", "outcome", "text"].map((name) => form.elements[name].value);
+  const [task, grade, text] = ["task", "grade", "text"].map((name) => form.elements[name].value);
   const wanted = text.trim().toLowerCase();
   let shown = 0;
   samples.forEach((sample, index) => {
-    const show = (!task || sample.dataset.task === task) && (!outcome || sample.dataset.outcome === outcome)
+    const show = (!task || sample.dataset.task === task) && (!grade || sample.dataset.grade === grade)
       && texts[index].includes(wanted);
     sample.hidden = !show;
     shown += show;
@@ -19,7 +19,7 @@ function apply() {
 
 function readAddress() {
   const address = new URLSearchParams(location.hash.slice(1));
-  for (const name of ["task", "outcome", "text"]) form.elements[name].value = address.get(name) ?? "";
+  for (const name of ["task", "grade", "text"]) form.elements[name].value = address.get(name) ?? "";
   apply();
 }
 

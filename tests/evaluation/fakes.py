@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores
+from evaluation.scoring import score_tasks
 from models.planning import Asked
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
@@ -32,6 +34,28 @@ class FakeModel:
 
     def answer(self, asked: Sequence[Asked]) -> list[str]:
         return [self.says(one.text) for one in asked]
+
+
+ALL = Options()
+"""No option given."""
+
+
+class Scores(NamedTuple):
+    """What scoring gives: each answer, each task, and {metric: remedy} of those that are missing."""
+
+    answers: list[Scored]
+    tasks: dict[str, TaskScores]
+    missing: dict[str, str]
+
+    def unreadable(self, task: str) -> int:
+        """How many answers to a task cannot be read."""
+        return sum(one.unreadable for one in self.answers if one.item.task == task)
+
+
+def score(benchmark: Benchmark, items: Sequence[Item], outputs: Sequence[str], options: Options = ALL) -> Scores:
+    """Score as evaluation.results does."""
+    answers, missing = benchmark.score_answers(items, outputs)
+    return Scores(answers, score_tasks(benchmark, answers, options), missing)
 
 
 def choice(question: str, truth: int = 0, task: str = "task2", track: str = "") -> Sample:

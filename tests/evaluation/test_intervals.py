@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation import intervals, scoring
-from evaluation.intervals import Outcome
+from evaluation import intervals
+from evaluation.benchmark import Options, Scored
+from evaluation.journal import Batch
+from evaluation.results import make_results
+from evaluation.runner import Answers
+from evaluation.scoring import Outcome, mean_over_tasks, outcomes
+from evaluation.suites.shopbench import SHOPBENCH, items_of
+from shopbench.errors import UserError, exit_code_of
 from shopbench.sample import Sample
 from tests.evaluation.fakes import choice, entities, retrieval, text
 
@@ -20,22 +26,27 @@ def right(task: str, values: list[float], metric: str = "accuracy") -> list[Outc
     return [Outcome(task, "multiple-choice", metric, value) for value in values]
 
 
-def scored() -> list[scoring.Scored]:
-    pairs: list[tuple[Sample, str]] = [
-        (choice("a", 1), "1"),
-        (choice("b", 1), "0"),
-        (retrieval("d", (1, 2, 4)), "1, 2, 3"),
-        (entities("e", ("x",)), "x"),
-        (entities("f", ("y", "z")), "y, w, v"),
-        (text("g", "red shoe", "rougel", "task17"), "red hat"),
-        (text("h", "red shoe with laces", "bleu", "task17"), "red shoe with laces"),
-    ]
-    return scoring.score_all([one for one, _ in pairs], [said for _, said in pairs], [0.1] * len(pairs))[0]
+PAIRS: list[tuple[Sample, str]] = [
+    (choice("a", 1), "1"),
+    (choice("b", 1), "0"),
+    (retrieval("d", (1, 2, 4)), "1, 2, 3"),
+    (entities("e", ("x",)), "x"),
+    (entities("f", ("y", "z")), "y, w, v"),
+    (text("g", "red shoe", "rougel", "task17"), "red hat"),
+    (text("h", "red shoe with laces", "bleu", "task17"), "red shoe with laces"),
+]
+ITEMS, OUTPUTS = items_of(sample for sample, _ in PAIRS), [output for _, output in PAIRS]
+
+
+def scored() -> list[Scored]:
+    return SHOPBENCH.score_answers(ITEMS, OUTPUTS)[0]
 
 
 def test_the_score_is_the_evaluations() -> None:
-    ones = intervals.outcomes(scored())
-    assert intervals.score(ones) == pytest.approx(scoring.mean_over_tasks(scored()))
+    answers = Answers(OUTPUTS, [0.1] * len(PAIRS), [Batch(list(range(len(PAIRS))), OUTPUTS, 1.0)], 0.0, 0)
+    found = make_results(SHOPBENCH, "q", ITEMS, answers, Options(), Path("weights"))
+    assert mean_over_tasks(outcomes(scored())) == pytest.approx(found["score"])
+    assert intervals.outcomes_of_results(found) == outcomes(scored())
 
 
 def test_one_task_has_the_interval_that_scipy_gives() -> None:
@@ -57,7 +68,7 @@ def test_every_task_weighs_the_same_and_counts_are_summed_before_f1() -> None:
 
 def test_a_task_of_two_metrics_weighs_each_by_its_questions() -> None:
     ones = right("t", [1.0] * 3, "rougel") + right("t", [0.0], "bleu")
-    assert set(intervals.draws(ones)) == {0.75} and intervals.score(ones) == 0.75
+    assert set(intervals.draws(ones)) == {0.75} and mean_over_tasks(ones) == 0.75
 
 
 def test_differences_are_paired() -> None:
@@ -100,6 +111,13 @@ def test_runs_that_cannot_be_compared_are_refused_in_one_line(
     other = results(tmp_path, "b", second) if second is not None else tmp_path / "c"
     if second is None:
         other.write_text('{"score": 1}')
-    assert intervals.main([str(first), str(other)]) == 2
+    assert exit_code_of(intervals.main, [str(first), str(other)]) == 2
     message = capsys.readouterr().err
     assert words in message and message.count("\n") == 1
+
+
+def test_answers_of_another_benchmark_are_refused(tmp_path: Path) -> None:
+    path = results(tmp_path, "a", [0.0, 1.0])
+    path.write_text(path.read_text().replace('"accuracy"', '"macro F1"'))
+    with pytest.raises(UserError, match="metric 'macro F1' is no mean over questions"):
+        intervals.main([str(path)])

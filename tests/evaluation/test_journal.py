@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.benchmark import Item
 from evaluation.journal import Batch, Journal, journal_key
+from evaluation.suites.shopbench import items_of
+from models.spaces.one_of import OneOf
 from tests.evaluation.fakes import choice, make_weights
 
 BATCHES = [Batch([0, 2], ["a", "ü\n\ud800"], 0.5, {"repaired": 1}), Batch([1], [""], 0.25)]
@@ -52,19 +55,21 @@ def test_a_line_that_is_no_batch_ends_the_journal(tmp_path: Path) -> None:
 
 def test_the_key_changes_with_what_answers_depend_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = make_weights(tmp_path / "weights")
-    samples = [choice("one"), choice("two")]
+    samples = items_of([choice("one"), choice("two")])
     keys = {
         journal_key(samples, weights),
         journal_key(samples[::-1], weights),
         journal_key(samples[:1], weights),
-        journal_key([choice("one"), choice("twö")], weights),
+        journal_key(items_of([choice("one"), choice("twö")]), weights),
     }
+    as_benchmark = [Item("t", "one", 0, space=OneOf(("yes", "no"))), Item("t", "one", 0, space=OneOf(("yes", "maybe")))]
+    keys |= {journal_key([item], weights) for item in as_benchmark}
     os.utime(weights / "model.safetensors", ns=(1, 1))
     keys.add(journal_key(samples, weights))
     monkeypatch.setenv("SHOPBENCH_CONSTRAINTS", "none")
     keys.add(journal_key(samples, weights))
-    assert len(keys) == 6
+    assert len(keys) == 8
 
     same = journal_key(samples, weights)
     monkeypatch.setenv("SHOPBENCH_WEIGHTS", "the same folder by another way")
-    assert journal_key([choice("one", truth=3), choice("two", task="other")], weights) == same
+    assert journal_key(items_of([choice("one", truth=3), choice("two", task="other")]), weights) == same

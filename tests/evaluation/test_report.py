@@ -15,10 +15,14 @@ from urllib.parse import quote
 import pytest
 
 from evaluation import report
+from evaluation.benchmark import Options
 from evaluation.journal import Batch
-from evaluation.report import outcome, render_report
-from evaluation.results import Results, make_results, write_results
-from evaluation.runner import Run
+from evaluation.report import grade, render_report
+from evaluation.results import Results, make_results
+from evaluation.runner import Answers
+from evaluation.suites.shopbench import SHOPBENCH, items_of
+from shopbench.errors import exit_code_of
+from shopbench.files import write_json
 from shopbench.sample import Sample
 from tests.evaluation.fakes import choice, entities, retrieval, text
 
@@ -39,8 +43,9 @@ SAMPLES: list[tuple[Sample, str]] = [
 def results_of(samples: list[tuple[Sample, str]]) -> Results:
     outputs = [output for _, output in samples]
     batches = [Batch(list(range(len(samples))), outputs, 2.0, {"repaired": 1})]
-    run = Run(outputs, [0.25] * len(samples), batches, 30.0, 0)
-    return make_results(f"questions {HOSTILE}.jsonl", [sample for sample, _ in samples], run, Path("weights"))
+    answers = Answers(outputs, [0.25] * len(samples), batches, 30.0, 0)
+    items = items_of(sample for sample, _ in samples)
+    return make_results(SHOPBENCH, f"questions {HOSTILE}.jsonl", items, answers, Options(), Path("weights"))
 
 
 @pytest.fixture(scope="module")
@@ -123,22 +128,22 @@ def test_an_unscored_question_and_a_missing_metric_are_shown(results: Results) -
     changed["missing_metrics"] = {"some metric": {"questions": 1, "remedy": "get <it>"}}
     html = render_report(changed)
     assert "1 questions of some metric are not scored.</strong> get &lt;it&gt;" in html
-    assert 'data-task="task2" data-outcome="unscored"' in html
+    assert 'data-task="task2" data-grade="unscored"' in html
 
 
-def test_outcomes() -> None:
-    found = [outcome(score) for score in (None, 0.0, 1.0000000000000004, 1.5, 0.9996, 0.5, 0.01, 0.0001)]
+def test_grades() -> None:
+    found = [grade(score) for score in (None, 0.0, 1.0000000000000004, 1.5, 0.9996, 0.5, 0.01, 0.0001)]
     assert found == ["unscored", "wrong", "right", "right", "right", "partly", "partly", "wrong"]
 
 
 def test_the_command_makes_the_page_anew(results: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_results(tmp_path / "results.json", results)
+    write_json(tmp_path / "results.json", results, indent=1)
     page = tmp_path / "report.html"
     assert report.main([str(tmp_path / "results.json"), str(page)]) == 0
     assert page.read_text(encoding="utf-8") == render_report(results)
     (tmp_path / "other.json").write_text("{}")
     for bad in (tmp_path / "none.json", tmp_path / "other.json", page):
-        assert report.main([str(bad), str(tmp_path / "new.html")]) == 2
+        assert exit_code_of(report.main, [str(bad), str(tmp_path / "new.html")]) == 2
         error = capsys.readouterr().err
         assert error.startswith(f"error: {bad}")
         assert error.count("\n") == 1
@@ -156,10 +161,10 @@ def browser() -> str:
     [
         "",
         "task=task2",
-        "outcome=wrong",
-        "task=task2&outcome=wrong",
+        "grade=wrong",
+        "task=task2&grade=wrong",
         "text=TOMATO",
-        "text=onerror&outcome=wrong",
+        "text=onerror&grade=wrong",
         "task=gone",
     ],
 )
@@ -182,7 +187,7 @@ def test_filters_in_chromium(browser: str, results: Results, tmp_path: Path, fil
         sample["index"]
         for sample in results["samples"]
         if wanted.get("task", sample["task_name"]) in (sample["task_name"], "gone")
-        and wanted.get("outcome", outcome(sample["score"])) == outcome(sample["score"])
+        and wanted.get("grade", grade(sample["score"])) == grade(sample["score"])
         and wanted.get("text", "").lower() in f"{sample['question']} {sample['output']} {sample['truth']}".lower()
     ]
     questions = [attributes for tag, attributes in Page(dom).tags if tag == "details"]

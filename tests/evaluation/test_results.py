@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from evaluation.benchmark import Options
 from evaluation.journal import Batch
-from evaluation.results import Results, make_results, write_results
-from evaluation.runner import Run
+from evaluation.results import Results, make_results
+from evaluation.runner import Answers
+from evaluation.suites.shopbench import SHOPBENCH, items_of
 from evaluation.table import format_results
+from shopbench.files import write_json
+from shopbench.sample import Sample
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import choice, retrieval, text
 
@@ -21,10 +26,14 @@ SAMPLES = [
 ]
 
 
+def made(samples: Sequence[Sample], answers: Answers) -> Results:
+    return make_results(SHOPBENCH, "questions.jsonl", items_of(samples), answers, Options(), Path("weights"))
+
+
 def results_of(seconds: float = 3.0, load: float = 60.0) -> Results:
     batches = [Batch([0, 1], ["1", "0"], 2 * seconds, {"repaired": 1}), Batch([2], ["1,2,3"], seconds, {"repaired": 2})]
-    run = Run(["1", "0", "1,2,3"], [seconds] * 3, batches, load, 2)
-    return make_results("questions.jsonl", SAMPLES, run, Path("weights"))
+    answers = Answers(["1", "0", "1,2,3"], [seconds] * 3, batches, load, 2)
+    return made(SAMPLES, answers)
 
 
 def test_holds_the_keys_that_others_read() -> None:
@@ -47,8 +56,8 @@ def test_projects_each_track_and_all_around() -> None:
 
 
 def test_the_slowest_batch_is_the_slowest_for_its_size() -> None:
-    run = Run(["1", "1", "1,2"], [1, 1, 11], [Batch([0, 1], ["1", "1"], 2), Batch([2], ["1,2"], 11)], 0, 0)
-    timing = make_results("q", SAMPLES, run, Path("weights"))["timing"]
+    answers = Answers(["1", "1", "1,2"], [1, 1, 11], [Batch([0, 1], ["1", "1"], 2), Batch([2], ["1,2"], 11)], 0, 0)
+    timing = made(SAMPLES, answers)["timing"]
     assert timing["slowest_batch"]["first_index"] == 2
     assert timing["batches_over_limit"] == 1
 
@@ -56,7 +65,7 @@ def test_the_slowest_batch_is_the_slowest_for_its_size() -> None:
 def test_writes_what_json_can_hold_again(tmp_path: Path) -> None:
     results = results_of()
     results["samples"][0]["output"] = "ü \ud800 </script>"
-    write_results(tmp_path / "results.json", results)
+    write_json(tmp_path / "results.json", results, indent=1)
     again = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert again["samples"][0]["output"] == "ü ? </script>"
     assert again["per_track"] == results["per_track"]
@@ -76,7 +85,7 @@ def test_the_table_shows_what_was_not_scored(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("SHOPBENCH_METRIC_MODELS", str(tmp_path))
     samples = [text("q", "x", "multilingual-sent-transformer", "task17")]
     monkeypatch.setattr("shopbench.embeddings.find_model", _missing)
-    results = make_results("q", samples, Run(["x"], [1.0], [Batch([0], ["x"], 1.0)], 0, 0), Path("weights"))
+    results = made(samples, Answers(["x"], [1.0], [Batch([0], ["x"], 1.0)], 0, 0))
     assert results["score"] is None
     assert results["missing_metrics"]["multilingual-sent-transformer"]["questions"] == 1
     assert "1 unscored" in format_results(results)

@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from shopbench.classify import classify
 
 from evaluation.scoring import check_sample
 from shopbench.answers import parse, write
 from shopbench.metrics import METRICS
+from shopbench.question import Question
 from shopbench.sample import Sample, read_samples
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
@@ -52,7 +52,7 @@ def test_the_right_choice_stands_at_every_place() -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=line_of)
 def test_is_classified_as_its_type_and_shows_its_truth(sample: Sample) -> None:
-    found = classify(sample.input_field, sample.is_multiple_choice)
+    found = Question.read(sample.input_field, sample.is_multiple_choice)
     assert found.task_type is sample.task_type
     truth = sample.output_field
     if sample.task_type is TaskType.MULTIPLE_CHOICE:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evaluation import scoring
-from evaluation.scoring import Scored
+from evaluation.benchmark import Options, Scored
+from evaluation.journal import Batch
+from evaluation.results import Results, make_results
+from evaluation.runner import Answers
+from evaluation.scoring import check_sample, mean_over_tasks, outcomes
+from evaluation.suites.shopbench import SHOPBENCH, items_of
 from shopbench import metrics
 from shopbench.metrics import METRICS, Metric, ModelMissing
 from shopbench.sample import Sample
@@ -16,51 +21,65 @@ from tests.evaluation.fakes import choice, entities, retrieval, text
 
 
 def scored(*pairs: tuple[Sample, str]) -> list[Scored]:
-    samples = [sample for sample, _ in pairs]
-    return scoring.score_all(samples, [output for _, output in pairs], [0.5] * len(pairs))[0]
+    return SHOPBENCH.score_answers(items_of(sample for sample, _ in pairs), [output for _, output in pairs])[0]
+
+
+def results(*pairs: tuple[Sample, str]) -> Results:
+    outputs = [output for _, output in pairs]
+    answers = Answers(outputs, [0.5] * len(pairs), [Batch(list(range(len(pairs))), outputs, 1.0)], 0.0, 0)
+    return make_results(SHOPBENCH, "q", items_of(sample for sample, _ in pairs), answers, Options(), Path("weights"))
 
 
 def test_the_score_is_the_mean_over_tasks_and_the_papers_over_questions() -> None:
-    ones = scored(
+    found = results(
         (choice("a", 1), "1"), (choice("b", 1), "1"), (choice("c", 1), "0"), (retrieval("d", (1, 2, 4)), "1, 2, 3")
     )
-    assert scoring.mean_over_tasks(ones) == pytest.approx((2 / 3 + 2 / 3) / 2)
-    assert scoring.mean_over_questions(ones) == pytest.approx((1 + 1 + 0 + 2 / 3) / 4)
+    assert found["score"] == pytest.approx((2 / 3 + 2 / 3) / 2)
+    assert found["mean_over_questions"] == pytest.approx((1 + 1 + 0 + 2 / 3) / 4)
 
 
 def test_micro_f1_sums_counts_over_the_task() -> None:
-    ones = scored((entities("a", ("x",)), "x"), (entities("b", ("y", "z")), "y, w, v"))
-    assert [one.raw for one in ones] == [(1, 0, 0), (1, 2, 1)]
+    pairs = (entities("a", ("x",)), "x"), (entities("b", ("y", "z")), "y, w, v")
+    ones = scored(*pairs)
+    assert [one.value for one in ones] == [one.counts for one in ones] == [(1, 0, 0), (1, 2, 1)]
     assert [one.score for one in ones] == [1.0, pytest.approx(0.4)]
-    assert scoring.per_task(ones)["task4"].score == pytest.approx(2 * 2 / (2 * 2 + 2 + 1))
+    assert results(*pairs)["per_task"]["task4"]["score"] == pytest.approx(2 * 2 / (2 * 2 + 2 + 1))
 
 
 def test_a_task_of_several_metrics_weighs_each_by_its_questions() -> None:
-    ones = scored(
+    found = results(
         (text("a", "red shoe with laces", "bleu", "task17"), "red shoe with laces"),
         (text("b", "red shoe", "rougel", "task17"), "blue"),
         (text("c", "red shoe", "rougel", "task17"), "blue"),
     )
-    group = scoring.per_task(ones)["task17"]
-    assert group.metrics == ("bleu", "rougel")
-    assert group.score == pytest.approx(1 / 3)
+    task = found["per_task"]["task17"]
+    assert task["metric"] == "bleu, rougel"
+    assert task["score"] == pytest.approx(1 / 3)
 
 
 def test_groups_by_type_and_track_mean_over_their_tasks() -> None:
     first, second = TRACKS[1].challenge_id, TRACKS[2].challenge_id
-    ones = scored(
+    found = results(
         (choice("a", 1, "task2", first), "1"),
         (choice("b", 1, "task2", first), "1"),
         (choice("c", 1, "task8", second), "0"),
     )
-    assert scoring.per_type(ones)["multiple-choice"].score == 0.5
-    assert {number: group.score for number, group in scoring.per_track(ones).items()} == {1: 1.0, 2: 0.0}
-    assert [group.seconds for group in scoring.per_track(ones).values()] == [1.0, 0.5]
+    assert found["per_type"]["multiple-choice"]["score"] == 0.5
+    assert {number: track["score"] for number, track in found["per_track"].items()} == {"1": 1.0, "2": 0.0, "5": 0.5}
+    assert [track["seconds_per_question"] * track["count"] for track in found["per_track"].values()] == [1.0, 0.5, 1.5]
+
+
+def test_a_task_of_several_types_is_a_part_of_each() -> None:
+    mixed = [(choice("a", 1, "t"), "1"), (retrieval("b", (1, 2, 4), "t"), "5"), (choice("c", 1, "u"), "0")]
+    found = results(*mixed)
+    assert found["per_task"]["t"]["score"] == found["mean_over_questions"] * 1.5 == 0.5
+    assert (found["per_type"]["multiple-choice"]["score"], found["per_type"]["retrieval"]["score"]) == (0.5, 0.0)
+    assert found["per_task"]["t"]["task_type"] == "multiple-choice, retrieval"
 
 
 def test_tasks_come_in_natural_order() -> None:
-    ones = scored(*((choice("q", task=name), "0") for name in ("task10", "task2", "other", "task1")))
-    assert list(scoring.per_task(ones)) == ["other", "task1", "task2", "task10"]
+    found = results(*((choice("q", task=name), "0") for name in ("task10", "task2", "other", "task1")))
+    assert list(found["per_task"]) == ["other", "task1", "task2", "task10"]
 
 
 def test_unreadable_answers_are_counted_and_wrong() -> None:
@@ -74,19 +93,22 @@ def test_a_missing_model_leaves_its_questions_out_of_every_mean(monkeypatch: pyt
         raise ModelMissing("get it there")
 
     monkeypatch.setitem(METRICS, "sent-transformer", Metric("sent-transformer", absent))
-    samples = [
-        choice("a", 1),
-        text("b", "x", "sent-transformer", "task1"),
-        text("c", "x", "sent-transformer", "task17"),
-        text("d", "red shoe", "rougel", "task17"),
+    pairs = [
+        (choice("a", 1), "0"),
+        (text("b", "x", "sent-transformer", "task1"), "x"),
+        (text("c", "x", "sent-transformer", "task17"), "x"),
+        (text("d", "red shoe", "rougel", "task17"), "red shoe"),
     ]
-    ones, missing = scoring.score_all(samples, ["0", "x", "x", "red shoe"], [0.0] * 4)
-    assert missing == {"sent-transformer": "get it there"}
-    groups = scoring.per_task(ones)
-    assert (groups["task1"].score, groups["task1"].unscored) == (None, 1)
-    assert (groups["task17"].score, groups["task17"].unscored) == (1.0, 1)
-    assert scoring.mean_over_tasks(ones) == 0.5
-    assert scoring.mean_over_tasks(ones[1:2]) is None
+    found = results(*pairs)
+    assert found["missing_metrics"] == {"sent-transformer": {"remedy": "get it there", "questions": 2}}
+    tasks = found["per_task"]
+    assert (tasks["task1"]["score"], tasks["task1"]["unscored"]) == (None, 1)
+    assert (tasks["task17"]["score"], tasks["task17"]["unscored"]) == (1.0, 1)
+    assert found["score"] == 0.5
+    assert results(pairs[1])["score"] is None
+    assert mean_over_tasks(outcomes(scored(*pairs))) == 0.5
+    with pytest.raises(ValueError, match="no scores"):
+        mean_over_tasks(outcomes(scored(pairs[1])))
 
 
 def test_each_metric_is_scored_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +126,7 @@ def test_each_metric_is_scored_in_one_call(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("name", ["acuracy", "", "Accuracy", "micro-f1", 5, ["bleu"], None])
 def test_refuses_an_unknown_metric(name: Any) -> None:
     with pytest.raises(ValueError, match="metric"):
-        scoring.check_sample(text("q", "x", name))
+        check_sample(text("q", "x", name))
 
 
 def test_refuses_a_metric_that_cannot_read_the_task_type() -> None:
@@ -112,7 +134,7 @@ def test_refuses_a_metric_that_cannot_read_the_task_type() -> None:
         for sample in (choice("q"), retrieval("q"), entities("q", ("x",)), text("q", "x")):
             mismatched = Sample(**{**vars(sample), "metric": metric})
             try:
-                scoring.check_sample(mismatched)
+                check_sample(mismatched)
             except ValueError as error:
                 assert str(sample.task_type) in str(error)
             else:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.benchmark import Model
 from evaluation.journal import Batch, Journal, journal_key
-from evaluation.runner import Model, run
+from evaluation.runner import answer_all
+from evaluation.suites.shopbench import SHOPBENCH, items_of
 from shopbench.sample import Sample
 from shopbench.tracks import SECONDS_PER_SAMPLE, Track
 
@@ -87,8 +89,9 @@ def measure(samples: Sequence[Sample], weights: Path, make_model: Callable[[], M
         return models[0]
 
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / "answers", journal_key(samples, weights))
-        answered = run(samples, build, journal)
+        items = items_of(samples)
+        journal = Journal(Path(folder) / "answers", journal_key(items, weights))
+        answered = answer_all(SHOPBENCH, items, build, journal)
     before, after = warm_up[0], EngineTimes.of(models[0])
     engine = {phase: seconds - before.seconds[phase] for phase, seconds in after.seconds.items()}
     steps = after.decode_steps - before.decode_steps

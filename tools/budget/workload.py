@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.runner import batches_of, track_of_sample
+from evaluation.runner import batches_of
+from evaluation.suites.shopbench import SHOPBENCH, items_of, track_of_sample
 from shopbench.answers import write
 from shopbench.errors import UserError
 from shopbench.prompts import encode_prompt, encode_text
@@ -71,7 +72,7 @@ def loads(samples: Sequence[Sample], tokenizer: Any, block: int, batch_size: int
     """
     cached: set[int] = set()
     batches = []
-    for places in batches_of(samples, batch_size, set()):
+    for places in batches_of(SHOPBENCH, items_of(samples), batch_size):
         prompt_tokens = uncached = 0
         longest, most = 1, 1
         for sample in (samples[place] for place in places):

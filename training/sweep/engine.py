@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluation.benchmark import Scored
 from evaluation.journal import Journal, journal_key
-from evaluation.runner import run
-from evaluation.scoring import Scored, score_all
+from evaluation.runner import answer_all
+from evaluation.suites.shopbench import SHOPBENCH, items_of
 from models.engine.requests import Completion, EngineDied, Request
 from models.engine.thread import Engine
 from models.serving import Serving
@@ -80,14 +81,15 @@ class Served:
                 could be scored.
         """
         model = self.model(adapter)
-        kept = Journal(journal, journal_key(samples, adapter or self.base))
-        done = run(samples, lambda: model, kept)
+        items = items_of(samples)
+        kept = Journal(journal, journal_key(items, adapter or self.base))
+        done = answer_all(SHOPBENCH, items, lambda: model, kept)
         if model.stats["unfinished"]:
             raise UserError(f"{model.stats['unfinished']} answers were cut by a deadline; the machine is too busy")
-        scored, missing = score_all(samples, done.outputs, done.seconds)
+        scored, missing = SHOPBENCH.score_answers(items, done.outputs)
         for name, remedy in missing.items():
             print(f"sweep: metric {name} is left out: {remedy}", file=sys.stderr)
-        if all(one.raw is None for one in scored):
+        if all(one.score is None for one in scored):
             raise UserError("no question can be scored on this machine; see above for what is missing")
         kept.remove()
         return scored

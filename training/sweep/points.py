@@ -16,8 +16,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.intervals import Outcome, draws, interval, of_type, outcomes, score
+from evaluation.intervals import draws, interval, of_type
 from evaluation.journal import journal_key
+from evaluation.scoring import Outcome, mean_over_tasks, outcomes
+from evaluation.suites.shopbench import items_of
 from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.prompts import prompt_hash
@@ -48,11 +50,11 @@ class Point:
         kinds = list(dict.fromkeys(outcome.task_type for outcome in self.outcomes))
         return {
             "weights": list(self.weights),
-            "score": score(self.outcomes),
+            "score": mean_over_tasks(self.outcomes),
             "interval": interval(drawn),
-            "gain": score(self.outcomes) - score(reference.outcomes),
+            "gain": mean_over_tasks(self.outcomes) - mean_over_tasks(reference.outcomes),
             "gain_interval": interval(drawn - draws(reference.outcomes)),
-            "per_type": {kind: score(of_type(self.outcomes, kind)) for kind in kinds},
+            "per_type": {kind: mean_over_tasks(of_type(self.outcomes, kind)) for kind in kinds},
         }
 
 
@@ -69,7 +71,7 @@ class Sweep:
     def identity(self) -> str:
         """SHA-256 of what the outcomes depend on besides the weights: a kept point of another identity is not used."""
         facts = {
-            "answers": journal_key(self.samples, self.base),
+            "answers": journal_key(items_of(self.samples), self.base),
             "truths": [sample.to_dict() for sample in self.samples],
             "prompts": prompt_hash(),
             "adapters": [file_hash(path / "adapter_model.safetensors") for path in self.adapters],

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from evaluation.intervals import Draws, Outcome, draws, interval, of_type, score
+from evaluation.intervals import Draws, draws, interval, of_type
+from evaluation.scoring import Outcome, mean_over_tasks
 from shopbench.files import write_json, write_text
 from training.sweep.studies import Claim, Study
 
@@ -34,7 +35,7 @@ def arm_row(arm: str, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
     some = by_seed[seeds[0]]
 
     def mean(select: Any) -> float:
-        return float(np.mean([score(select(by_seed[seed])) for seed in seeds]))
+        return float(np.mean([mean_over_tasks(select(by_seed[seed])) for seed in seeds]))
 
     kinds = dict.fromkeys(one.task_type for one in some)
     tasks = dict.fromkeys(one.task_name for one in some)
@@ -42,7 +43,7 @@ def arm_row(arm: str, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
         "arm": arm,
         "score": mean(list),
         "interval": interval(seed_draws({arm: 1.0}, by_arm, seeds)),
-        "seeds": {str(seed): score(by_seed[seed]) for seed in seeds},
+        "seeds": {str(seed): mean_over_tasks(by_seed[seed]) for seed in seeds},
         "per_type": {kind: mean(lambda ones, kind=kind: of_type(ones, kind)) for kind in kinds},
         "per_task": {
             task: mean(lambda ones, task=task: [one for one in ones if one.task_name == task]) for task in tasks
@@ -54,7 +55,9 @@ def claim_row(claim: Claim, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
     """A claim's difference, its interval, each seed's difference, and whether it is borne out."""
     seeds = sorted(set.intersection(*(set(by_arm[arm]) for arm in claim.weights)))
     low, high = interval(seed_draws(claim.weights, by_arm, seeds))
-    each = {str(seed): sum(w * score(by_arm[arm][seed]) for arm, w in claim.weights.items()) for seed in seeds}
+    each = {
+        str(seed): sum(w * mean_over_tasks(by_arm[arm][seed]) for arm, w in claim.weights.items()) for seed in seeds
+    }
     return {
         "claim": claim.text,
         "difference": float(np.mean(list(each.values()))),

@@ -16,8 +16,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.intervals import Outcome, outcomes
 from evaluation.journal import journal_key
+from evaluation.scoring import Outcome, outcomes
+from evaluation.suites.shopbench import items_of
 from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.sample import Sample, write_samples
@@ -136,7 +137,7 @@ def outcomes_of(experiment: Experiment, asked: Sequence[Asked], rank: int) -> di
 def asked_of(name: str, adapter: Path | None, samples: Sequence[Sample], base: Path) -> Asked:
     """What an adapter is asked, with the identity of its outcomes."""
     weights = file_hash(adapter / "adapter_model.safetensors") if adapter else ""
-    facts = [journal_key(samples, base), [sample.to_dict() for sample in samples], weights]
+    facts = [journal_key(items_of(samples), base), [sample.to_dict() for sample in samples], weights]
     identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return Asked(name, adapter, tuple(samples), identity)
 

@@ -1,4 +1,4 @@
-"""ECInstruct's metrics (appendix A of paper 001) from answers that were read; an unreadable one is None.
+"""ECInstruct's metrics (eCeLLM [Peng et al., ICML 2024], appendix A) from answers that were read; unreadable is None.
 
 An unreadable answer is no prediction and so lowers recall, accuracy, specificity, HR@1 and NDCG, but no precision:
 that is what "counted as wrong predictions" means in the paper's tables (EcomGPT fails on 869 of 1,000 AVE questions
@@ -7,56 +7,53 @@ out of domain at a precision* of .042 and a recall* of .001).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import TypeVar
+from typing import Any
 
+from shopbench.ecinstruct import ESCI_GAINS
 from shopbench.metrics import ndcg
-
-Label = TypeVar("Label")
-GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
 
 
 def classes(truths: Sequence[str], answers: Sequence[str | None]) -> dict[str, float]:
     """Accuracy, and macro and micro precision, recall and F1 over the labels that occur in truths or answers."""
     labels = sorted({*truths, *(answer for answer in answers if answer is not None)})
-    per_label = [_rates(*_counts(truths, answers, label)) for label in labels]
-    right = sum(truth == answer for truth, answer in zip(truths, answers, strict=True))
-    read = sum(answer is not None for answer in answers)
-    precision, recall, f1 = _rates(right, read - right, len(truths) - right)
-    macro = [share(sum(rates), len(labels)) for rates in zip(*per_label, strict=True)] or [0.0] * 3
+    names = ("precision", "recall", "F1")
     return {
-        "accuracy": share(right, len(truths)),
-        **dict(zip(("macro precision", "macro recall", "macro F1"), macro, strict=True)),
-        "micro precision": precision,
-        "micro recall": recall,
-        "micro F1": f1,
+        "accuracy": _accuracy(truths, answers),
+        **{
+            f"{average} {name}": float(rate)
+            for average in ("macro", "micro")
+            for name, rate in zip(names, _rates(truths, answers, labels, average) or (0.0,) * 3, strict=True)
+        },
     }
 
 
 def yes_no(truths: Sequence[str], answers: Sequence[str | None]) -> dict[str, float]:
     """Accuracy, precision, recall and F1 of "yes"; specificity is the recall of "no", negative rate its precision."""
-    precision, recall, f1 = _rates(*_counts(truths, answers, "yes"))
-    negative_rate, specificity, _ = _rates(*_counts(truths, answers, "no"))
+    precision, recall, f1 = _rates(truths, answers, ["yes", "no"]) or ((0.0, 0.0),) * 3
     return {
-        "accuracy": share(sum(truth == answer for truth, answer in zip(truths, answers, strict=True)), len(truths)),
-        "precision": precision,
-        "recall": recall,
-        "F1": f1,
-        "specificity": specificity,
-        "negative rate": negative_rate,
+        "accuracy": _accuracy(truths, answers),
+        "precision": float(precision[0]),
+        "recall": float(recall[0]),
+        "F1": float(f1[0]),
+        "specificity": float(recall[1]),
+        "negative rate": float(precision[1]),
     }
 
 
-def _counts(truths: Sequence[Label], answers: Sequence[Label | None], label: Label) -> tuple[int, int, int]:
-    """True positives, false positives and false negatives of a label."""
-    pairs = list(zip(truths, answers, strict=True))
-    found = sum(truth == answer == label for truth, answer in pairs)
-    return found, sum(answer == label for answer in answers) - found, sum(truth == label for truth in truths) - found
+def _rates(truths: Sequence[str], answers: Sequence[str | None], labels: list[str], average: str | None = None) -> Any:
+    """Precision, recall and F1: averaged, or an array of one a label; None of no questions."""
+    from sklearn.metrics import precision_recall_fscore_support  # costs seconds, which other benchmarks need not pay
+
+    if not truths:
+        return None
+    read = [answer or "" for answer in answers]  # "" is no label: it counts as missed, not as predicted
+    return precision_recall_fscore_support(truths, read, labels=labels, average=average, zero_division=0)[:3]
 
 
-def _rates(tp: float, fp: float, fn: float) -> tuple[float, float, float]:
-    return share(tp, tp + fp), share(tp, tp + fn), share(2 * tp, 2 * tp + fp + fn)
+def _accuracy(truths: Sequence[str], answers: Sequence[str | None]) -> float:
+    return share(sum(truth == answer for truth, answer in zip(truths, answers, strict=True)), len(truths))
 
 
 def share(part: float, whole: float) -> float:
@@ -135,11 +132,6 @@ def _agree(true: Entry, predicted: Entry) -> bool:
     return true.source == predicted.source and true.value in predicted.value
 
 
-def all_values(pairs: Iterable[tuple[Sequence[Entry], Sequence[Entry] | None]]) -> Values:
-    """Counts of many questions."""
-    return sum((values(truth, predicted) for truth, predicted in pairs), Values())
-
-
 def ranked(labels: Mapping[str, str], order: Sequence[str] | None) -> float:
     """NDCG of products (letters, the best first), whose labels are E, S, C or I; the ideal ranks all products.
 
@@ -148,4 +140,4 @@ def ranked(labels: Mapping[str, str], order: Sequence[str] | None) -> float:
     """
     letters = list(labels)
     places = [letters.index(letter) + 1 for letter in order or ()]
-    return ndcg(places, [GAINS[labels[letter]] for letter in letters])
+    return ndcg(places, [ESCI_GAINS[labels[letter]] for letter in letters])

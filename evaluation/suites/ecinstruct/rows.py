@@ -1,4 +1,4 @@
-"""ECInstruct's file or files: its rows, which test each belongs to, and the worked example of a 1-shot question.
+"""ECInstruct's file or files: its rows, which task each belongs to, and the worked example of a 1-shot question.
 
 One JSON list of rows (as published), JSON lines, or a folder of such files; rows of our own builders have the same
 fields and "labels" besides. `label.json` beside them holds the labels of the ranked products, as published apart.
@@ -17,8 +17,7 @@ from typing import Any
 
 from evaluation.benchmark import Options
 from evaluation.suites.ecinstruct.answers import read_ranking
-from evaluation.suites.ecinstruct.metrics import GAINS
-from shopbench.ecinstruct import FIELDS, QPR, TASKS, Fields, value
+from shopbench.ecinstruct import ESCI_GAINS, FIELDS, QPR, TASKS, Fields, value
 from shopbench.sample import BadSample, read_json_lines
 
 LABELS = "label.json"
@@ -104,7 +103,7 @@ def _spelling(task: str) -> str:
 
 
 def asked_rows(path: Path, options: Options) -> list[AskedRow]:
-    """The rows of a split to ask with so many shots, at most `limit` of each test; BadSample if there are none."""
+    """The rows of a split to ask with so many shots, at most `limit` of each task; BadSample for none."""
     rows = [(where, row, _SPELLINGS[_spelling(row["task"])]) for where, row in read_rows(path)]
     chosen = [one for one in rows if one[1].get("split") in (None, options.split)]
     settings = [_setting(row) for _, row, _ in chosen]
@@ -115,7 +114,7 @@ def asked_rows(path: Path, options: Options) -> list[AskedRow]:
     counts: Counter[tuple[str, str]] = Counter()
     pool = _examples(rows) if options.shots else {}
     for (where, row, task), (group, shots) in zip(chosen, settings, strict=True):
-        # A question of a 0-shot test is given an example only where the file has no 1-shot test of that kind.
+        # A 0-shot row is given an example only where the file has no 1-shot rows of that task and setting.
         if shots > options.shots or (shots < options.shots and (task, group) in ready_made):
             continue
         if options.limit is not None and counts[task, group] >= options.limit:
@@ -177,7 +176,7 @@ def _text(field: Any) -> str:
 def product_labels(path: Path, asked: Sequence[AskedRow]) -> list[dict[str, str] | None]:
     """For each row of QPR its products' labels (E, S, C, I by letter); None where they are not known.
 
-    Our builders' rows hold them; those of the published file stand in label.json, in the order of the in-domain test.
+    Our builders' rows hold them; those of the published file stand in label.json, in the order of its test rows.
     """
     found: list[dict[str, str] | None] = [None] * len(asked)
     for place, one in enumerate(asked):
@@ -199,6 +198,6 @@ def _by_letter(one: AskedRow, labels: Any, where: str) -> dict[str, str]:
     named = [str(label) for label in labels] if isinstance(labels, list) else []
     by_letter = dict(zip(sorted(order), named, strict=False))
     in_order = [by_letter.get(letter, "?") for letter in order]
-    if len(named) != len(order) or not set(named) <= set(GAINS) or in_order != sorted(in_order, key="ESCI".index):
+    if len(named) != len(order) or not set(named) <= set(ESCI_GAINS) or in_order != sorted(in_order, key="ESCI".index):
         raise BadSample(f"{where}: does not fit the order {one.row['output']!r:.40} of {one.where}; {QPR} needs both")
     return by_letter

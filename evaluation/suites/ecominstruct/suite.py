@@ -1,16 +1,16 @@
-"""EcomInstruct's held-out tests (EcomGPT, paper 002), in the form in which its authors publish them.
+"""EcomInstruct's held-out tasks (EcomGPT [Li et al., AAAI 2024]), in the form in which its authors publish them.
 
 A folder with one folder a task, at any depth (`ABSA/tasks/EN-ABSA-CLS-review_topic_category/`): `meta-info.json` and
 `test.json` or `test.jsonl`, one row a line (fields: shopbench/ecominstruct.py). The third part of a task's name says
 its kind, the first its language. A question is the description's own prompt with all of its labels; the published
 script puts "Below is an instruction that describes the ... task" before it, here the system line stands there.
 
-Answers: a label of the set (several where any row of the test has several), spans quoted from the sentences, free
+Answers: a label of the set (several where any row of the task has several), spans quoted from the sentences, free
 text for typed spans and titles. Scores: ROUGE-L, and for all but titles set F1, micro (the headline) and macro, for
 typed spans also micro F1 of the spans alone (a model that was not trained on this form leaves the types out);
 evaluation/suites/ecominstruct/answers.py says how, and what the published script does otherwise.
 
-Options heeded: limit (rows of each task), drop_failed (empty answers are left out).
+Options: --limit (rows of each task), --drop-failed (empty answers are left out).
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shopbench.classify import classify
-
-from evaluation.benchmark import Options, Question, Reading, Scores, Test
+from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores
 from evaluation.suites.ecominstruct.answers import (
     Kind,
     read_answer,
@@ -32,12 +30,14 @@ from evaluation.suites.ecominstruct.answers import (
     without_types,
     write_typed,
 )
-from models.spaces.base import AnswerSpace, FreeText
+from models.spaces.base import AnswerSpace
+from models.spaces.free_text import FreeText
 from models.spaces.label_set import LabelSet
 from models.spaces.one_of import OneOf
 from models.spaces.quoted_spans import QuotedSpans
 from shopbench import ecominstruct
 from shopbench.metrics import mean, overlap
+from shopbench.question import Question
 from shopbench.sample import BadSample, read_json_lines
 from shopbench.tasks import TaskType
 
@@ -49,45 +49,46 @@ _NOTHING: list[tuple[list[str], list[str]]] = [([], [""])]
 """An answer and a truth that score 0 in all."""
 
 
-class EcomInstruct:
+class EcomInstruct(Benchmark):
     """The benchmark; see the module's docstring."""
 
     name = "ecominstruct"
-    wanted = f"a folder of EcomInstruct's tasks, each with {META} and test.json or test.jsonl"
-    averages = "tests"
-    heeds = ("drop_failed",)
+    title = "EcomInstruct"
+    questions = f"a folder of EcomInstruct's tasks, each with {META} and test.json or test.jsonl"
+    options = ("drop_failed",)
 
-    def read(self, path: Path, options: Options) -> list[Question]:
-        """The questions of every task folder under `path`, in the order of the folders' names."""
+    def read(self, path: Path, options: Options) -> list[Item]:
+        """The rows of every task folder under `path`, in the order of the folders' names."""
         folders = sorted((meta.parent for meta in path.rglob(META)), key=lambda folder: folder.name)
         if not folders:
-            raise BadSample(f"{path}: holds no {META}; give {self.wanted}")
-        return [question for folder in folders for question in _read_task(folder, options.limit)]
+            raise BadSample(f"{path}: holds no {META}; give {self.questions}")
+        return [item for folder in folders for item in _read_task(folder, options.limit)]
 
-    def score(self, questions: Sequence[Question], outputs: Sequence[str], options: Options) -> Scores:
-        """ROUGE-L and set F1 of every task; an empty answer is wrong unless it is to be dropped."""
-        readings = [_reading(question, output) for question, output in zip(questions, outputs, strict=True)]
-        tests = {}
-        for name in dict.fromkeys(question.test for question in questions):
-            places = [place for place, question in enumerate(questions) if question.test == name]
-            kept = [place for place in places if not (options.drop_failed and readings[place].failed)]
-            tests[name] = _test(
-                [questions[place] for place in kept],
-                [outputs[place] for place in kept],
-                [readings[place] for place in kept],
-                _kind(questions[places[0]]),
-                failed=sum(readings[place].failed for place in places),
-            )
-        return Scores(readings, tests)
+    def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
+        """Each answer's F1 (ROUGE-L of a title); `details` is its ROUGE-L."""
+        return list(map(_score_answer, items, outputs)), {}
+
+    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
+        """ROUGE-L and set F1 of a task; an empty answer is wrong unless it is to be dropped; 0 where none is left."""
+        kind, labels = _kind(scored[0].item), scored[0].item.details["labels"]
+        kept = [one for one in scored if not (options.drop_failed and one.unreadable)]
+        metrics: dict[str, float | None] = {"rouge_l": mean(one.details for one in kept) if kept else 0.0}
+        if kind is Kind.TEXT:
+            return TaskScores("rouge_l", metrics)
+        metrics |= set_scores([(one.parsed, one.item.truth) for one in kept] or _NOTHING)
+        if kind is Kind.ENTITIES:
+            bare = [(without_types(one.parsed, labels), without_types(one.item.truth, labels)) for one in kept]
+            metrics["untyped_f1"] = set_scores(bare or _NOTHING)["micro_f1"]
+        return TaskScores("micro_f1", metrics)
 
 
-def _read_task(folder: Path, limit: int | None) -> list[Question]:
+def _read_task(folder: Path, limit: int | None) -> list[Item]:
     about = folder / META
     try:
         meta = json.loads(about.read_text(encoding="utf-8"))
         ecominstruct.question(meta, "")
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise BadSample(f"{about}: is no description of a task ({error})") from None
+        raise BadSample(f"{about}: is no description of a task ({error}); get it again") from None
     rows_file = next((file for name in ("test.jsonl", "test.json") if (file := folder / name).is_file()), None)
     if rows_file is None:
         raise BadSample(f"{folder}: has no test.json or test.jsonl beside its {META}; add the task's rows")
@@ -96,7 +97,7 @@ def _read_task(folder: Path, limit: int | None) -> list[Question]:
         raise BadSample(f"{rows_file}: holds no rows; give one JSON object a line")
     kind = _kind_of_task(folder.name, str(meta.get("task", "")), rows[0])
     several = any(len(ecominstruct.truths(meta, row)) > 1 for row in rows)
-    return [_question(folder.name, kind, meta, row, several) for row in rows[:limit]]
+    return [_item(folder.name, kind, meta, row, several) for row in rows[:limit]]
 
 
 def _rows(path: Path, meta: _Row) -> Iterator[_Row]:
@@ -124,16 +125,16 @@ def _kind_of_task(folder: str, task: str, row: _Row) -> Kind:
     return Kind.ENTITIES if ecominstruct.typed_spans(row) else Kind.QUOTATION
 
 
-def _question(task: str, kind: Kind, meta: _Row, row: _Row, several: bool) -> Question:
+def _item(task: str, kind: Kind, meta: _Row, row: _Row, several: bool) -> Item:
     text = ecominstruct.question(meta, row["sentences"])
     labels, separator = ecominstruct.offered_labels(meta), ecominstruct.separator(meta)
     if kind is Kind.ENTITIES:
         reference = write_typed(ecominstruct.typed_spans(row), labels, separator)
     else:
         reference = separator.join(ecominstruct.truths(meta, row))
-    task_type = classify(text, False).task_type
-    return Question(
-        test=task,
+    task_type = Question.read(text, False).task_type
+    return Item(
+        task=task,
         group=str(kind),
         text=text,
         space=_space(kind, labels, row["sentences"], several),
@@ -153,40 +154,17 @@ def _space(kind: Kind, labels: Sequence[str], sentences: str, several: bool) -> 
     return FreeText(ANSWER_TOKENS)
 
 
-def _kind(question: Question) -> Kind:
-    return Kind(question.details["kind"])
+def _kind(item: Item) -> Kind:
+    return Kind(item.details["kind"])
 
 
-def _reading(question: Question, output: str) -> Reading:
-    kind, details = _kind(question), question.details
+def _score_answer(item: Item, output: str) -> Scored:
+    kind, details = _kind(item), item.details
     parts = read_answer(kind, output, details["labels"], details["separator"])
+    overlapping = rouge(output, details["reference"])
     if kind is Kind.TEXT:
-        return Reading("".join(parts), not parts, rouge(output, details["reference"]))
-    return Reading(parts, not parts, row_f1(overlap(parts, question.truth)))
+        return Scored(item, output, "".join(parts), not parts, overlapping, details=overlapping)
+    return Scored(item, output, parts, not parts, row_f1(overlap(parts, item.truth)), details=overlapping)
 
 
-def _test(
-    questions: Sequence[Question], outputs: Sequence[str], readings: Sequence[Reading], kind: Kind, failed: int
-) -> Test:
-    """The scores of one task's answers; 0 where none is left."""
-    overlaps = [
-        rouge(output, question.details["reference"]) for question, output in zip(questions, outputs, strict=True)
-    ]
-    metrics: dict[str, float | None] = {"rouge_l": mean(overlaps) if overlaps else 0.0}
-    if kind is Kind.TEXT:
-        return Test("rouge_l", metrics, failed)
-    pairs = [(reading.parsed, question.truth) for reading, question in zip(readings, questions, strict=True)]
-    metrics |= set_scores(pairs or _NOTHING)
-    if kind is Kind.ENTITIES:
-        bare = [
-            (
-                without_types(parts, question.details["labels"]),
-                without_types(question.truth, question.details["labels"]),
-            )
-            for (parts, _), question in zip(pairs, questions, strict=True)
-        ]
-        metrics["untyped_f1"] = set_scores(bare or _NOTHING)["micro_f1"]
-    return Test("micro_f1", metrics, failed)
-
-
-BENCHMARK = EcomInstruct()
+ECOMINSTRUCT = EcomInstruct()

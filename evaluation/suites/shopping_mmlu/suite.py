@@ -1,10 +1,9 @@
 """Shopping MMLU, ShopBench's public release (57 tasks of four skills), in the form in which it is published.
 
-evaluation/suites/shopping_mmlu/files.py says what is read. Every question is asked as ShopBench's are, with its type's
-answer space. A task's score is its metric of FACTS 1, two ways: by the benchmark's own looser reading of an answer
-(under the metric's name; the headline, comparable with its leaderboard), and as the evaluator of KDD Cup 2024 reads
-it (shopbench/answers.py; under "competition"). Tasks are averaged within their skill, then the skills, as on the
-leaderboard.
+files.py says what is read. Every question is asked as ShopBench's are, with its type's answer space. A task's score is
+its metric of shopbench/metrics.py, two ways: by the benchmark's own looser reading of an answer (under the metric's
+name; the score, comparable with its leaderboard), and as the evaluator of KDD Cup 2024 reads it (shopbench/answers.py;
+under "competition"). Tasks are averaged within their skill, then the skills, as on the leaderboard.
 
 How the published scripts (task_wise_eval, skill_wise_eval/metrics.py) read an answer:
 - multiple choice: the first digit, wherever it stands (the competition: the first character).
@@ -17,7 +16,7 @@ Where the scripts differ among themselves (skill_wise_eval wants the choice in t
 of a retrieval answer, so its last number is lost before a line end), this follows task_wise_eval. A number below 0
 is no item here; there it counts from the end of the list, or ends the run.
 
-Options heeded: limit (questions of each task), drop_failed (answers that cannot be read are left out).
+Options: --limit (questions of each task), --drop-failed (answers that cannot be read are left out).
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shopbench.classify import Classified, classify
-
-from evaluation.benchmark import Options, Question, Reading, Scores, Test
+from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores
+from evaluation.scoring import metric_values, scored_answer
 from evaluation.suites.shopping_mmlu.files import read_folder
 from models.planning import answer_space
 from shopbench.answers import parse
-from shopbench.metrics import METRICS, ModelMissing, micro_f1
+from shopbench.metrics import METRICS
+from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
@@ -42,49 +41,43 @@ COMPETITION = "competition"
 _NAMES = {track.challenge_id: track.name for track in TRACKS.values()}
 
 
-class ShoppingMMLU:
+class ShoppingMMLU(Benchmark):
     """The benchmark; see the module's docstring."""
 
     name = "shopping_mmlu"
-    wanted = "the unpacked data folder of Shopping MMLU (csv files of multiple choice, json files of all else)"
+    title = "Shopping MMLU"
+    questions = "the unpacked data folder of Shopping MMLU (csv files of multiple choice, json files of all else)"
+    options = ("drop_failed",)
     averages = "groups"
-    heeds = ("drop_failed",)
 
-    def read(self, path: Path, options: Options) -> list[Question]:
+    def read(self, path: Path, options: Options) -> list[Item]:
         """The questions of every file under `path`; those of one task follow each other."""
         tasks: dict[tuple[str, str, str], list[Sample]] = {}
         for sample in read_folder(path):
             tasks.setdefault((sample.task_name, sample.track, sample.metric), []).append(sample)
         namesakes = Counter(task for task, _, _ in tasks)
-        questions = []
+        items = []
         for (task, track, metric), samples in tasks.items():
             skill = _NAMES.get(track, track or "no skill named")
-            test = task if namesakes[task] == 1 else f"{task} ({skill}, {metric})"
-            questions += [_question(test, skill, sample) for sample in samples[: options.limit]]
-        return questions
+            name = task if namesakes[task] == 1 else f"{task} ({skill}, {metric})"
+            items += [_item(name, skill, sample) for sample in samples[: options.limit]]
+        return items
 
-    def score(self, questions: Sequence[Question], outputs: Sequence[str], options: Options) -> Scores:
-        """Both readings of every answer, and their scores; metrics whose model is missing are named."""
-        answers = list(zip((question.task_type for question in questions), outputs, strict=True))
+    def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
+        """Every answer read as published; `details` is its metric's value as the competition reads it."""
+        missing: dict[str, str] = {}
+        answers = list(zip((item.task_type for item in items), outputs, strict=True))
         loose = [parse_loosely(task_type, text) for task_type, text in answers]
         strict = [parse(task_type, text) for task_type, text in answers]
-        missing: dict[str, str] = {}
-        published, competition = (_raw_scores(questions, read, missing) for read in (loose, strict))
-        readings = [
-            Reading(read, read in (-1, [], ""), micro_f1([score]) if isinstance(score, tuple) else score)
-            for read, score in zip(loose, published, strict=True)
-        ]
-        tests = {}
-        for name in dict.fromkeys(question.test for question in questions):
-            places = [place for place, question in enumerate(questions) if question.test == name]
-            kept = [place for place in places if not (options.drop_failed and readings[place].failed)]
-            metric = questions[places[0]].details["metric"]
-            metrics = {
-                metric: _aggregate(metric, [published[place] for place in kept]),
-                COMPETITION: _aggregate(metric, [competition[place] for place in kept]),
-            }
-            tests[name] = Test(metric, metrics, sum(readings[place].failed for place in places))
-        return Scores(readings, tests, missing)
+        published, competition = (metric_values(items, read, missing) for read in (loose, strict))
+        return list(map(scored_answer, items, outputs, loose, published, competition)), missing
+
+    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
+        """The task's metric by both readings."""
+        metric = scored[0].item.metric
+        kept = [one for one in scored if not (options.drop_failed and one.unreadable)]
+        published, competition = [one.value for one in kept], [one.details for one in kept]
+        return TaskScores(metric, {metric: _aggregate(metric, published), COMPETITION: _aggregate(metric, competition)})
 
 
 def parse_loosely(task_type: TaskType, text: str) -> Any:
@@ -109,34 +102,17 @@ def _whole_number(text: str) -> int | None:
     return number if number >= 0 else None
 
 
-def _question(test: str, skill: str, sample: Sample) -> Question:
-    shown = classify(sample.input_field, sample.is_multiple_choice).options
-    truth = list(sample.output_field) if isinstance(sample.output_field, tuple) else sample.output_field
-    return Question(
-        test=test,
-        group=skill,
+def _item(task: str, skill: str, sample: Sample) -> Item:
+    question = Question.read(sample.input_field, sample.is_multiple_choice).as_type(sample.task_type)
+    return Item(
+        task=task,
         text=sample.input_field,
-        space=answer_space(sample.input_field, Classified(sample.task_type, shown)),
-        truth=truth,
+        truth=list(sample.output_field) if isinstance(sample.output_field, tuple) else sample.output_field,
         task_type=sample.task_type,
-        details={"metric": sample.metric},
+        space=answer_space(question),
+        group=skill,
+        metric=sample.metric,
     )
-
-
-def _raw_scores(questions: Sequence[Question], read: Sequence[Any], missing: dict[str, str]) -> list[Any]:
-    """The metrics' own values, None where a metric's model is missing; a metric at a time."""
-    scores: list[Any] = [None] * len(questions)
-    for metric in dict.fromkeys(question.details["metric"] for question in questions):
-        places = [place for place, question in enumerate(questions) if question.details["metric"] == metric]
-        truths = [questions[place].truth for place in places]
-        try:
-            found = METRICS[metric].score_many([read[place] for place in places], truths)
-        except ModelMissing as error:
-            missing[metric] = str(error)
-            continue
-        for place, score in zip(places, found, strict=True):
-            scores[place] = score
-    return scores
 
 
 def _aggregate(metric: str, scores: Sequence[Any]) -> float | None:
@@ -146,4 +122,4 @@ def _aggregate(metric: str, scores: Sequence[Any]) -> float | None:
     return METRICS[metric].aggregate(scores) if scores else 0.0
 
 
-BENCHMARK = ShoppingMMLU()
+SHOPPING_MMLU = ShoppingMMLU()

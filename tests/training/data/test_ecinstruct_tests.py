@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from evaluation.benchmark import Options
-from evaluation.suites.ecinstruct.suite import BENCHMARK, HEADLINES
+from evaluation.suites.ecinstruct.scores import PRIMARY_METRICS
+from evaluation.suites.ecinstruct.suite import ECINSTRUCT
 from shopbench.ecinstruct import FIELDS
 from shopbench.errors import exit_code_of
+from tests.evaluation.fakes import score
 from training.data.ecinstruct_tests.command import main
 
 from .test_ecinstruct import raw_sources
@@ -28,28 +30,28 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_tasks_are_there_in_both_domains_under_both_instructions(built: Path) -> None:
     rows = [json.loads(line) for line in built.read_text(encoding="utf-8").splitlines()]
     assert all(set(FIELDS) <= set(row) and row["split"] == "test" for row in rows)
-    tests = Counter(question.test for question in BENCHMARK.read(built, Options()))
-    assert {name.split(",")[0] for name in tests} == set(HEADLINES)
+    tests = Counter(question.task for question in ECINSTRUCT.read(built, Options()))
+    assert {name.split(",")[0] for name in tests} == set(PRIMARY_METRICS)
     assert len(tests) == (10 + 6) * 2
     assert max(tests.values()) == 7 and sum(tests.values()) == len(rows)
 
 
 def test_true_answers_score_one_with_the_builders_own_labels(built: Path) -> None:
-    questions = [question for question in BENCHMARK.read(built, Options()) if question.details["task"] != "AG"]
+    questions = [question for question in ECINSTRUCT.read(built, Options()) if question.details["task"] != "AG"]
     outputs = [
         json.dumps(truth) if one.details["task"] == "AVE" else truth if isinstance(truth, str) else ",".join(truth)
         for one in questions
         for truth in [one.truth]
     ]
-    scores = BENCHMARK.score(questions, outputs, Options())
-    assert {test.headline for name, test in scores.tests.items() if name.startswith("QPR")} == {"NDCG"}
-    assert all(test.failed == 0 for test in scores.tests.values())
+    scores = score(ECINSTRUCT, questions, outputs, Options())
+    assert {test.metric for name, test in scores.tasks.items() if name.startswith("QPR")} == {"NDCG"}
+    assert not any(one.unreadable for one in scores.answers)
     # Tests of few rows may lack one of the answers, and F1 of what does not occur is 0.
-    assert {test.score for name, test in scores.tests.items() if name[:3] not in ("PM,", "PSI", "AP,")} == {1.0}
+    assert {test.score for name, test in scores.tasks.items() if name[:3] not in ("PM,", "PSI", "AP,")} == {1.0}
 
 
 def test_a_worked_example_is_a_training_row(built: Path) -> None:
-    questions = BENCHMARK.read(built, Options(shots=1, limit=1))
+    questions = ECINSTRUCT.read(built, Options(shots=1, limit=1))
     assert len(questions) == 32
     assert all("\nExample:\nInput: " in question.text and "\nResponse: " in question.text for question in questions)
 

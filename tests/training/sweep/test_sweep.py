@@ -17,7 +17,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from evaluation.scoring import Scored, score_all
+from evaluation.benchmark import Scored
+from evaluation.suites.shopbench import SHOPBENCH, items_of
 from shopbench.errors import UserError, exit_code_of
 from shopbench.files import write_json
 from shopbench.sample import Sample, write_samples
@@ -66,7 +67,7 @@ class Machine:
             )
             right = min(len(samples), int(8 * torch.log1p(size)))
         outputs = ["1" if place < right else "0" for place in range(len(samples))]
-        return score_all(samples, outputs, [0.0] * len(samples))[0]
+        return SHOPBENCH.score_answers(items_of(samples), outputs)[0]
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     for module in (sweep_points, study_run):
         monkeypatch.setattr(module, "serving", made.serving)
         # The real one hashes this checkout's code: a file saved while a test runs would make it ask anew.
-        monkeypatch.setattr(module, "journal_key", lambda samples, weights: str([one.input_field for one in samples]))
+        monkeypatch.setattr(module, "journal_key", lambda items, weights: str([item.text for item in items]))
     return made
 
 

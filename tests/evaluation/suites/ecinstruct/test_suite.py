@@ -11,15 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evaluation import learned_metrics
-from evaluation.benchmark import Options, Question
-from evaluation.suites.ecinstruct.suite import BENCHMARK, HEADLINES
-from models.planning import Asked
-from models.spaces.base import FreeText, NumberList
+from evaluation.benchmark import Item, Options
+from evaluation.suites.ecinstruct.scores import PRIMARY_METRICS
+from evaluation.suites.ecinstruct.suite import ECINSTRUCT
+from models.spaces.free_text import FreeText
+from models.spaces.number_list import NumberList
 from models.spaces.one_of import OneOf
 from models.user_config import UserModel
 from shopbench.ecinstruct import TASKS
 from shopbench.metrics import ModelMissing
 from shopbench.sample import BadSample
+from tests.evaluation.fakes import score
 from training.data.sources.ecinstruct import EXAMPLES, FIELDS, as_published
 
 ROWS = [{field: row[field] for field in FIELDS} for row in EXAMPLES.values()]
@@ -35,11 +37,11 @@ def row(short: str, **changes: Any) -> dict[str, Any]:
     return {**next(one for one in TEST if one["task"] == TASKS[short]), **changes}
 
 
-def read(path: Path, **options: Any) -> list[Question]:
-    return BENCHMARK.read(path, Options(**options))
+def read(path: Path, **options: Any) -> list[Item]:
+    return ECINSTRUCT.read(path, Options(**options))
 
 
-def right(question: Question) -> str:
+def right(question: Item) -> str:
     """The output that says the truth."""
     if isinstance(question.truth, str):
         return question.truth
@@ -57,8 +59,8 @@ def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_ten_tasks_are_asked_in_the_papers_order_and_in_training_s_words(tmp_path: Path) -> None:
     questions = read(write(tmp_path / "ECInstruct.json", TEST))
-    assert [question.details["task"] for question in questions] == list(HEADLINES)
-    assert questions[0].test == "AVE, in-domain, seen instructions, 0-shot"
+    assert [question.details["task"] for question in questions] == list(PRIMARY_METRICS)
+    assert questions[0].task == "AVE, in-domain, seen instructions, 0-shot"
     for question in questions:
         task = TASKS[question.details["task"]]
         trained = as_published(EXAMPLES[task], None)  # type: ignore[arg-type]
@@ -76,19 +78,19 @@ def test_answers_are_held_to_their_spaces(tmp_path: Path) -> None:
 
 def test_right_answers_score_one_and_unreadable_ones_zero(tmp_path: Path, without_models: None) -> None:
     questions = read(write(tmp_path / "ECInstruct.json", TEST))
-    scores = BENCHMARK.score(questions, [right(question) for question in questions], Options())
-    assert {test.score for name, test in scores.tests.items() if not name.startswith("AG")} == {1.0}
-    assert scores.tests["AG, in-domain, seen instructions, 0-shot"].score is None
+    scores = score(ECINSTRUCT, questions, [right(question) for question in questions], Options())
+    assert {test.score for name, test in scores.tasks.items() if not name.startswith("AG")} == {1.0}
+    assert scores.tasks["AG, in-domain, seen instructions, 0-shot"].score is None
     assert scores.missing == {"BERTScore F": "get it there", "BLEURT": "get it there"}
-    assert not any(reading.failed for reading in scores.readings)
-    scores = BENCHMARK.score(questions, [""] * len(questions), Options())
-    assert all(test.failed == 1 for test in scores.tests.values())
-    assert {test.score for name, test in scores.tests.items() if not name.startswith("AG")} == {0.0}
+    assert not any(one.unreadable for one in scores.answers)
+    scores = score(ECINSTRUCT, questions, [""] * len(questions), Options())
+    assert all(scores.unreadable(name) == 1 for name in scores.tasks)
+    assert {test.score for name, test in scores.tasks.items() if not name.startswith("AG")} == {0.0}
 
 
 def test_every_metric_of_the_paper_is_there(tmp_path: Path, without_models: None) -> None:
     questions = read(write(tmp_path / "ECInstruct.json", TEST))
-    tests = BENCHMARK.score(questions, [""] * len(questions), Options()).tests
+    tests = score(ECINSTRUCT, questions, [""] * len(questions), Options()).tasks
     metrics = {name.split(",")[0]: set(test.metrics) for name, test in tests.items()}
     several = {"accuracy"} | {f"{kind} {name}" for kind in ("macro", "micro") for name in ("precision", "recall", "F1")}
     binary = {"accuracy", "precision", "recall", "F1", "specificity", "negative rate"}
@@ -96,8 +98,8 @@ def test_every_metric_of_the_paper_is_there(tmp_path: Path, without_models: None
     assert metrics["PM"] == metrics["PSI"] == metrics["AP"] == binary
     assert (metrics["SR"], metrics["AVE"]) == ({"HR@1"}, {"F1*", "precision*", "recall*"})
     assert metrics["AG"] == {"BERTScore P", "BERTScore R", "BERTScore F", "BLEURT"}
-    assert {name.split(",")[0]: test.headline for name, test in tests.items()} == {
-        **HEADLINES,
+    assert {name.split(",")[0]: test.metric for name, test in tests.items()} == {
+        **PRIMARY_METRICS,
         "QPR": "NDCG, labels assumed",
     }
 
@@ -106,21 +108,24 @@ def test_the_models_scores_of_answers_are_averaged(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(learned_metrics, "bert_scores", lambda answers, truths: [(0.5, 0.7, 0.6), (0.0, 0.0, 0.0)])
     monkeypatch.setattr(learned_metrics, "bleurt_scores", lambda answers, truths: [0.4, 0.0])
     questions = read(write(tmp_path / "x.json", [row("AG"), row("AG", input="other")]))
-    scores = BENCHMARK.score(questions, ["two cups", " "], Options())
-    [test] = scores.tests.values()
+    scores = score(ECINSTRUCT, questions, ["two cups", " "], Options())
+    [(name, test)] = scores.tasks.items()
     assert test.metrics == {"BERTScore P": 0.25, "BERTScore R": 0.35, "BERTScore F": 0.3, "BLEURT": 0.2}
-    assert (test.score, test.failed) == (0.3, 1)
-    assert [reading.score for reading in scores.readings] == [0.6, 0.0]
+    assert (test.score, scores.unreadable(name)) == (0.3, 1)
+    assert [one.score for one in scores.answers] == [0.6, 0.0]
 
 
 def test_unreadable_answers_count_wrong_unless_dropped(tmp_path: Path) -> None:
     rows = [row("PM", output="yes"), row("PM", output="yes"), row("SR", output="A"), row("SR", output="B")]
     questions = read(write(tmp_path / "x.json", rows))
     outputs = ["yes", "perhaps", "A", "none"]
-    counted = BENCHMARK.score(questions, outputs, Options()).tests
-    assert [(test.score, test.failed) for test in counted.values()] == [(pytest.approx(2 / 3), 1), (0.5, 1)]
-    dropped = BENCHMARK.score(questions, outputs, Options(drop_failed=True)).tests
-    assert [(test.score, test.failed) for test in dropped.values()] == [(1.0, 1), (1.0, 1)]
+    counted = score(ECINSTRUCT, questions, outputs, Options())
+    assert [(test.score, counted.unreadable(name)) for name, test in counted.tasks.items()] == [
+        (pytest.approx(2 / 3), 1),
+        (0.5, 1),
+    ]
+    dropped = score(ECINSTRUCT, questions, outputs, Options(drop_failed=True))
+    assert [(test.score, dropped.unreadable(name)) for name, test in dropped.tasks.items()] == [(1.0, 1), (1.0, 1)]
 
 
 HOSTILE = st.one_of(
@@ -138,11 +143,11 @@ HOSTILE = st.one_of(
 @given(outputs=st.lists(HOSTILE, min_size=10, max_size=10), drop=st.booleans())
 def test_no_output_breaks_the_scoring(tmp_path: Path, without_models: None, outputs: list[str], drop: bool) -> None:
     questions = read(write(tmp_path / "ECInstruct.json", TEST))
-    scores = BENCHMARK.score(questions, outputs, Options(drop_failed=drop))
-    values = [value for test in scores.tests.values() for value in test.metrics.values()]
+    scores = score(ECINSTRUCT, questions, outputs, Options(drop_failed=drop))
+    values = [value for test in scores.tasks.values() for value in test.metrics.values()]
     assert all(value is None or 0 <= value <= 1 for value in values)
-    assert len(scores.readings) == 10
-    json.dumps([reading.parsed for reading in scores.readings])
+    assert len(scores.answers) == 10
+    json.dumps([one.parsed for one in scores.answers])
 
 
 SETTINGS = {
@@ -190,7 +195,7 @@ def test_a_worked_example_is_the_rows_own_or_a_training_row(tmp_path: Path) -> N
         ([row("PM", few_shot_example="As text: yes"), other], "As text: yes"),
         ([row("PM"), other, row("SR", split="train")], "Input: training input\nResponse: yes"),
     ):
-        [question] = [one for one in read(write(tmp_path / "x.json", rows), shots=1) if one.test.startswith("PM")]
+        [question] = [one for one in read(write(tmp_path / "x.json", rows), shots=1) if one.task.startswith("PM")]
         assert f"Example:\n{shown}\n" in question.text
         assert question.text.endswith(f"Input: {row('PM')['input']}")
         assert question.group == "in-domain, seen instructions, 1-shot"
@@ -205,7 +210,7 @@ def test_published_one_shot_rows_are_asked_for_one_shot_only(tmp_path: Path) -> 
     assert "plain" in plain.text
     [shown] = read(path, shots=1)
     assert "Shown: yes" in shown.text and "ready" in shown.text
-    assert shown.test == "PM, in-domain, seen instructions, 1-shot"
+    assert shown.task == "PM, in-domain, seen instructions, 1-shot"
 
 
 def test_product_labels_come_from_our_builders_or_from_label_json(tmp_path: Path) -> None:
@@ -218,7 +223,7 @@ def test_product_labels_come_from_our_builders_or_from_label_json(tmp_path: Path
         {"A": "I", "B": "E", "C": "C"},
         {"A": "S", "B": "I"},
     ]
-    assert BENCHMARK.score(questions, ["B,C,A", "A,B"], Options()).tests[questions[0].test].metrics == {"NDCG": 1.0}
+    assert score(ECINSTRUCT, questions, ["B,C,A", "A,B"], Options()).tasks[questions[0].task].metrics == {"NDCG": 1.0}
     built = read(write(tmp_path / "built.json", [row("QPR", labels=["C", "E", "S"])]))
     assert built[0].details["labels"] == {"A": "C", "B": "E", "C": "S"}
     write(folder / "label.json", [["E", "I", "C"]])
@@ -257,24 +262,24 @@ def test_missing_files_get_one_line(tmp_path: Path) -> None:
 
 def test_real_rows_of_five_tasks_are_read_and_scored(shared: Path) -> None:
     questions = read(shared / "data/sources/ecinstruct", split="train")
-    counts = {test: sum(question.test == test for question in questions) for test in {q.test for q in questions}}
+    counts = {test: sum(question.task == test for question in questions) for test in {q.task for q in questions}}
     assert sum(counts.values()) == 97 + 1499 + 1497 + 1496 + 337
-    scores = BENCHMARK.score(questions, [right(question) for question in questions], Options())
-    assert {round(test.score or 0, 9) for test in scores.tests.values()} == {1.0}
-    assert not any(test.failed for test in scores.tests.values())
+    scores = score(ECINSTRUCT, questions, [right(question) for question in questions], Options())
+    assert {round(test.score or 0, 9) for test in scores.tasks.values()} == {1.0}
+    assert not any(map(scores.unreadable, scores.tasks))
 
 
 @pytest.mark.engine
 def test_real_rows_are_answered_within_their_spaces(shared: Path, real_model: UserModel) -> None:
     questions = read(shared / "data/sources/ecinstruct", split="train", limit=3, shots=1)
-    ranking = Question(
-        "QPR", "", "Rank the products by price.\nA: ring\nB: pen\nC: car", NumberList(("A", "B", "C"), 3), []
+    ranking = Item(
+        "QPR", "Rank the products by price.\nA: ring\nB: pen\nC: car", [], space=NumberList(("A", "B", "C"), 3)
     )
-    asked = [Asked(one.text, one.space, one.task_type) for one in [*questions, ranking]]
+    asked = [item.asked() for item in [*questions, ranking]]
     *outputs, order = real_model.answer(asked)
     assert sorted(order.split(",")) == ["A", "B", "C"]
     for question, output in zip(questions, outputs, strict=True):
         assert not isinstance(question.space, OneOf) or output in question.space.names
-    scores = BENCHMARK.score(questions, outputs, Options())
-    assert not any(test.failed for name, test in scores.tests.items() if not name.startswith("AVE"))
+    scores = score(ECINSTRUCT, questions, outputs, Options())
+    assert not any(scores.unreadable(name) for name in scores.tasks if not name.startswith("AVE"))
     assert real_model.answer(asked[:5]) == outputs[:5]

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 import local_evaluation
-from evaluation.benchmark import Options, Question
-from evaluation.suites.ecominstruct.suite import BENCHMARK
+from evaluation.benchmark import Item, Options
+from evaluation.suites.ecominstruct.suite import ECOMINSTRUCT
 from models.planning import Asked
-from models.spaces.base import FreeText
+from models.spaces.free_text import FreeText
 from models.spaces.label_set import LabelSet
 from models.spaces.one_of import OneOf
 from models.spaces.quoted_spans import QuotedSpans
 from models.user_config import UserModel
 from shopbench.sample import BadSample
 from shopbench.tasks import TaskType
-from tests.evaluation.fakes import make_weights
+from tests.evaluation.fakes import make_weights, score
 
 ALL = Options()
 CHOICE = {
@@ -54,8 +54,8 @@ def test_the_published_tree_is_read(tmp_path: Path) -> None:
     write_task(tmp_path / "Shop/tasks/ZH-Shop-CLS-topic", CHOICE, rows)
     spans = [{"term": "Asus", "type": "Brand"}, {"term": "mouse", "type": "Product"}]
     write_task(tmp_path / "Shop/tasks/EN-Shop-NER-NER", TYPED, [{"sentences": "Asus mouse", "spans": spans}])
-    entities, first, second = BENCHMARK.read(tmp_path, Options(limit=2))
-    assert (entities.test, entities.group) == ("EN-Shop-NER-NER", "NER")
+    entities, first, second = ECOMINSTRUCT.read(tmp_path, Options(limit=2))
+    assert (entities.task, entities.group) == ("EN-Shop-NER-NER", "NER")
     assert entities.text == "Asus mouse\nExtract the Brand, Product.\n### Response:"
     assert entities.truth == ["brand: asus", "product: mouse"]
     assert entities.details["reference"] == "Brand: Asus\nProduct: mouse"
@@ -68,7 +68,7 @@ def test_the_published_tree_is_read(tmp_path: Path) -> None:
 def test_a_task_with_rows_of_several_labels_may_be_answered_with_several(tmp_path: Path) -> None:
     rows = [{"sentences": "a", "labels": {"zh": ["好"]}}, {"sentences": "b", "labels": {"zh": ["坏", "好"]}}]
     write_task(tmp_path / "ZH-Shop-CLS-topic", CHOICE, rows)
-    questions = BENCHMARK.read(tmp_path, Options(limit=1))
+    questions = ECOMINSTRUCT.read(tmp_path, Options(limit=1))
     assert [question.space for question in questions] == [LabelSet(("好", "坏"))]
 
 
@@ -91,7 +91,7 @@ def test_the_folder_says_the_kind_then_the_description_then_the_rows(
     tmp_path: Path, folder: str, task: str, row: dict[str, Any], kind: str
 ) -> None:
     write_task(tmp_path / folder, {**CHOICE, "task": task}, [{"sentences": "a", **row}], "test.jsonl")
-    assert [question.group for question in BENCHMARK.read(tmp_path, ALL)] == [kind]
+    assert [question.group for question in ECOMINSTRUCT.read(tmp_path, ALL)] == [kind]
 
 
 GOOD = {"sentences": "a", "labels": {"zh": ["好"]}}
@@ -117,22 +117,22 @@ GOOD = {"sentences": "a", "labels": {"zh": ["好"]}}
 def test_a_bad_folder_gets_one_line(tmp_path: Path, meta: Any, rows: list[Any], says: str) -> None:
     write_task(tmp_path / "ZH-Shop-CLS-topic", meta, rows)
     with pytest.raises(BadSample) as error:
-        BENCHMARK.read(tmp_path, ALL)
+        ECOMINSTRUCT.read(tmp_path, ALL)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_folder_without_tasks_or_rows_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSample, match=r"holds no meta-info\.json; give a folder"):
-        BENCHMARK.read(tmp_path, ALL)
+        ECOMINSTRUCT.read(tmp_path, ALL)
     write_task(tmp_path / "a", CHOICE, [GOOD], "train.jsonl")
     with pytest.raises(BadSample, match=r"has no test\.json or test\.jsonl"):
-        BENCHMARK.read(tmp_path, ALL)
+        ECOMINSTRUCT.read(tmp_path, ALL)
 
 
-def question(kind: str, truth: list[str], reference: str) -> Question:
+def question(kind: str, truth: list[str], reference: str) -> Item:
     details = {"kind": kind, "labels": ["Brand", "Product"], "separator": ", ", "reference": reference}
-    return Question("test", kind, "?", FreeText(9), truth, details=details)
+    return Item("test", "?", truth, space=FreeText(9), group=kind, details=details)
 
 
 def test_scores_by_hand() -> None:
@@ -141,51 +141,51 @@ def test_scores_by_hand() -> None:
         question("NER", ["brand: lego"], "Brand: Lego"),
         question("NER", ["brand: ty"], "Brand: Ty"),
     ]
-    scores = BENCHMARK.score(questions, ["Brand: Asus", "Lego: Product", ""], ALL)
-    assert [reading.score for reading in scores.readings] == [pytest.approx(2 / 3), 0, 0]
-    assert [reading.failed for reading in scores.readings] == [False, False, True]
-    test = scores.tests["test"]
-    assert (test.headline, test.failed) == ("micro_f1", 1)
+    scores = score(ECOMINSTRUCT, questions, ["Brand: Asus", "Lego: Product", ""], ALL)
+    assert [one.score for one in scores.answers] == [pytest.approx(2 / 3), 0, 0]
+    assert [one.unreadable for one in scores.answers] == [False, False, True]
+    test = scores.tasks["test"]
+    assert (test.metric, scores.unreadable("test")) == ("micro_f1", 1)
     assert test.score == pytest.approx(2 / 6)  # 1 right, 1 wrong, 3 not found
     assert test.metrics["untyped_f1"] == pytest.approx(4 / 6)  # asus and lego are found, mouse and ty are not
     # words in order: brand asus of 4 words; lego of "lego product" and "brand lego"; nothing
     assert test.metrics["rouge_l"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
-    dropped = BENCHMARK.score(questions, ["Brand: Asus", "Lego: Product", ""], Options(drop_failed=True)).tests["test"]
-    assert (dropped.score, dropped.failed) == (pytest.approx(2 / 5), 1)
+    dropped = score(ECOMINSTRUCT, questions, ["Brand: Asus", "Lego: Product", ""], Options(drop_failed=True))
+    assert (dropped.tasks["test"].score, dropped.unreadable("test")) == (pytest.approx(2 / 5), 1)
 
 
 def test_titles_have_rouge_only() -> None:
     questions = [question("Generate", ["红鞋"], "红鞋"), question("Generate", ["红鞋"], "红鞋")]
-    test = BENCHMARK.score(questions, ["红鞋", "红"], ALL).tests["test"]
+    test = score(ECOMINSTRUCT, questions, ["红鞋", "红"], ALL).tasks["test"]
     assert test.metrics == {"rouge_l": pytest.approx((1 + 2 / 3) / 2)}
-    nothing = BENCHMARK.score(questions, ["", ""], Options(drop_failed=True)).tests["test"]
-    assert (nothing.score, nothing.failed) == (0, 2)
+    nothing = score(ECOMINSTRUCT, questions, ["", ""], Options(drop_failed=True))
+    assert (nothing.tasks["test"].score, nothing.unreadable("test")) == (0, 2)
 
 
 def test_all_thirteen_folders_run_and_right_answers_score_one(shared: Path) -> None:
-    questions = BENCHMARK.read(shared / "data/ecom_instruct", ALL)
-    right = BENCHMARK.score(questions, [question.details["reference"] for question in questions], ALL)
-    assert len(right.tests) == 13
-    assert len(questions) == len(right.readings) == 1300
-    assert {test.score for test in right.tests.values()} == {1.0}
-    assert all(set(test.metrics.values()) == {1.0} for test in right.tests.values())
+    questions = ECOMINSTRUCT.read(shared / "data/ecom_instruct", ALL)
+    right = score(ECOMINSTRUCT, questions, [question.details["reference"] for question in questions], ALL)
+    assert len(right.tasks) == 13
+    assert len(questions) == len(right.answers) == 1300
+    assert {test.score for test in right.tasks.values()} == {1.0}
+    assert all(set(test.metrics.values()) == {1.0} for test in right.tasks.values())
     json.dumps([(question.truth, dict(question.details)) for question in questions])
-    wrong = BENCHMARK.score(questions, ["\ufffd"] * len(questions), ALL)
-    assert {test.score for test in wrong.tests.values()} == {0.0}
+    wrong = score(ECOMINSTRUCT, questions, ["\ufffd"] * len(questions), ALL)
+    assert {test.score for test in wrong.tasks.values()} == {0.0}
 
 
 def test_answers_can_be_written_within_their_spaces(shared: Path) -> None:
-    questions = BENCHMARK.read(shared / "data/ecom_instruct", ALL)
+    questions = ECOMINSTRUCT.read(shared / "data/ecom_instruct", ALL)
     written = [question.space.finish(question.details["reference"]) for question in questions]
-    assert {test.score for test in BENCHMARK.score(questions, written, ALL).tests.values()} == {1.0}
+    assert {test.score for test in score(ECOMINSTRUCT, questions, written, ALL).tasks.values()} == {1.0}
 
 
 @pytest.mark.engine
 def test_a_real_model_answers_one_row_of_each_folder(shared: Path, real_model: UserModel) -> None:
-    questions = BENCHMARK.read(shared / "data/ecom_instruct", Options(limit=1))
-    outputs = real_model.answer([Asked(question.text, question.space, question.task_type) for question in questions])
-    scores = BENCHMARK.score(questions, outputs, ALL)
-    assert len(scores.tests) == 13
+    questions = ECOMINSTRUCT.read(shared / "data/ecom_instruct", Options(limit=1))
+    outputs = real_model.answer([question.asked() for question in questions])
+    scores = score(ECOMINSTRUCT, questions, outputs, ALL)
+    assert len(scores.tasks) == 13
     for question, output in zip(questions, outputs, strict=True):
         if isinstance(question.space, OneOf):
             assert output in question.space.names
@@ -212,7 +212,7 @@ def test_the_command_runs_all_thirteen_folders(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shared / "data/ecom_instruct"
-    answers = {one.text: one.details["reference"] for one in BENCHMARK.read(folder, Options(limit=20))}
+    answers = {one.text: one.details["reference"] for one in ECOMINSTRUCT.read(folder, Options(limit=20))}
     user_config = types.SimpleNamespace(UserModel=lambda: Reference(answers))
     monkeypatch.setitem(sys.modules, "models.user_config", user_config)  # type: ignore[arg-type]
     monkeypatch.setenv("SHOPBENCH_WEIGHTS", "")  # undone after the test, whatever main() sets
@@ -234,5 +234,5 @@ def test_the_command_runs_all_thirteen_folders(
     assert results["per_group"]["CLS"]["metrics"]["macro_f1"] == 1
     printed = capsys.readouterr().out
     assert "macro_f1 1.000" in printed
-    assert "means over 13 tests: rouge_l 1.000\n" in printed  # what titles have too
+    assert "means over 13 tasks: rouge_l 1.000\n" in printed  # what titles have too
     assert "ZH-MEPAVE-NER-attribute_value_extraction" in (tmp_path / "report").read_text()

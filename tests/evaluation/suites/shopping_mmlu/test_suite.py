@@ -1,4 +1,4 @@
-"""Shopping MMLU as a benchmark: its files, both readings of an answer, and scores worked out by hand."""
+"""Shopping MMLU as a benchmark: its files, both answers of an answer, and scores worked out by hand."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from typing import Any
 import pytest
 
 import local_evaluation
-from evaluation.benchmark import Options, Question
+from evaluation.benchmark import Item, Options
 from evaluation.suites.shopping_mmlu.files import generation_metric, read_folder, skill_of
-from evaluation.suites.shopping_mmlu.suite import BENCHMARK, parse_loosely
+from evaluation.suites.shopping_mmlu.suite import SHOPPING_MMLU, parse_loosely
 from models.planning import Asked
-from models.spaces.base import FreeText, NumberList, OneDigit
+from models.spaces.free_text import FreeText
+from models.spaces.number_list import NumberList
+from models.spaces.one_digit import OneDigit
 from models.spaces.quoted_spans import QuotedSpans
 from models.user_config import UserModel
 from shopbench import embeddings
 from shopbench.sample import BadSample
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
-from tests.evaluation.fakes import make_weights
+from tests.evaluation.fakes import make_weights, score
 
 ALL = Options()
 CONCEPT, KNOWLEDGE, BEHAVIOR, MULTILINGUAL = (TRACKS[number].name for number in (1, 2, 3, 4))
@@ -68,8 +70,8 @@ def release(tmp_path: Path) -> Path:
 
 
 def test_a_release_is_read_with_types_metrics_and_skills(release: Path) -> None:
-    questions = {question.test: question for question in BENCHMARK.read(release, ALL)}
-    assert {name: (one.group, str(one.task_type), one.details["metric"]) for name, one in questions.items()} == {
+    questions = {question.task: question for question in SHOPPING_MMLU.read(release, ALL)}
+    assert {name: (one.group, str(one.task_type), one.metric) for name, one in questions.items()} == {
         "attribute": (CONCEPT, "multiple-choice", "accuracy"),
         "review_rating_prediction": (CONCEPT, "multiple-choice", "accuracy"),
         "query_ner": (CONCEPT, "named_entity_recognition", "micro f1"),
@@ -90,8 +92,8 @@ def test_a_release_is_read_with_types_metrics_and_skills(release: Path) -> None:
 
 
 def test_limit_is_by_task(release: Path) -> None:
-    assert len(BENCHMARK.read(release, ALL)) == 7
-    assert len(BENCHMARK.read(release, Options(limit=1))) == 6
+    assert len(SHOPPING_MMLU.read(release, ALL)) == 7
+    assert len(SHOPPING_MMLU.read(release, Options(limit=1))) == 6
 
 
 def test_skill_files_are_read_instead_of_the_same_questions_by_task(release: Path) -> None:
@@ -104,12 +106,12 @@ def test_skill_files_are_read_instead_of_the_same_questions_by_task(release: Pat
     }
     write_json(release / "skills/skill3_behavior.json", [row])
     write_json(release / "skills/skill4_multilingual.json", [{**row, "metric": "bleu", "task_name": "task17"}])
-    questions = BENCHMARK.read(release, ALL)
-    assert [(one.test, one.group, one.details["metric"]) for one in questions] == [
+    questions = SHOPPING_MMLU.read(release, ALL)
+    assert [(one.task, one.group, one.metric) for one in questions] == [
         ("task6", BEHAVIOR, "rougel"),
         ("task17", MULTILINGUAL, "bleu"),
     ]
-    assert len(BENCHMARK.read(release / "skills/skill3_behavior.json", ALL)) == 1
+    assert len(SHOPPING_MMLU.read(release / "skills/skill3_behavior.json", ALL)) == 1
 
 
 def test_a_json_list_and_a_type_told_by_the_truth(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_a_json_list_and_a_type_told_by_the_truth(tmp_path: Path) -> None:
     types = [str(sample.task_type) for sample in read_folder(tmp_path)]
     assert types == ["retrieval", "ranking", "generation", "named_entity_recognition"]
     # four metrics under one file's name are four tests
-    assert len({question.test for question in BENCHMARK.read(tmp_path, ALL)}) == 4
+    assert len({question.task for question in SHOPPING_MMLU.read(tmp_path, ALL)}) == 4
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_the_name_of_a_generation_task_says_its_metric() -> None:
 def test_a_bad_file_gets_one_line(tmp_path: Path, file: str, content: str | bytes, says: str) -> None:
     (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(BadSample) as error:
-        BENCHMARK.read(tmp_path, ALL)
+        SHOPPING_MMLU.read(tmp_path, ALL)
     assert says in str(error.value)
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)
@@ -203,46 +205,46 @@ def test_the_published_reading(task_type: str, text: str, read: Any) -> None:
     assert parse_loosely(TaskType(task_type), text) == read
 
 
-def score(questions: list[Question], *outputs: str, options: Options = ALL) -> dict[str, dict[str, float | None]]:
-    """The scores of each test: as published (its headline), and as in the competition."""
-    tests = BENCHMARK.score(questions, outputs, options).tests
-    assert all(list(test.metrics) == [test.headline, "competition"] for test in tests.values())
+def scores_of(questions: list[Item], *outputs: str, options: Options = ALL) -> dict[str, dict[str, float | None]]:
+    """The scores of each test: as published (its own metric), and as in the competition."""
+    tests = score(SHOPPING_MMLU, questions, outputs, options).tasks
+    assert all(list(test.metrics) == [test.metric, "competition"] for test in tests.values())
     return {name: {"published": test.score, "competition": test.metrics["competition"]} for name, test in tests.items()}
 
 
-def pick(release: Path, *tests: str) -> list[Question]:
-    return [question for question in BENCHMARK.read(release, ALL) if question.test in tests]
+def pick(release: Path, *tests: str) -> list[Item]:
+    return [question for question in SHOPPING_MMLU.read(release, ALL) if question.task in tests]
 
 
 def test_both_ways_by_hand(release: Path) -> None:
-    both = score(pick(release, "attribute"), "0", "It is 0.")["attribute"]
+    both = scores_of(pick(release, "attribute"), "0", "It is 0.")["attribute"]
     assert both == {"published": 1.0, "competition": 0.5}
     # the truth is 1, 4, 7: nobody reads a number in "4 and 7"
-    assert score(pick(release, "snippets"), "1, 4 and 7")["snippets"] == {
+    assert scores_of(pick(release, "snippets"), "1, 4 and 7")["snippets"] == {
         "published": pytest.approx(1 / 3),
         "competition": pytest.approx(1 / 3),
     }
-    assert score(pick(release, "snippets"), "No. 1, no. 4, no. 7")["snippets"] == {"published": 0, "competition": 1}
+    assert scores_of(pick(release, "snippets"), "No. 1, no. 4, no. 7")["snippets"] == {"published": 0, "competition": 1}
     # tp 1, fp 0; as a list: no quoted lego without its brackets is right
-    assert score(pick(release, "query_ner"), "['Lego']")["query_ner"] == {"published": 0, "competition": 1}
-    assert score(pick(release, "query_ner"), "Lego\nI think")["query_ner"] == {"published": 1, "competition": 0}
+    assert scores_of(pick(release, "query_ner"), "['Lego']")["query_ner"] == {"published": 0, "competition": 1}
+    assert scores_of(pick(release, "query_ner"), "Lego\nI think")["query_ner"] == {"published": 1, "competition": 0}
 
 
 def test_a_repeated_item_gains_again_only_as_published(release: Path) -> None:
     gains = [1.0, 0.1, 0.01]
     ideal = sum((2**gain - 1) / math.log2(place + 1) for place, gain in enumerate(gains, 1))
     repeated = 1 + 1 / math.log2(3)  # item 1 twice, then items without gain
-    both = score(pick(release, "products"), "1, 1, 2, 5, 9, 1")["products"]
+    both = scores_of(pick(release, "products"), "1, 1, 2, 5, 9, 1")["products"]
     assert both == {"published": pytest.approx(repeated / ideal), "competition": 0}
-    assert score(pick(release, "products"), "1,3,4,2,5")["products"] == {"published": 1, "competition": 1}
+    assert scores_of(pick(release, "products"), "1,3,4,2,5")["products"] == {"published": 1, "competition": 1}
 
 
 def test_failed_answers_are_counted_and_dropped_on_request(release: Path) -> None:
     questions = pick(release, "attribute")
-    scores = BENCHMARK.score(questions, ["0", "who knows"], ALL)
-    assert [(one.parsed, one.failed, one.score) for one in scores.readings] == [(0, False, 1.0), (-1, True, 0.0)]
-    assert (scores.tests["attribute"].failed, scores.tests["attribute"].score) == (1, 0.5)
-    assert score(questions, "0", "who knows", options=Options(drop_failed=True))["attribute"]["published"] == 1
+    scores = score(SHOPPING_MMLU, questions, ["0", "who knows"], ALL)
+    assert [(one.parsed, one.unreadable, one.score) for one in scores.answers] == [(0, False, 1.0), (-1, True, 0.0)]
+    assert (scores.unreadable("attribute"), scores.tasks["attribute"].score) == (1, 0.5)
+    assert scores_of(questions, "0", "who knows", options=Options(drop_failed=True))["attribute"]["published"] == 1
 
 
 def test_a_missing_model_leaves_its_task_unscored(
@@ -255,17 +257,17 @@ def test_a_missing_model_leaves_its_task_unscored(
     embeddings._model.cache_clear()
     write_json(release / "skill4_multilingual/generation/multilingual_explain_dataset.json", [("Erkläre", "Ein Topf.")])
     questions = pick(release, "multilingual_explain", "attribute")
-    scores = BENCHMARK.score(questions, ["0", "1", "Ein Topf."], ALL)
-    assert scores.tests["multilingual_explain"].metrics == {
+    scores = score(SHOPPING_MMLU, questions, ["0", "1", "Ein Topf."], ALL)
+    assert scores.tasks["multilingual_explain"].metrics == {
         "multilingual-sent-transformer": None,
         "competition": None,
     }
-    assert scores.tests["attribute"].score == 0.5
+    assert scores.tasks["attribute"].score == 0.5
     assert list(scores.missing) == ["multilingual-sent-transformer"]
 
 
 def test_right_answers_score_one_both_ways(release: Path) -> None:
-    questions = BENCHMARK.read(release, ALL)
+    questions = SHOPPING_MMLU.read(release, ALL)
     truths = ["0", "0", "4", "lego", "1, 4, 7", "1, 3, 4, 2, 5", "a red car"]
     order = [
         "attribute",
@@ -277,18 +279,18 @@ def test_right_answers_score_one_both_ways(release: Path) -> None:
         "keyphrase_extraction",
     ]
     answers = dict(zip(order, truths, strict=True))
-    metrics = score(questions, *(answers[question.test] for question in questions))
+    metrics = scores_of(questions, *(answers[question.task] for question in questions))
     assert len(metrics) == 6
     assert all(one == {"published": 1, "competition": 1} for one in metrics.values())
 
 
 @pytest.mark.engine
 def test_a_real_model_answers_every_type(release: Path, real_model: UserModel) -> None:
-    questions = BENCHMARK.read(release, ALL)
-    outputs = real_model.answer([Asked(question.text, question.space, question.task_type) for question in questions])
-    scores = BENCHMARK.score(questions, outputs, ALL)
-    assert not any(reading.failed for reading in scores.readings)
-    assert all(0 <= (test.score or 0) <= 1 for test in scores.tests.values())
+    questions = SHOPPING_MMLU.read(release, ALL)
+    outputs = real_model.answer([question.asked() for question in questions])
+    scores = score(SHOPPING_MMLU, questions, outputs, ALL)
+    assert not any(one.unreadable for one in scores.answers)
+    assert all(0 <= (test.score or 0) <= 1 for test in scores.tasks.values())
 
 
 class SaysOne:
