@@ -56,11 +56,11 @@ def test_is_classified_as_its_type_and_shows_its_truth(sample: Sample) -> None:
     assert found.task_type is sample.task_type
     truth = sample.output_field
     if sample.task_type is TaskType.MULTIPLE_CHOICE:
-        assert truth in found.options
+        assert truth in found.numbers
     elif sample.task_type is TaskType.RETRIEVAL:
-        assert set(truth) <= set(found.options)  # type: ignore[arg-type]
+        assert set(truth) <= set(found.numbers)  # type: ignore[arg-type]
     elif sample.task_type is TaskType.RANKING:
-        assert found.options == tuple(range(1, len(truth) + 1))  # type: ignore[arg-type]
+        assert found.numbers == tuple(range(1, len(truth) + 1))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("sample", NOT_BY_EMBEDDING, ids=line_of)

@@ -116,8 +116,8 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
     "no safetensors": (
         "whole",
         lambda root: (weights(root) / "model.safetensors").write_bytes((20).to_bytes(8, "little") + b"x" * 20),
-        "is no whole safetensors file (Error while deserializing header: invalid JSON",
-        "copy it again",
+        "is no whole safetensors file",
+        "fetch it again",
     ),
     "a broken index": (
         "whole",

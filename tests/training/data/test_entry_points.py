@@ -23,21 +23,21 @@ def run_without(package: str, repository: Path, *command: str) -> subprocess.Com
 
 
 @pytest.mark.parametrize(
-    ("package", "command"),
+    ("package", "target", "command"),
     [
-        ("duckdb", ("training.data.build", "--preview", "esci_relation", "--sources", ".")),
-        ("duckdb", ("training.data.download", "esci")),
-        ("duckdb", ("training.data.ecinstruct_tests", "--help")),
-        ("duckdb", ("training.synthesize", "--help")),
-        ("openai", ("training.synthesize", "--help")),
+        ("duckdb", "setup-all", ("training.data.build", "--preview", "esci_relation", "--sources", ".")),
+        ("duckdb", "setup-all", ("training.data.download", "esci")),
+        ("duckdb", "setup-all", ("training.data.ecinstruct_tests", "--help")),
+        ("duckdb", "setup-all", ("training.synthesize", "--help")),
+        ("openai", "setup", ("training.synthesize", "--help")),
     ],
 )
 def test_a_missing_package_is_one_line_that_says_how_to_get_it(
-    package: str, command: tuple[str, ...], repository: Path
+    package: str, target: str, command: tuple[str, ...], repository: Path
 ) -> None:
     done = run_without(package, repository, *command)
     assert done.returncode == 2
-    assert done.stderr == f"error: the package {package} is not installed; run `make setup-all`\n"
+    assert done.stderr == f"error: the package {package} is not installed; run `make {target}`\n"
 
 
 def test_the_packages_themselves_import_nothing_heavy(repository: Path) -> None:
