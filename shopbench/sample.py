@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shopbench.errors import UserError
-from shopbench.files import replacing
+from shopbench.files import write_json_lines
 from shopbench.tasks import TaskType, task_type_named
 
 Truth = int | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
@@ -129,9 +129,4 @@ def read_samples(path: str | os.PathLike[str], check: Callable[[Sample], None] |
 
 def write_samples(path: str | os.PathLike[str], samples: Iterable[Sample]) -> int:
     """Write samples as JSON lines, all or none, and return their number."""
-    count = 0
-    with replacing(path) as file:
-        for sample in samples:
-            file.write(json.dumps(sample.to_dict(), ensure_ascii=False) + "\n")
-            count += 1
-    return count
+    return write_json_lines(path, (sample.to_dict() for sample in samples))

@@ -22,7 +22,7 @@ STEP_TOKENS = 4096
 """Most prompt tokens in one step: bounds its memory and, as an abort waits for a step's end, its time (T4s: 8 s)."""
 _PROCESSORS = {
     "exact": ["models.engine.processors:AnswerSpaceProcessor"],
-    "winners": ["models.engine.winners:DigitsAndCommas", "models.engine.winners:CiteFromPrompt"],
+    "winners": ["models.engine.winners:WinnersProcessor"],
     "none": [],
 }
 """The logits processors of each way to hold answers to their form; each acts only on requests that ask for it."""

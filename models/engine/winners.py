@@ -1,13 +1,12 @@
-"""The winning solution's two logits processors, to compare with: a bias on tokens, the same at every step.
+"""The winning solution's logits processors, to compare with: biases on tokens, the same at every step.
 
 Loaded by vLLM's workers only with SHOPBENCH_CONSTRAINTS=winners; a request says in `SamplingParams(extra_args=...)`
-which of them it wants: {"winners": {"highest": 5}}, {"winners": {"cite": True}}.
+what it wants of them: {"winners": {"highest": 5}} or {"winners": {"cite": True}}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,20 +18,23 @@ from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
 from models.spaces.vocabulary import Vocabulary
 
-
-@dataclass
-class _Bias:
-    tokens: torch.Tensor
-    amount: float
+Biases = list[tuple[torch.Tensor, float]]
+"""Token ids, and what is added to their logits."""
 
 
-class _BiasProcessor(LogitsProcessor):
-    """Adds a constant to the logits of a fixed set of tokens for each request."""
+class WinnersProcessor(LogitsProcessor):
+    """The winners' constraints, none of which has a state.
+
+    - numbers: +100 on the digits up to `highest` (5 for multiple choice and ranking, 20 for retrieval) and the comma;
+      duplicates, "1,,2" and a list cut in the middle stay possible;
+    - entities (`cite`): +1.0 on every token of the prompt, on the comma and on the end token;
+    - always: -100 on "None" and "none".
+    """
 
     def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
         self._device = device
         self._vocabulary = Vocabulary.of(cached_tokenizer_from_config(vllm_config.model_config))
-        self._biases: dict[int, list[_Bias]] = {}
+        self._biases: dict[int, Biases] = {}
 
     def is_argmax_invariant(self) -> bool:
         """False: biases change which token is best."""
@@ -43,52 +45,27 @@ class _BiasProcessor(LogitsProcessor):
         process_dict_updates(self._biases, batch_update, self._begin)
 
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
-        """Add each request's biases to its row."""
+        """Add each request's biases to its row ([requests, tokens])."""
         for row, biases in self._biases.items():
-            for bias in biases:
-                logits[row, bias.tokens] += bias.amount
+            for tokens, amount in biases:
+                logits[row, tokens] += amount
         return logits
 
-    def _begin(self, params: SamplingParams, prompt: list[int] | None, written: list[int]) -> list[_Bias] | None:
-        wish = (params.extra_args or {}).get("winners")
-        return self._biases_for(wish, prompt or []) if wish else None
+    def _begin(self, params: SamplingParams, prompt: list[int] | None, written: list[int]) -> Biases | None:
+        wanted: dict[str, Any] = (params.extra_args or {}).get("winners") or {}
+        ids_of, end = self._vocabulary.ids_of, self._vocabulary.end_id
+        biases = [
+            ([number for word in (b"None", b"none", b" None", b" none") for number in ids_of.get(word, ())], -100.0)
+        ]
+        if "highest" in wanted:
+            numbers = {str(number) for number in range(wanted["highest"] + 1)}
+            spelled = {",", *numbers, *"".join(numbers)}
+            biases.append(
+                ([*(number for number, text in self._vocabulary.number_tokens if text in spelled), end], 100.0)
+            )
+        if wanted.get("cite"):
+            biases.append(([*(prompt or ()), *ids_of.get(b",", ()), end], 1.0))
+        return [(self._tensor(tokens), amount) for tokens, amount in biases] if wanted else None
 
-    def _biases_for(self, wish: dict[str, Any], prompt: list[int]) -> list[_Bias] | None:
-        raise NotImplementedError
-
-    def _bias(self, tokens: Sequence[int], amount: float) -> _Bias:
-        return _Bias(torch.tensor(sorted(set(tokens)), dtype=torch.long, device=self._device), amount)
-
-    def _spelling(self, matches: Callable[[str], bool]) -> list[int]:
-        return [number for number, text in self._vocabulary.number_tokens if matches(text)]
-
-
-class DigitsAndCommas(_BiasProcessor):
-    """The winners' constraint for numbers: +100 on the digits up to `highest` and on the comma; no state.
-
-    extra_args: {"winners": {"highest": 5}} (multiple choice and ranking) or 20 (retrieval). It leaves duplicates,
-    "1,,2" and a list cut in the middle possible.
-    """
-
-    def _biases_for(self, wish: dict[str, Any], prompt: list[int]) -> list[_Bias] | None:
-        if "highest" not in wish:
-            return None
-        numbers = {str(number) for number in range(int(wish["highest"]) + 1)}
-        digits = set("".join(numbers))
-        allowed = self._spelling(lambda text: text == "," or text in numbers or text in digits)
-        return [self._bias([*allowed, self._vocabulary.end_id], 100.0)]
-
-
-class CiteFromPrompt(_BiasProcessor):
-    """The winners' constraint for entities: +1.0 on every token of the prompt, the comma and the end token.
-
-    extra_args: {"winners": {"cite": True}}. Every winners' request also has -100 on "None" and "none".
-    """
-
-    def _biases_for(self, wish: dict[str, Any], prompt: list[int]) -> list[_Bias] | None:
-        ids_of = self._vocabulary.ids_of
-        never = [number for word in (b"None", b"none", b" None", b" none") for number in ids_of.get(word, ())]
-        biases = [self._bias(never, -100.0)]
-        if wish.get("cite"):
-            biases.append(self._bias([*prompt, *ids_of.get(b",", ()), self._vocabulary.end_id], 1.0))
-        return biases
+    def _tensor(self, tokens: Sequence[int]) -> torch.Tensor:
+        return torch.tensor(sorted(set(tokens)), dtype=torch.long, device=self._device)
