@@ -20,23 +20,18 @@ class FreeText(AnswerSpace):
 
     @property
     def max_tokens(self) -> int:
-        """The limit."""
         return self.limit
 
     def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
-        """Every token."""
         return [*vocabulary.spelling, vocabulary.end_id]
 
     def finish(self, text: str) -> str:
-        """The text itself."""
         return text
 
     @property
     def is_free(self) -> bool:
-        """True."""
         return True
 
     @property
     def most_repeats(self) -> int:
-        """MOST_REPEATS."""
         return MOST_REPEATS

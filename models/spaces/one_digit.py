@@ -22,7 +22,6 @@ class OneDigit(AnswerSpace):
 
     @property
     def max_tokens(self) -> int:
-        """One."""
         return 1
 
     def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
@@ -41,10 +40,8 @@ class OneDigit(AnswerSpace):
         return tuple(option for option in self.options if 0 <= option <= 9) or tuple(range(10))
 
     def accepts(self, parsed: Any) -> bool:
-        """Whether it is one of the digits."""
         return parsed in self.digits
 
     @property
     def winners_request(self) -> dict[str, Any]:
-        """Digits up to 5."""
         return {"highest": 5}

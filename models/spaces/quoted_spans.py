@@ -39,7 +39,6 @@ class QuotedSpans(AnswerSpace):
 
     @property
     def max_tokens(self) -> int:
-        """The limit."""
         return self.limit
 
     def next_tokens(self, vocabulary: Vocabulary, written: Sequence[int]) -> Sequence[int]:
@@ -65,7 +64,6 @@ class QuotedSpans(AnswerSpace):
 
     @property
     def winners_request(self) -> dict[str, Any]:
-        """Favour the prompt's own tokens."""
         return {"cite": True}
 
     def _whole(self, piece: str) -> str:
