@@ -44,9 +44,8 @@ def finetune(run: TrainingRun) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.finetune", description="Train the adapter (or the model) of a recipe."
-    )
+    about = "Train the adapter (or the model) of a recipe."
+    parser = argparse.ArgumentParser(prog="python -m training.finetune", description=about)
     parser.add_argument("--recipe", required=True, help=f"one of: {', '.join(RECIPES)}")
     parser.add_argument("--data", required=True, type=Path, help="folder that training.data.build wrote")
     parser.add_argument("--output", required=True, type=Path, help="folder for the trained weights")

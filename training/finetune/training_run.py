@@ -26,7 +26,7 @@ CHECKPOINTS = "checkpoints"
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """Everything a run needs: what it is, and where things are."""
+    """What is trained on which data, from which base, into which folder."""
 
     recipe: Recipe
     data: Path
@@ -52,13 +52,13 @@ def last_checkpoint(run: TrainingRun) -> str | None:
     Raises:
         UserError: the checkpoints there are another run's.
     """
-    folder = run.output / CHECKPOINTS
-    identity = run.identity()
-    if (folder / "run.json").is_file() and read_json(folder / "run.json", "run description") != identity:
+    folder, identity = run.output / CHECKPOINTS, run.identity()
+    described = folder / "run.json"
+    if described.is_file() and read_json(described, "run description") != identity:
         raise UserError(f"{folder}: checkpoints of another run; delete the folder or give another --output")
     folder.mkdir(parents=True, exist_ok=True)
     if os.environ.get("RANK", "0") == "0":  # of several processes one writes
-        write_json(folder / "run.json", identity)
+        write_json(described, identity)
     found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if path.stat().st_size]
     return str(max(found, key=lambda path: int(path.name.split("-")[1]))) if found else None
 
@@ -74,7 +74,11 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
     if not trainer.is_world_process_zero():
         return
     if isinstance(trainer.model, PeftModel):
-        halve(beside / "adapter_model.safetensors")
+        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers.
+        weights = beside / "adapter_model.safetensors"
+        halves = {name: tensor.to(torch.float16) for name, tensor in load_file(weights).items()}
+        with replacing(weights, "wb") as smaller:
+            smaller.write(serialized(halves, metadata={"format": "pt"}))
     for file in beside.iterdir():
         if file.name not in ("README.md", "training_args.bin"):  # a template card, and a pickle
             os.replace(file, run.output / file.name)
@@ -92,10 +96,3 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
         shutil.move(folder, run.output / "tensorboard")
     write_json(run.output / PROVENANCE, facts)
     shutil.rmtree(run.output / CHECKPOINTS)
-
-
-def halve(file: Path) -> None:
-    """Store an adapter in float16: half of float32's size, and finer than bfloat16 at the size of LoRA's numbers."""
-    tensors = {name: tensor.to(torch.float16) for name, tensor in load_file(file).items()}
-    with replacing(file, "wb") as smaller:
-        smaller.write(serialized(tensors, metadata={"format": "pt"}))

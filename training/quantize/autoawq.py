@@ -1,4 +1,4 @@
-"""AutoAWQ 0.2.9 (archived; transformers 4.51), a backend (backend.py): the format of the winners, AWQ GEMM."""
+"""AutoAWQ 0.2.9 (archived; transformers 4.51), a backend (command.py): the format of the winners, AWQ GEMM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from shopbench.errors import UserError
 from shopbench.files import read_json, write_json
 from training.quantize.awq_format import load_into
-from training.quantize.float_model import load_float
+from training.quantize.checks import load_float
 from training.weights.base import load_tokenizer
 from training.weights.folders import versions
 

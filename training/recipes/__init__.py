@@ -7,19 +7,9 @@ from types import MappingProxyType
 
 from shopbench.errors import UserError, nearest
 from training.recipes import ecellm, ecomgpt, embedded, more_diverse, winners
-from training.recipes.recipe import Ensemble, Mixture, Recipe, Training
+from training.recipes.recipe import Ensemble, Recipe, Training
 
-__all__ = (
-    "ENSEMBLES",
-    "RECIPES",
-    "Ensemble",
-    "Mixture",
-    "Recipe",
-    "Training",
-    "ensemble_named",
-    "recipe_named",
-    "training_of",
-)
+__all__ = ("ENSEMBLES", "RECIPES", "Ensemble", "Recipe", "Training", "ensemble_named", "recipe_named", "training_of")
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {recipe.name: recipe for system in (winners, ecellm, ecomgpt, more_diverse, embedded) for recipe in system.RECIPES}

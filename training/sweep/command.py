@@ -35,11 +35,9 @@ def command_line(arguments: Sequence[str]) -> str:
     return f"python -m training.sweep {shlex.join(words)}"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    whole = argparse.ArgumentParser(
-        prog="python -m training.sweep", description="Compare weights of adapters, or ways to train."
-    )
+def _parser() -> argparse.ArgumentParser:
+    about = "Compare weights of adapters, or ways to train."
+    whole = argparse.ArgumentParser(prog="python -m training.sweep", description=about)
     commands = whole.add_subparsers(dest="command", required=True, metavar="alpha|ensemble|STUDY")
     for name in (*WEIGHT_SWEEPS, *STUDIES):
         about = STUDIES[name].question if name in STUDIES else WEIGHT_SWEEPS[name]
@@ -77,11 +75,11 @@ def _study_options(one: argparse.ArgumentParser, name: str) -> None:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(dict.fromkeys(float(part) for part in text.split(",")))
+    return tuple(dict.fromkeys(map(float, text.split(","))))
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    return tuple(dict.fromkeys(map(int, text.split(","))))
 
 
 def _count(text: str) -> int:
@@ -92,7 +90,7 @@ def _count(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line. The heavy packages are imported when they are needed, so that --help needs none."""
-    given = parser().parse_args(argv)
+    given = _parser().parse_args(argv)
     given.line = command_line(sys.argv[1:] if argv is None else argv)
     given.output.mkdir(parents=True, exist_ok=True)
     if given.command in STUDIES:

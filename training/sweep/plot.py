@@ -34,11 +34,10 @@ def alpha_curve(rows: Sequence[dict[str, Any]], title: str, path: Path) -> None:
     for kind in rows[0]["per_type"]:
         axes.plot(alphas, [row["per_type"][kind] for row in rows], linewidth=1, marker=".", label=kind)
     axes.plot(alphas, scores, color=PAPER_BLUE, linewidth=2.5, marker="o", label="all tasks")
-    best = max(range(len(rows)), key=scores.__getitem__)
-    label = f"{scores[best]:.3f} at {alphas[best]:g}"
+    score, alpha = max(zip(scores, alphas, strict=True), key=lambda point: point[0])
     box = {"fc": "white", "ec": "0.7", "boxstyle": "round"}
-    at = (alphas[best], scores[best])
-    axes.annotate(label, at, (0, -22), textcoords="offset points", ha="center", bbox=box)
+    label = f"{score:.3f} at {alpha:g}"
+    axes.annotate(label, (alpha, score), (0, -22), textcoords="offset points", ha="center", bbox=box)
     axes.set(xlabel="alpha (0: the base model, 1: the adapter as trained)", ylabel="score (mean over tasks)")
     axes.set_title(title)
     axes.grid(alpha=0.3)
@@ -50,15 +49,15 @@ def ensemble_grid(rows: Sequence[dict[str, Any]], names: Sequence[str], title: s
     """Scores of pairs of weights as a grid of numbers; the best pair is framed."""
     first = sorted({row["weights"][0] for row in rows})
     second = sorted({row["weights"][1] for row in rows})
-    places = {(row["weights"][0], row["weights"][1]): row["score"] for row in rows}
+    places = {tuple(row["weights"]): row["score"] for row in rows}
     grid = [[places.get((x, y), float("nan")) for x in first] for y in second]
     figure, axes = plt.subplots(figsize=(1.5 + len(first), 1.5 + 0.7 * len(second)))
     image = axes.imshow(grid, origin="lower", cmap="viridis", aspect="auto")
     best = max(places, key=places.__getitem__)
     for (x, y), value in places.items():
-        weight = "bold" if (x, y) == best else "normal"
-        style = {"bbox": {"facecolor": "white", "edgecolor": ORANGE if weight == "bold" else "none", "pad": 1.5}}
-        axes.text(first.index(x), second.index(y), f"{value:.3f}", ha="center", va="center", weight=weight, **style)
+        weight, edge = ("bold", ORANGE) if (x, y) == best else ("normal", "none")
+        box = {"facecolor": "white", "edgecolor": edge, "pad": 1.5}
+        axes.text(first.index(x), second.index(y), f"{value:.3f}", ha="center", va="center", weight=weight, bbox=box)
     axes.set_xticks(range(len(first)), [f"{x:g}" for x in first])
     axes.set_yticks(range(len(second)), [f"{y:g}" for y in second])
     axes.set(xlabel=f"weight of {names[0]}", ylabel=f"weight of {names[1]}")

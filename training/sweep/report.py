@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from evaluation.intervals import Draws, draws, interval, of_type
+from evaluation.intervals import Draws, draws, interval
 from evaluation.scoring import Outcome, mean_over_tasks
 from shopbench.files import write_json, write_text
-from training.sweep.studies import Claim, Study
+from training.sweep.studies import Claim
 
 BySeed = dict[int, list[Outcome]]
 
@@ -30,24 +30,24 @@ def seed_draws(weights: Mapping[str, float], by_arm: Mapping[str, BySeed], seeds
 
 def arm_row(arm: str, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
     """The numbers of one arm: mean over seeds, interval, each seed, and the mean of each task type and task."""
-    by_seed = by_arm[arm]
-    seeds = sorted(by_seed)
-    some = by_seed[seeds[0]]
+    by_seed = dict(sorted(by_arm[arm].items()))
 
-    def mean(select: Any) -> float:
-        return float(np.mean([mean_over_tasks(select(by_seed[seed])) for seed in seeds]))
+    def means(key: str) -> dict[str, float]:
+        """The mean over seeds of each group of questions, by their value of `key`."""
+        found: dict[str, float] = {}
+        for name in dict.fromkeys(getattr(one, key) for one in next(iter(by_seed.values()))):
+            groups = [[one for one in ones if getattr(one, key) == name] for ones in by_seed.values()]
+            found[name] = float(np.mean([mean_over_tasks(group) for group in groups]))
+        return found
 
-    kinds = dict.fromkeys(one.task_type for one in some)
-    tasks = dict.fromkeys(one.task_name for one in some)
+    seeds = {str(seed): mean_over_tasks(ones) for seed, ones in by_seed.items()}
     return {
         "arm": arm,
-        "score": mean(list),
-        "interval": interval(seed_draws({arm: 1.0}, by_arm, seeds)),
-        "seeds": {str(seed): mean_over_tasks(by_seed[seed]) for seed in seeds},
-        "per_type": {kind: mean(lambda ones, kind=kind: of_type(ones, kind)) for kind in kinds},
-        "per_task": {
-            task: mean(lambda ones, task=task: [one for one in ones if one.task_name == task]) for task in tasks
-        },
+        "score": float(np.mean(list(seeds.values()))),
+        "interval": interval(seed_draws({arm: 1.0}, by_arm, list(by_seed))),
+        "seeds": seeds,
+        "per_type": means("task_type"),
+        "per_task": means("task_name"),
     }
 
 
@@ -73,18 +73,6 @@ def verdict(low: float, high: float, seeds: int) -> str:
         return "not decided at this size: the interval holds 0"
     side = "borne out" if low > 0 else "contradicted"
     return f"{side} at this size" if seeds > 1 else f"not decided: {side} with one seed, which may be chance"
-
-
-def study_results(study: Study, by_arm: Mapping[str, BySeed], facts: dict[str, Any]) -> dict[str, Any]:
-    """Everything that results.json of a study holds; numbers only, no question and no answer."""
-    some = next(iter(next(iter(by_arm.values())).values()))
-    return {
-        **facts,
-        "questions": len(some),
-        "tested_tasks": sorted({one.task_name for one in some}),
-        "arms": [arm_row(arm, by_arm) for arm in by_arm],
-        "claims": [claim_row(claim, by_arm) for claim in study.claims],
-    }
 
 
 def study_table(results: dict[str, Any]) -> str:

@@ -7,28 +7,21 @@ was killed goes on where it was.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-from tqdm import tqdm
-
-from evaluation.journal import journal_key
-from evaluation.scoring import Outcome, outcomes
-from evaluation.suites.shopbench import items_of
+from evaluation.scoring import Outcome
 from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, write_json
-from shopbench.sample import Sample, write_samples
+from shopbench.sample import write_samples
 from training.recipes import training_of
 from training.sweep import plot
-from training.sweep.engine import serving
-from training.sweep.points import keep_outcomes, kept_outcomes
-from training.sweep.report import study_results, study_table, write_results
+from training.sweep.engine import Candidate, ask_all
+from training.sweep.report import arm_row, claim_row, study_table, write_results
 from training.sweep.studies import Study
-from training.sweep.study_data import build_pool, pool_manifest, pool_tasks, questions, task_names
+from training.sweep.study_data import build_pool, pool_manifest, questions, task_names
 from training.sweep.study_training import Experiment, Trial, train_all, trials_of
 from training.weights.folders import PROVENANCE, base_folder
 from training.weights.tensors import fingerprint
@@ -50,15 +43,16 @@ def run_study(given: argparse.Namespace, study: Study) -> None:
         study, training, base, pool, given.output, given.budget_tokens, given.seeds, given.questions
     )
     claim_output(experiment)
-    if missing := missing_tasks(experiment):
+    in_pool = pool_manifest(pool)["tasks"]
+    missing = [task for task in task_names(study.tasks) if task not in in_pool]
+    if missing:
         print(f"{pool}: goes without {', '.join(missing)}", flush=True)
-    trials = trials_of(study, given.seeds, pool_tasks(pool))
+    trials = trials_of(study, given.seeds, in_pool)
     train_all(experiment, [trial for trial in trials if given.arm in (None, trial.arm.name)])
     if given.arm:
         print(f"{given.output}: {given.arm} is trained; without --arm the arms are compared")
         return
-    by_arm = answer_all(experiment, trials)
-    results = {"command": given.line, **study_results(study, by_arm, study_facts(experiment, trials))}
+    results = {"command": given.line, **study_results(experiment, trials, missing)}
     plot.study_arms(results["arms"], study.question, given.output / "plot.png")
     write_results(given.output, results, study_table(results))
 
@@ -79,35 +73,19 @@ def claim_output(experiment: Experiment) -> None:
     write_json(kept, wanted)
 
 
-def missing_tasks(experiment: Experiment) -> list[str]:
-    """The tasks of a study that the pool lacks (their dataset is not there): arms and tests go without them."""
-    return sorted(set(task_names(experiment.study.tasks)) - set(pool_tasks(experiment.pool)))
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What one adapter, or the base alone (None), is asked.
-
-    Attributes:
-        identity: SHA-256 of what the outcomes depend on.
-    """
-
-    name: str
-    adapter: Path | None
-    samples: tuple[Sample, ...]
-    identity: str
-
-
 def answer_all(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, dict[int, list[Outcome]]]:
     """Arm (and the base) -> seed -> what became of every question, in the questions' order."""
     everything = questions(experiment.study, experiment.pool, experiment.questions)
     write_samples(experiment.output / "questions.jsonl", everything)
-    asked = [asked_of(BASE, None, everything, experiment.base)]
+    candidates = [Candidate(BASE, everything, None, ())]
     for trial in trials:
         own = [sample for sample in everything if not trial.arm.apart or sample.task_name in trial.tasks]
         if own:
-            asked.append(asked_of(trial.name, experiment.adapter(trial), own, experiment.base))
-    found = outcomes_of(experiment, asked, max(experiment.hyperparameters(trial).rank for trial in trials))
+            weights = experiment.adapter(trial) / "adapter_model.safetensors"
+            candidates.append(Candidate(trial.name, own, partial(experiment.adapter, trial), [weights]))
+    rank = max(experiment.hyperparameters(trial).rank for trial in trials)
+    folder = experiment.output / "answers"
+    found = ask_all(experiment.base, candidates, rank, experiment.training.answer_by, folder)
     by_arm: dict[str, dict[int, list[Outcome]]] = {BASE: {0: found[BASE]}}
     for trial in trials:
         # Arms of several adapters answer task by task, as the questions are ordered.
@@ -115,40 +93,15 @@ def answer_all(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, dic
     return by_arm
 
 
-def outcomes_of(experiment: Experiment, asked: Sequence[Asked], rank: int) -> dict[str, list[Outcome]]:
-    """The outcomes by name, with one start of one engine for adapters up to `rank` (none if all are kept)."""
-    folder = experiment.output / "answers"
-    folder.mkdir(exist_ok=True)
-    kept = {one.name: kept_outcomes(folder, one.name, one.identity) for one in asked}
-    found = {name: known for name, known in kept.items() if known is not None}
-    missing = [one for one in asked if one.name not in found]
-    if missing:
-        with (
-            serving(experiment.base, rank, experiment.training.answer_by) as served,
-            tqdm(missing, desc="adapters asked", unit="adapter") as bar,
-        ):
-            for one in bar:
-                adapter = one.adapter and one.adapter.absolute()
-                found[one.name] = outcomes(served.answers(one.samples, adapter, folder / f"{one.name}.part"))
-                keep_outcomes(folder, one.name, one.identity, found[one.name])
-    return found
-
-
-def asked_of(name: str, adapter: Path | None, samples: Sequence[Sample], base: Path) -> Asked:
-    """What an adapter is asked, with the identity of its outcomes."""
-    weights = file_hash(adapter / "adapter_model.safetensors") if adapter else ""
-    facts = [journal_key(items_of(samples), base), [sample.to_dict() for sample in samples], weights]
-    identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return Asked(name, adapter, tuple(samples), identity)
-
-
-def study_facts(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, Any]:
-    """What a reader must know beside the scores: sizes, hyperparameters, and what every adapter trained on."""
-    trained = {}
+def study_results(experiment: Experiment, trials: Sequence[Trial], missing: Sequence[str]) -> dict[str, Any]:
+    """All of results.json but the command: sizes, hyperparameters, scores and claims; no question and no answer."""
+    by_arm = answer_all(experiment, trials)
+    tested = by_arm[BASE][0]
+    kept = ("samples", "tokens", "updates", "seconds")
+    adapters = {}
     for trial in trials:
         made = read_json(experiment.adapter(trial) / PROVENANCE, "provenance")
-        kept = ("samples", "tokens", "updates", "seconds")
-        trained[trial.name] = {**{key: made[key] for key in kept if key in made}, "tasks": len(trial.tasks)}
+        adapters[trial.name] = {**{key: made[key] for key in kept if key in made}, "tasks": len(trial.tasks)}
     return {
         "study": experiment.study.name,
         "question": experiment.study.question,
@@ -157,6 +110,10 @@ def study_facts(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, An
         "seeds": list(experiment.seeds),
         "training": asdict(experiment.training),
         "pool_sha256": file_hash(experiment.pool / "manifest.json"),
-        "missing_tasks": missing_tasks(experiment),
-        "adapters": trained,
+        "missing_tasks": missing,
+        "adapters": adapters,
+        "questions": len(tested),
+        "tested_tasks": sorted({one.task_name for one in tested}),
+        "arms": [arm_row(arm, by_arm) for arm in by_arm],
+        "claims": [claim_row(claim, by_arm) for claim in experiment.study.claims],
     }

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,12 +69,8 @@ class Trial:
         return re.sub(r"[^a-z0-9]+", "-", f"{self.arm.name}{part}".lower()).strip("-") + f"-s{self.seed}"
 
 
-def trials_of(study: Study, seeds: Sequence[int], known: Sequence[str]) -> list[Trial]:
-    """Every trial of a study, seed by seed, so that a study that is cut short has whole comparisons.
-
-    Args:
-        known: the tasks that the pool holds.
-    """
+def trials_of(study: Study, seeds: Sequence[int], known: Collection[str]) -> list[Trial]:
+    """Every trial of a study on the `known` tasks, seed by seed: one that is cut short has whole comparisons."""
     found = []
     for seed in seeds:
         for arm in study.arms:
@@ -87,11 +83,7 @@ def trials_of(study: Study, seeds: Sequence[int], known: Sequence[str]) -> list[
 
 
 def train_all(experiment: Experiment, trials: Sequence[Trial]) -> None:
-    """Train what is not trained yet, each in a process of its own.
-
-    Raises:
-        UserError: a training failed; its own message stands above.
-    """
+    """Train what is not trained yet, each in a process of its own; UserError if one fails."""
     missing = [trial for trial in trials if not (experiment.adapter(trial) / PROVENANCE).is_file()]
     for trial in tqdm(missing, desc=f"{experiment.study.name}: adapters", unit="adapter"):
         process = multiprocessing.get_context("spawn").Process(target=train, args=(trial, experiment))

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json
-from shopbench.naming import answer_by_of
 from training.weights.folders import WEIGHTS, provenance
 from training.weights.tensors import Stored, stored
 
@@ -62,11 +61,6 @@ class Adapter:
     config: dict[str, Any]
     provenance: dict[str, Any]
     pairs: dict[str, Pair]
-
-    @property
-    def answer_by(self) -> str:
-        """What the adapter was trained to name options by (shopbench/naming.py)."""
-        return answer_by_of(self.provenance)
 
     def summary(self) -> dict[str, Any]:
         """For provenance.json: which adapter this was and what made it."""
@@ -131,11 +125,13 @@ def refuse_other_base(adapter: Adapter, base: str, base_fingerprint: str) -> Non
     name as the wanted one.
     """
     known = adapter.provenance.get("base_fingerprint")
-    if known is not None and known != base_fingerprint:
+    if known not in (None, base_fingerprint):
         named = adapter.provenance.get("base", "another base")
         raise UserError(f"{adapter.folder}: was trained on other weights ({named}) than this base; give its own --base")
-    named = str(adapter.config.get("base_model_name_or_path") or "")
-    if known is None and named.rstrip("/").split("/")[-1].lower() != base.rstrip("/").split("/")[-1].lower():
-        raise UserError(
-            f"{adapter.folder}: was trained on {named or 'an unnamed base'}, not on {base}; give its own base"
-        )
+    named = adapter.config.get("base_model_name_or_path") or "an unnamed base"
+    if known is None and _last_part(named) != _last_part(base):
+        raise UserError(f"{adapter.folder}: was trained on {named}, not on {base}; give its own base")
+
+
+def _last_part(name: str) -> str:
+    return name.rstrip("/").split("/")[-1].lower()
