@@ -51,29 +51,24 @@ def padded_columns(source: Stored, wanted: int) -> Iterator[Tensor]:
 def padded(source: Stored, width: int, wanted: int) -> Written:
     """A tensor after padding; UserError if it is of the MLP and has another width than the configuration's."""
     kind = source.name.split(".")[-2] if "." in source.name else ""
+    halves = 2 if kind == "gate_up_proj" else 1
     if kind in ROWS:
-        halves = 2 if kind == "gate_up_proj" else 1
-        _check(source, 0, halves * width)
-        shape = (halves * wanted, *source.shape[1:])
-        return Written(source.name, source.dtype, shape, partial(padded_rows, source, halves, wanted))
-    if kind == COLUMNS and len(source.shape) == 2:
-        _check(source, 1, width)
-        return Written(source.name, source.dtype, (source.shape[0], wanted), partial(padded_columns, source, wanted))
-    return Written(source.name, source.dtype, source.shape, lambda: (rows for _, rows in source.rows()))
-
-
-def _check(source: Stored, axis: int, width: int) -> None:
-    if source.shape[axis] != width or not source.dtype.is_floating_point:
+        axis, pieces = 0, partial(padded_rows, source, halves, wanted)
+    elif kind == COLUMNS and len(source.shape) == 2:
+        axis, pieces = 1, partial(padded_columns, source, wanted)
+    else:
+        return Written(source.name, source.dtype, source.shape, lambda: (rows for _, rows in source.rows()))
+    if source.shape[axis] != halves * width or not source.dtype.is_floating_point:
         problem = f"{source.path}: {source.name} is {source.dtype} {source.shape}"
-        raise UserError(f"{problem}, not float with {width} along axis {axis}; pad the dense, unquantized model")
+        raise UserError(
+            f"{problem}, not float with {halves * width} along axis {axis}; pad the dense, unquantized model"
+        )
+    shape = (*source.shape[:axis], halves * wanted, *source.shape[axis + 1 :])
+    return Written(source.name, source.dtype, shape, pieces)
 
 
 def pad(model: Path, output: Path, multiple: int) -> tuple[int, int]:
-    """Write the padded model folder; return intermediate_size before and after.
-
-    Raises:
-        UserError: no gated MLP, quantized weights, another width than the configuration's, a full disk.
-    """
+    """Write the padded model folder; return intermediate_size before and after. UserError if it cannot be padded."""
     config = read_json(model / "config.json", "model configuration")
     width, activation = config.get("intermediate_size"), config.get("hidden_act", config.get("hidden_activation"))
     if not isinstance(width, int) or config.get("quantization_config"):

@@ -18,8 +18,7 @@ from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
 from training.finetune.batches import Packed, Padded, encode, plan
 from training.finetune.trainer import AnswerTrainer, Throughput
-from training.finetune.training_run import CHECKPOINTS, TrainingRun
-from training.recipes import Training
+from training.recipes import Recipe, Training
 from training.weights.base import compute_type, load_tokenizer
 
 EVALUATIONS = 4
@@ -27,12 +26,12 @@ EVALUATIONS = 4
 VALIDATION_SAMPLES = 128
 
 
-def trainer_config(run: TrainingRun, updates: int) -> SFTConfig:
+def trainer_config(recipe: Recipe, checkpoints: Path, updates: int, evaluated: bool) -> SFTConfig:
     """TRL's configuration of a recipe. One batch is one planned list of samples; all epochs are planned as one."""
-    training, gpu, dtype = run.recipe.training, torch.cuda.is_available(), compute_type()
+    training, gpu, dtype = recipe.training, torch.cuda.is_available(), compute_type()
     every = -(-updates // EVALUATIONS)  # rounded up: the last one is at the last update
     return SFTConfig(
-        output_dir=str(run.output / CHECKPOINTS),
+        output_dir=str(checkpoints),
         per_device_train_batch_size=1,
         per_device_eval_batch_size=1,
         gradient_accumulation_steps=training.accumulation,
@@ -47,7 +46,7 @@ def trainer_config(run: TrainingRun, updates: int) -> SFTConfig:
         fp16=dtype is torch.float16,
         use_cpu=not gpu,
         gradient_checkpointing=gpu,
-        eval_strategy="steps" if (run.data / "validation.jsonl").is_file() else "no",
+        eval_strategy="steps" if evaluated else "no",
         eval_steps=every,
         prediction_loss_only=True,
         save_strategy="steps",
@@ -56,8 +55,8 @@ def trainer_config(run: TrainingRun, updates: int) -> SFTConfig:
         logging_steps=max(1, updates // 100),
         logging_nan_inf_filter=False,
         report_to="tensorboard",
-        seed=run.recipe.seed,
-        data_seed=run.recipe.seed,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
@@ -65,19 +64,19 @@ def trainer_config(run: TrainingRun, updates: int) -> SFTConfig:
     )
 
 
-def make_trainer(run: TrainingRun) -> tuple[AnswerTrainer, dict[str, Any]]:
-    """Model, data and trainer of a run, and the counts that its provenance tells."""
-    training, tokenizer = run.recipe.training, load_tokenizer(run.base)
+def make_trainer(recipe: Recipe, data: Path, base: Path, checkpoints: Path) -> tuple[AnswerTrainer, dict[str, Any]]:
+    """The trainer of a recipe on the built samples in a folder, and the counts that its provenance tells."""
+    training, tokenizer = recipe.training, load_tokenizer(base)
     limits = (training.max_length, training.answer_by)
-    train, too_long = encode(tokenizer, read_samples(run.data / "train.jsonl"), *limits)
+    train, too_long = encode(tokenizer, read_samples(data / "train.jsonl"), *limits)
     if not train:
         raise UserError(
-            f"{run.data / 'train.jsonl'}: every sample is over {training.max_length} tokens; build it from shorter ones"
+            f"{data / 'train.jsonl'}: every sample is over {training.max_length} tokens; build it from shorter ones"
         )
-    validation = run.data / "validation.jsonl"
+    validation = data / "validation.jsonl"
     held = encode(tokenizer, read_samples(validation)[:VALIDATION_SAMPLES], *limits)[0] if validation.is_file() else []
 
-    model = load_model(run.base, training, "sdpa")
+    model = load_model(base, training, "sdpa")
     # Packed rows need our attention function, and a sliding window (if any) that sees whole samples.
     window = getattr(model.config, "sliding_window", None)
     packed = model._supports_attention_backend and (window is None or window >= training.max_length)
@@ -86,18 +85,18 @@ def make_trainer(run: TrainingRun) -> tuple[AnswerTrainer, dict[str, Any]]:
 
     budget = training.tokens_per_batch or training.batch_size * training.max_length
     size = None if training.tokens_per_batch else training.batch_size
-    batches = plan(train, budget, training.epochs, run.recipe.seed, size, packed)
+    batches = plan(train, budget, training.epochs, recipe.seed, size, packed)
     lengths = [sum(train[number].length for number in batch) for batch in batches]
     per_update = training.accumulation * int(os.environ.get("WORLD_SIZE", "1"))  # of all processes
     tokens = [sum(lengths[start : start + per_update]) for start in range(0, len(lengths), per_update)]
     # Validation samples are numbered on from the training samples: one collator has both.
     held_batches = [
-        [len(train) + number for number in batch] for batch in plan(held, budget, 1, run.recipe.seed, size, packed)
+        [len(train) + number for number in batch] for batch in plan(held, budget, 1, recipe.seed, size, packed)
     ]
     everything, equal = train + held, training.per_sample_loss
     trainer = AnswerTrainer(
         model=model,
-        args=trainer_config(run, len(tokens)),
+        args=trainer_config(recipe, checkpoints, len(tokens), validation.is_file()),
         data_collator=Packed(everything, equal) if packed else Padded(everything, tokenizer.pad_token_id, equal),
         train_dataset=Dataset.from_dict({"samples": batches}),
         eval_dataset=Dataset.from_dict({"samples": held_batches}) if held_batches else None,

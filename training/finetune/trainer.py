@@ -53,11 +53,7 @@ class AnswerTrainer(SFTTrainer):
 
 
 class Throughput(ProgressCallback):
-    """Progress bar with time left, and prompt and answer tokens per second in bar, log and TensorBoard.
-
-    Args:
-        tokens: of every update, in order.
-    """
+    """Progress bar with time left, and prompt and answer tokens per second; `tokens` are those of every update."""
 
     def __init__(self, tokens: Sequence[int]) -> None:
         super().__init__()

@@ -45,11 +45,9 @@ class Backend(Protocol):
     def readable(self, model: Path) -> Path:
         """A folder with the same weights that this environment's transformers understands."""
 
-    def quantize(self, model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None:
-        """Write `model` in 4 bits to `output`, calibrated on `texts` (token ids)."""
+    def quantize(self, model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None: ...
 
-    def read_back(self, model: Path, output: Path) -> Any:
-        """The model that stands in `output` with its weights made float again; `model` is the float one."""
+    def read_back(self, model: Path, output: Path) -> Any: ...
 
 
 def load_backend(name: str, method: str) -> Backend:
@@ -65,11 +63,7 @@ def load_backend(name: str, method: str) -> Backend:
 
 
 def quantize(given: argparse.Namespace, backend: Backend) -> None:
-    """Check, quantize, check again, as the command line asks for.
-
-    Raises:
-        UserError: sizes that do not fit, an unusable model or question file, a perplexity that rose too far.
-    """
+    """Check, quantize, check again; UserError for sizes that do not fit, bad files, a perplexity that rose too far."""
     if read_json(given.model / "config.json", "model configuration").get("quantization_config"):
         raise UserError(f"{given.model}: is quantized already; give the float model")
     files = shards(given.model)

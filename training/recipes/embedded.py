@@ -78,14 +78,8 @@ SIZES = {
 """Most samples of each task, in embedded_a and in embedded_c."""
 
 RECIPES = tuple(
-    Recipe(
-        name,
-        {task: sizes[column] for task, sizes in SIZES.items() if sizes[column]},
-        SMOLLM2,
-        seed,
-        validation_share=0.05,
-        validation_limit=14,
-    )
+    Recipe(name, mixture, SMOLLM2, seed, validation_share=0.05, validation_limit=14)
     for column, (name, seed) in enumerate((("embedded_a", 42), ("embedded_c", 44)))
+    for mixture in [{task: sizes[column] for task, sizes in SIZES.items() if sizes[column]}]
 )
 ENSEMBLES = (Ensemble("embedded", SMOLLM2.base, (("embedded_a", 0.3), ("embedded_c", 0.8))),)

@@ -1,12 +1,8 @@
 """`python -m training.sweep alpha|ensemble|STUDY`: weights of adapters and training studies, compared on one engine.
 
-alpha     base + alpha x adapter from 0 to 1: the curve of the winning solution's Figure 3.
-ensemble  base + w1 x first + w2 x second over a grid: which pair of weights to merge with. On held-out training data
-          only: a file of the competition's questions is refused.
-STUDY     a study of training/sweep/studies.py: arms of equal token budgets trained, served and compared.
-
-No point is merged: vLLM serves the base and the (scaled) adapters. Each command writes results.json, table.md and
-plot.png under --output; what is finished is kept, so the same command goes on after a kill.
+A STUDY (training/sweep/studies.py) trains arms of equal token budgets. No point is merged: vLLM serves the base and the
+(scaled) adapters. Each command writes results.json, table.md and plot.png under --output; what is finished is kept, so
+the same command goes on after a kill.
 """
 
 from __future__ import annotations

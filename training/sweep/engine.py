@@ -65,11 +65,8 @@ class Served:
         """Ask the base plus an adapter (None: the base alone) and score, as local_evaluation does.
 
         Answered batches are kept in `journal` until all are scored. Questions whose metric has no model on this
-        machine stay unscored, for every adapter alike; a line says so.
-
-        Raises:
-            UserError: the engine died or cut an answer (the score would not be the adapter's), or no question
-                could be scored.
+        machine stay unscored, for every adapter alike; a line says so. UserError if the engine died or cut an answer
+        (the score would not be the adapter's), or if no question could be scored.
         """
         model = self.serving.model_on(_WithAdapter(self.engine, adapter))
         items = items_of(samples)
@@ -90,9 +87,7 @@ class Served:
 def serving(base: Path, rank: int, answer_by: str = AnswerBy.NUMBER) -> Iterator[Served]:
     """A base model on an engine of its own, for adapters up to a rank; the engine ends with the block.
 
-    Args:
-        answer_by: what options are named by, for the base alone as for every adapter: what is compared is asked in
-            one way.
+    `answer_by` is what options are named by, with every adapter and without: what is compared is asked in one way.
 
     Raises:
         WeightsError, SettingsError: one line on what is wrong with the base or the environment.

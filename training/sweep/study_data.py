@@ -95,7 +95,7 @@ def questions(study: Study, pool: Path, most: int) -> list[Sample]:
 
 def alternate_answers(samples: list[Sample]) -> list[Sample]:
     """ECInstruct samples of a task with their answers in turn, none if all have one answer; others as they are."""
-    if not samples or samples[0].task_name not in _INSTRUCTION_OF:
+    if samples[0].task_name not in _INSTRUCTION_OF:
         return samples
     by_answer: dict[str, list[Sample]] = {}
     for sample in samples:

