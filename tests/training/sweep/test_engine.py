@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from models.engine import core as engine
+from models.settings import SettingsError
 from shopbench.files import write_json
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
@@ -83,5 +84,5 @@ def test_a_scaled_adapter_answers_as_the_merged_model_does(
 
 def test_ranks_are_rounded_up_to_what_vllm_takes() -> None:
     assert [engine.lora_rank_allowed(rank) for rank in (5, 8, 33, 64, 65)] == [8, 8, 64, 64, 128]
-    with pytest.raises(ValueError, match="merge them into the base"):
+    with pytest.raises(SettingsError, match="merge them into the base"):
         engine.lora_rank_allowed(513)
