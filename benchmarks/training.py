@@ -29,7 +29,7 @@ from shopbench.errors import DONE, run_command
 from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
 from training.finetune.batches import IGNORED, Encoded, Packed, encode, plan
-from training.finetune.model import load_model, lora_config
+from training.finetune.make_trainer import load_model, lora_config
 from training.recipes import Training, recipe_named
 from training.weights.base import load_tokenizer
 from training.weights.folders import base_folder

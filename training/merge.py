@@ -14,9 +14,8 @@ from pathlib import Path
 from shopbench.errors import UserError, run_command
 from training.recipes import ENSEMBLES, RECIPES, ensemble_named
 from training.weights.adapters import adapter_folder, read_adapter
-from training.weights.concatenated import merge_adapters
 from training.weights.folders import base_folder
-from training.weights.merged import Merge, merge_weights
+from training.weights.merged import Merge, merge_adapters, merge_weights
 
 
 def resolve(recipe: str, base: Path | None, adapters: Sequence[str] | None, alpha: float) -> Merge:
@@ -38,9 +37,8 @@ def _named_weight(text: str) -> tuple[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.merge", description="Add weighted adapters to their base."
-    )
+    about = "Add weighted adapters to their base."
+    parser = argparse.ArgumentParser(prog="python -m training.merge", description=about)
     parser.add_argument("--recipe", required=True, help=f"one of: {', '.join([*ENSEMBLES, *RECIPES])}")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
     parser.add_argument("--base", type=Path, help="local folder of the base model (default: weights/base/<name>)")

@@ -48,53 +48,42 @@ def padded_columns(source: Stored, wanted: int) -> Iterator[Tensor]:
         yield torch.nn.functional.pad(rows, (0, wanted - source.shape[1]))
 
 
-def plan(tensors: dict[str, Stored], width: int, wanted: int) -> list[Written]:
-    """The tensors of one shard after padding; UserError if an MLP tensor has another width than the config's."""
-    return [_padded(source, width, wanted) for source in tensors.values()]
-
-
-def _padded(source: Stored, width: int, wanted: int) -> Written:
+def padded(source: Stored, width: int, wanted: int) -> Written:
+    """A tensor after padding; UserError if it is of the MLP and has another width than the configuration's."""
     kind = source.name.split(".")[-2] if "." in source.name else ""
+    halves = 2 if kind == "gate_up_proj" else 1
     if kind in ROWS:
-        halves = 2 if kind == "gate_up_proj" else 1
-        _check(source, 0, halves * width)
-        shape = (halves * wanted, *source.shape[1:])
-        return Written(source.name, source.dtype, shape, partial(padded_rows, source, halves, wanted))
-    if kind == COLUMNS and len(source.shape) == 2:
-        _check(source, 1, width)
-        return Written(source.name, source.dtype, (source.shape[0], wanted), partial(padded_columns, source, wanted))
-    return Written(source.name, source.dtype, source.shape, lambda: (rows for _, rows in source.rows()))
-
-
-def _check(source: Stored, axis: int, width: int) -> None:
-    if source.shape[axis] != width or not source.dtype.is_floating_point:
+        axis, pieces = 0, partial(padded_rows, source, halves, wanted)
+    elif kind == COLUMNS and len(source.shape) == 2:
+        axis, pieces = 1, partial(padded_columns, source, wanted)
+    else:
+        return Written(source.name, source.dtype, source.shape, lambda: (rows for _, rows in source.rows()))
+    if source.shape[axis] != halves * width or not source.dtype.is_floating_point:
         problem = f"{source.path}: {source.name} is {source.dtype} {source.shape}"
-        raise UserError(f"{problem}, not float with {width} along axis {axis}; pad the dense, unquantized model")
+        raise UserError(
+            f"{problem}, not float with {halves * width} along axis {axis}; pad the dense, unquantized model"
+        )
+    shape = (*source.shape[:axis], halves * wanted, *source.shape[axis + 1 :])
+    return Written(source.name, source.dtype, shape, pieces)
 
 
 def pad(model: Path, output: Path, multiple: int) -> tuple[int, int]:
-    """Write the padded model folder; return intermediate_size before and after.
-
-    Raises:
-        UserError: no gated MLP, quantized weights, another width than the configuration's, a full disk.
-    """
+    """Write the padded model folder; return intermediate_size before and after. UserError if it cannot be padded."""
     config = read_json(model / "config.json", "model configuration")
     width, activation = config.get("intermediate_size"), config.get("hidden_act", config.get("hidden_activation"))
     if not isinstance(width, int) or config.get("quantization_config"):
         raise UserError(f"{model}: has no float MLP with an intermediate_size; pad before quantizing")
     wanted = -(-width // multiple) * multiple
-    found = {file.name: stored(file) for file in shards(model)}
-    names = [name for tensors in found.values() for name in tensors]
+    found = {file.name: stored(file).values() for file in shards(model)}
+    names = [tensor.name for tensors in found.values() for tensor in tensors]
     if not any(f"{COLUMNS}.weight" in name for name in names) or not any("gate" in name for name in names):
         raise UserError(f"{model}: {config.get('model_type')} has no gated MLP (gate, up, down); nothing can be padded")
     if activation not in ZERO_AT_ZERO:
         raise UserError(f"{model}: activation {activation!r} is not known to keep zeros zero; it cannot be padded")
-    plans = {name: plan(tensors, width, wanted) for name, tensors in found.items()}
+    plans = {shard: [padded(tensor, width, wanted) for tensor in tensors] for shard, tensors in found.items()}
     needed = sum(tensor.size for tensors in plans.values() for tensor in tensors)
-    facts = {
-        **provenance(model),
-        "padded": {"from": width, "to": wanted, "multiple": multiple, "source": fingerprint(model)},
-    }
+    change = {"from": width, "to": wanted, "multiple": multiple, "source": fingerprint(model)}
+    facts = {**provenance(model), "padded": change}
     with staged(output, needed, facts) as folder, tqdm(total=needed, unit="B", unit_scale=True, desc="padding") as bar:
         write_model(folder, plans, bar.update)
         copy_beside(model, folder)
@@ -105,14 +94,11 @@ def pad(model: Path, output: Path, multiple: int) -> tuple[int, int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.pad", description="Widen the MLP with zeros until group x TP divides it."
-    )
+    about = "Widen the MLP with zeros until group x TP divides it."
+    parser = argparse.ArgumentParser(prog="python -m training.pad", description=about)
     parser.add_argument("--model", required=True, type=Path, help="folder of the float model")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
-    parser.add_argument(
-        "--group", type=int, default=GROUP, help="group size of the quantization (default: %(default)s)"
-    )
+    parser.add_argument("--group", type=int, default=GROUP, help="of the quantization (default: %(default)s)")
     parser.add_argument("--tp", type=int, default=TENSOR_PARALLEL, help="tensor parallel size (default: %(default)s)")
     given = parser.parse_args(argv)
     if given.group < 1 or given.tp < 1:

@@ -10,6 +10,7 @@ together, for the others (BLOOM).
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -54,17 +55,14 @@ def encode(
     tokenizer: Tokenizer, samples: Iterable[Sample], max_length: int, answer_by: AnswerBy = AnswerBy.NUMBER
 ) -> tuple[list[Encoded], int]:
     """Encode samples with the prompts that inference uses; also count those over `max_length` tokens, left out."""
-    encoded, too_long = [], 0
+    encoded = []
     for sample in tqdm(samples, desc="tokenizing", unit=" samples", leave=False):
         head = tuple(prompt_frame(tokenizer, sample.task_type)[0])
         prompt = encode_prompt(tokenizer, sample.task_type, sample.input_field)
         answer = answer_tokens(tokenizer, sample, answer_by)
-        item = Encoded(head, tuple(prompt[len(head) :] + answer), len(answer))
-        if item.length > max_length:
-            too_long += 1
-        else:
-            encoded.append(item)
-    return encoded, too_long
+        encoded.append(Encoded(head, tuple(prompt[len(head) :] + answer), len(answer)))
+    short = [item for item in encoded if item.length <= max_length]
+    return short, len(encoded) - len(short)
 
 
 def answer_tokens(tokenizer: Tokenizer, sample: Sample, answer_by: AnswerBy) -> list[int]:
@@ -92,8 +90,7 @@ def plan(
         packed: whether shared heads are paid for once a batch.
     """
     batches: list[list[int]] = []
-    epoch = 0
-    while epochs > epoch:
+    for epoch in range(math.ceil(epochs)):
         rng = random.Random(f"{seed} {epoch}")
         order = list(range(len(encoded)))
         rng.shuffle(order)
@@ -103,7 +100,6 @@ def plan(
         rng.shuffle(one_epoch)
         share = min(1.0, epochs - epoch)
         batches += one_epoch[: max(1, round(share * len(one_epoch)))]
-        epoch += 1
     return batches
 
 
@@ -112,14 +108,13 @@ def _cut(
 ) -> list[list[int]]:
     """Cut `order` into batches that keep within `budget` and `size`."""
     batches: list[list[int]] = []
-    current: list[int] = []
     for number in order:
+        current = batches[-1] if batches else []
         full = len(current) == size or _tokens([encoded[n] for n in (*current, number)], packed) > budget
-        if current and full:
-            batches.append(current)
-            current = []
-        current.append(number)
-    return [*batches, current] if current else batches
+        if full or not current:
+            batches.append([])
+        batches[-1].append(number)
+    return batches
 
 
 def _tokens(batch: Sequence[Encoded], packed: bool) -> int:
@@ -129,16 +124,16 @@ def _tokens(batch: Sequence[Encoded], packed: bool) -> int:
     return len(batch) * max(sample.length for sample in batch)
 
 
+@dataclass(frozen=True)
 class Packed:
     """Collator: one batch of sample numbers -> one packed row, each shared head computed once.
 
-    Args:
+    Attributes:
         per_sample: also give `shares` (1, answers), what each answer token weighs so that all samples weigh the same.
     """
 
-    def __init__(self, encoded: Sequence[Encoded], per_sample: bool = False) -> None:
-        self.encoded = encoded
-        self.per_sample = per_sample
+    encoded: Sequence[Encoded]
+    per_sample: bool = False
 
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Tensors: input_ids, position_ids (1, tokens); rows, take (see packed_attention); logits_to_keep
@@ -152,11 +147,20 @@ class Packed:
         targets: list[int] = []
         heads: dict[tuple[int, ...], range] = {}
         rows = torch.zeros(len(samples), longest, dtype=torch.long)
+
+        def append(tokens: Sequence[int], position: int, row: int) -> range:
+            """Add tokens that begin at `position` of a row's sample; return their places in `ids`."""
+            place = row * longest + position
+            ids.extend(tokens)
+            positions.extend(range(position, position + len(tokens)))
+            take.extend(range(place, place + len(tokens)))
+            return range(len(ids) - len(tokens), len(ids))
+
         for row, sample in enumerate(samples):
             if sample.head not in heads:
-                heads[sample.head] = self._append(ids, positions, take, sample.head, 0, row * longest)
+                heads[sample.head] = append(sample.head, 0, row)
             head = heads[sample.head]
-            body = self._append(ids, positions, take, sample.body, len(head), row * longest)
+            body = append(sample.body, len(head), row)
             rows[row, : sample.length] = torch.tensor([*head, *body])
             keep += range(body.stop - sample.answer - 1, body.stop - 1)
             targets += sample.body[-sample.answer :]
@@ -173,29 +177,18 @@ class Packed:
             "shift_labels": labels,
         }
 
-    @staticmethod
-    def _append(
-        ids: list[int], positions: list[int], take: list[int], tokens: Sequence[int], position: int, row: int
-    ) -> range:
-        """Add tokens that begin at `position` of the sample whose row begins at `row`; return their numbers."""
-        start = len(ids)
-        ids += tokens
-        positions += range(position, position + len(tokens))
-        take += range(row + position, row + position + len(tokens))
-        return range(start, len(ids))
 
-
+@dataclass(frozen=True)
 class Padded:
     """Collator: one batch of sample numbers -> rows padded on the left, so that all answers end together.
 
-    Args:
+    Attributes:
         per_sample: as for Packed; `shares` is (samples, places), 0 before a sample's answer.
     """
 
-    def __init__(self, encoded: Sequence[Encoded], pad: int, per_sample: bool = False) -> None:
-        self.encoded = encoded
-        self.pad = pad
-        self.per_sample = per_sample
+    encoded: Sequence[Encoded]
+    pad: int
+    per_sample: bool = False
 
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Tensors: input_ids, attention_mask (samples, longest); logits_to_keep, the last places; labels,

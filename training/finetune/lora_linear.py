@@ -50,13 +50,11 @@ def _forward(self: Linear, x: Tensor) -> Tensor:
 
 def speed_up(model: nn.Module) -> int:
     """Give the LoRA layers of a PEFT model the faster forward where it is exact; return how many got it."""
-    layers = [module for module in model.modules() if type(module) is Linear and _exact(module)]
-    for layer in layers:
-        layer.forward = MethodType(_forward, layer)
-    return len(layers)
-
-
-def _exact(layer: Linear) -> bool:
-    adapter, base = layer.lora_A[ADAPTER].weight.dtype, layer.base_layer.weight.dtype
-    known = adapter is torch.float32 and base in (torch.float32, torch.bfloat16)
-    return known and isinstance(layer.lora_dropout[ADAPTER], nn.Identity)
+    count = 0
+    for layer in model.modules():
+        if type(layer) is Linear and isinstance(layer.lora_dropout[ADAPTER], nn.Identity):
+            adapter, base = layer.lora_A[ADAPTER].weight.dtype, layer.base_layer.weight.dtype
+            if adapter is torch.float32 and base in (torch.float32, torch.bfloat16):
+                layer.forward = MethodType(_forward, layer)
+                count += 1
+    return count

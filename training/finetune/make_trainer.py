@@ -1,26 +1,24 @@
-"""From a recipe and its data to TRL's trainer: configuration, planned batches, model and callbacks."""
+"""From a recipe and its data to TRL's trainer: planned batches, model, LoRA, configuration and callbacks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import LoraConfig
 from peft.utils.other import fsdp_auto_wrap_policy
-from transformers import ProgressCallback
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, ProgressCallback
 from trl import SFTConfig
 
 from shopbench.errors import UserError
-from shopbench.prompts import Tokenizer
 from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
-from training.finetune.batches import Encoded, Packed, Padded, encode, plan
-from training.finetune.model import load_model, lora_config
-from training.finetune.trainer import AnswerTrainer, Throughput, adapt_lm_head
-from training.finetune.training_run import CHECKPOINTS, TrainingRun
-from training.recipes import Training
+from training.finetune.batches import Packed, Padded, encode, plan
+from training.finetune.trainer import AnswerTrainer, Throughput
+from training.recipes import Recipe, Training
 from training.weights.base import compute_type, load_tokenizer
 
 EVALUATIONS = 4
@@ -28,12 +26,12 @@ EVALUATIONS = 4
 VALIDATION_SAMPLES = 128
 
 
-def trainer_config(run: TrainingRun, updates: int) -> SFTConfig:
+def trainer_config(recipe: Recipe, checkpoints: Path, updates: int, evaluated: bool) -> SFTConfig:
     """TRL's configuration of a recipe. One batch is one planned list of samples; all epochs are planned as one."""
-    training, gpu, dtype = run.recipe.training, torch.cuda.is_available(), compute_type()
+    training, gpu, dtype = recipe.training, torch.cuda.is_available(), compute_type()
     every = -(-updates // EVALUATIONS)  # rounded up: the last one is at the last update
     return SFTConfig(
-        output_dir=str(run.output / CHECKPOINTS),
+        output_dir=str(checkpoints),
         per_device_train_batch_size=1,
         per_device_eval_batch_size=1,
         gradient_accumulation_steps=training.accumulation,
@@ -48,7 +46,7 @@ def trainer_config(run: TrainingRun, updates: int) -> SFTConfig:
         fp16=dtype is torch.float16,
         use_cpu=not gpu,
         gradient_checkpointing=gpu,
-        eval_strategy="steps" if (run.data / "validation.jsonl").is_file() else "no",
+        eval_strategy="steps" if evaluated else "no",
         eval_steps=every,
         prediction_loss_only=True,
         save_strategy="steps",
@@ -57,8 +55,8 @@ def trainer_config(run: TrainingRun, updates: int) -> SFTConfig:
         logging_steps=max(1, updates // 100),
         logging_nan_inf_filter=False,
         report_to="tensorboard",
-        seed=run.recipe.seed,
-        data_seed=run.recipe.seed,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
@@ -66,37 +64,39 @@ def trainer_config(run: TrainingRun, updates: int) -> SFTConfig:
     )
 
 
-def planned(encoded: list[Encoded], training: Training, epochs: float, seed: int, packed: bool) -> list[list[int]]:
-    """The batches of a recipe: of so many tokens if it says so, else of so many samples."""
-    size = None if training.tokens_per_batch else training.batch_size
-    budget = training.tokens_per_batch or training.batch_size * training.max_length
-    return plan(encoded, budget, epochs, seed, size, packed)
-
-
-def make_trainer(run: TrainingRun) -> tuple[AnswerTrainer, dict[str, Any]]:
-    """Model, data and trainer of a run, and the counts that its provenance tells."""
-    recipe, training = run.recipe, run.recipe.training
-    tokenizer = load_tokenizer(run.base)
-    train, too_long = encode(tokenizer, read_samples(run.data / "train.jsonl"), training.max_length, training.answer_by)
+def make_trainer(recipe: Recipe, data: Path, base: Path, checkpoints: Path) -> tuple[AnswerTrainer, dict[str, Any]]:
+    """The trainer of a recipe on the built samples in a folder, and the counts that its provenance tells."""
+    training, tokenizer = recipe.training, load_tokenizer(base)
+    limits = (training.max_length, training.answer_by)
+    train, too_long = encode(tokenizer, read_samples(data / "train.jsonl"), *limits)
     if not train:
         raise UserError(
-            f"{run.data / 'train.jsonl'}: every sample is over {training.max_length} tokens; build it from shorter ones"
+            f"{data / 'train.jsonl'}: every sample is over {training.max_length} tokens; build it from shorter ones"
         )
-    model = load_model(run.base, training, "sdpa")
-    packed = takes_packed_rows(model, training)
+    validation = data / "validation.jsonl"
+    held = encode(tokenizer, read_samples(validation)[:VALIDATION_SAMPLES], *limits)[0] if validation.is_file() else []
+
+    model = load_model(base, training, "sdpa")
+    # Packed rows need our attention function, and a sliding window (if any) that sees whole samples.
+    window = getattr(model.config, "sliding_window", None)
+    packed = model._supports_attention_backend and (window is None or window >= training.max_length)
     if packed:
         model.set_attn_implementation(packed_attention.NAME)
-    batches = planned(train, training, training.epochs, recipe.seed, packed)
-    tokens = tokens_of_updates(train, batches, training.accumulation)
-    held = validation_samples(run, tokenizer)
+
+    budget = training.tokens_per_batch or training.batch_size * training.max_length
+    size = None if training.tokens_per_batch else training.batch_size
+    batches = plan(train, budget, training.epochs, recipe.seed, size, packed)
+    lengths = [sum(train[number].length for number in batch) for batch in batches]
+    per_update = training.accumulation * int(os.environ.get("WORLD_SIZE", "1"))  # of all processes
+    tokens = [sum(lengths[start : start + per_update]) for start in range(0, len(lengths), per_update)]
     # Validation samples are numbered on from the training samples: one collator has both.
     held_batches = [
-        [len(train) + number for number in batch] for batch in planned(held, training, 1.0, recipe.seed, packed)
+        [len(train) + number for number in batch] for batch in plan(held, budget, 1, recipe.seed, size, packed)
     ]
     everything, equal = train + held, training.per_sample_loss
     trainer = AnswerTrainer(
         model=model,
-        args=trainer_config(run, len(tokens)),
+        args=trainer_config(recipe, checkpoints, len(tokens), validation.is_file()),
         data_collator=Packed(everything, equal) if packed else Padded(everything, tokenizer.pad_token_id, equal),
         train_dataset=Dataset.from_dict({"samples": batches}),
         eval_dataset=Dataset.from_dict({"samples": held_batches}) if held_batches else None,
@@ -109,33 +109,50 @@ def make_trainer(run: TrainingRun) -> tuple[AnswerTrainer, dict[str, Any]]:
     return trainer, {"samples": len(train), "dropped_too_long": too_long, "tokens": sum(tokens), "updates": len(tokens)}
 
 
-def takes_packed_rows(model: Any, training: Training) -> bool:
-    """Whether the model can be given our attention function, and its sliding window (if any) sees whole samples."""
-    window = getattr(model.config, "sliding_window", None)
-    return bool(model._supports_attention_backend and (window is None or window >= training.max_length))
-
-
-def tokens_of_updates(encoded: Sequence[Encoded], batches: Sequence[Sequence[int]], accumulation: int) -> list[int]:
-    """Prompt and answer tokens of every update, over all processes."""
-    per_update = accumulation * int(os.environ.get("WORLD_SIZE", "1"))
-    lengths = [sum(encoded[number].length for number in batch) for batch in batches]
-    return [sum(lengths[start : start + per_update]) for start in range(0, len(lengths), per_update)]
-
-
-def validation_samples(run: TrainingRun, tokenizer: Tokenizer) -> list[Encoded]:
-    """The samples that the validation loss is taken on; none where the build held none back."""
-    path, training = run.data / "validation.jsonl", run.recipe.training
-    if not path.is_file():
-        return []
-    samples = read_samples(path)[:VALIDATION_SAMPLES]
-    return encode(tokenizer, samples, training.max_length, training.answer_by)[0]
-
-
 def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
     """What is done to the model once TRL and PEFT have wrapped it."""
     if training.train_lm_head and training.method != "full":
-        adapt_lm_head(trainer.model)
+        # SFTTrainer refuses LoRA on the LM head, because its own loss would pass it over; AnswerTrainer's does not.
+        config = trainer.model.peft_config["default"]
+        config.target_modules = {*config.target_modules, "lm_head"}
+        trainer.model.base_model.inject_adapter(trainer.model.base_model.model, "default")
     if not torch.cuda.is_available():
         lora_linear.speed_up(trainer.model)
     if trainer.is_fsdp_enabled and training.method != "full":
         trainer.accelerator.state.fsdp_plugin.auto_wrap_policy = fsdp_auto_wrap_policy(trainer.model)
+
+
+def load_model(folder: Path, training: Training, attention: str) -> Any:
+    """The base model, ready to be trained by `training.method`."""
+    dtype = compute_type()
+    quantization = None
+    if training.method == "qlora" and torch.cuda.is_available():
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_quant_storage=dtype,  # FSDP shards tensors of one type only
+        )
+    return AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=torch.float32 if training.method == "full" else dtype,
+        attn_implementation=attention,
+        quantization_config=quantization,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+    )
+
+
+def lora_config(training: Training) -> LoraConfig | None:
+    """PEFT's configuration of a recipe; None for full fine-tuning."""
+    if training.method == "full":
+        return None
+    return LoraConfig(
+        r=training.rank,
+        lora_alpha=training.alpha,
+        lora_dropout=training.dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )

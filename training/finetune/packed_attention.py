@@ -35,13 +35,8 @@ def packed_attention(
 ) -> tuple[Tensor, None]:
     """Causal attention of each sample of a packed row, in the form transformers' attention interface asks for.
 
-    Args:
-        query: (1, heads, tokens, head size); key, value: (1, key heads, tokens, head size).
-        rows: (samples, longest) token numbers; padding may be any number, it stands at the end of a sample.
-        take: (tokens,) places in the flattened (samples x longest) results.
-
-    Returns:
-        (1, tokens, heads, head size), and None for the attention weights.
+    query (1, heads, tokens, head size), key and value (1, key heads, tokens, head size), `rows` (its padding, at a
+    sample's end, may be any number) and `take` -> (1, tokens, heads, head size), and None for the attention weights.
     """
     if rows is None or take is None:
         raise ValueError("packed attention needs `rows` and `take`; use a batch of training.finetune.batches.Packed")

@@ -7,9 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from peft import PeftModel
 from torch import Tensor, nn
-from transformers import ProgressCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import ProgressCallback, TrainerState
 from transformers.trainer import Trainer
 from trl import SFTTrainer
 
@@ -36,7 +35,7 @@ class AnswerTrainer(SFTTrainer):
         else:
             outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
             loss = self._mean_over_samples(outputs.logits, inputs["shift_labels"], shares, num_items_in_batch)
-        labels: Tensor = inputs["shift_labels"]
+        labels = inputs["shift_labels"]
         answered = labels != IGNORED
         right = (outputs.logits.argmax(-1) == labels) & answered
         mode = "train" if self.model.training else "eval"
@@ -54,22 +53,15 @@ class AnswerTrainer(SFTTrainer):
 
 
 class Throughput(ProgressCallback):
-    """Progress bar with time left, and prompt and answer tokens per second in bar, log and TensorBoard.
-
-    Args:
-        tokens: of every update, in order.
-    """
+    """Progress bar with time left, and prompt and answer tokens per second; `tokens` are those of every update."""
 
     def __init__(self, tokens: Sequence[int]) -> None:
         super().__init__()
         self.tokens = tokens
         self.started = 0.0
         self.first_step = 0
-        self.paused = 0.0
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Start the clock; a resumed run begins at its checkpoint's step."""
         super().on_train_begin(args, state, control, **kwargs)
         self.first_step = self.current_step = state.global_step
@@ -79,39 +71,18 @@ class Throughput(ProgressCallback):
             self.training_bar.start_t = time.time()
             self.training_bar.initial = state.global_step
 
-    def per_second(self, step: int) -> float:
-        """Tokens per second since the run began or was resumed."""
-        seconds = time.perf_counter() - self.started
-        return sum(self.tokens[self.first_step : step]) / seconds if seconds else 0.0
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
         """Move the bar."""
         super().on_step_end(args, state, control, **kwargs)
         if self.training_bar is not None:
-            self.training_bar.set_postfix_str(f"{self.per_second(state.global_step):.0f} tokens/s", refresh=False)
+            tokens = sum(self.tokens[self.first_step : state.global_step])
+            speed = tokens / (time.perf_counter() - self.started)
+            self.training_bar.set_postfix_str(f"{speed:.0f} tokens/s", refresh=False)
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Print the log line; a loss that is no number ends the run (its last good checkpoint stays)."""
         logs = logs or {}
         loss = logs.get("loss", logs.get("eval_loss", 0.0))
         if not math.isfinite(loss):
             raise UserError(f"step {state.global_step}: the loss is {loss}; lower the learning rate or check the base")
         super().on_log(args, state, control, logs=logs, **kwargs)
-
-
-def adapt_lm_head(model: PeftModel) -> None:
-    """Add the recipe's LoRA to the LM head as well (eCeLLM).
-
-    SFTTrainer refuses a model that comes with it, because its own loss would pass it over; AnswerTrainer's does not.
-    Call it between making the trainer and training.
-    """
-    config = model.peft_config["default"]
-    config.target_modules = {*config.target_modules, "lm_head"}
-    model.base_model.inject_adapter(model.base_model.model, "default")

@@ -33,11 +33,11 @@ def dequantize(qweight: Tensor, qzeros: Tensor, scales: Tensor) -> Tensor:
     return ((unpack(qweight) - zeros) * factors).t().contiguous()
 
 
-def load_into(model: nn.Module, folder: Path) -> int:
-    """Put a quantized folder's weights, made float again, into the float model; return how many were 4-bit.
+def load_into(model: nn.Module, folder: Path) -> None:
+    """Put a quantized folder's weights, made float again, into the float model.
 
     Raises:
-        UserError: a weight of the model is missing in the folder, or of another shape.
+        UserError: a weight of the model is missing in the folder, or of another shape, or none is 4-bit.
     """
     found: dict[str, Stored] = {name: item for file in shards(folder) for name, item in stored(file).items()}
     four_bit = 0
@@ -53,4 +53,5 @@ def load_into(model: nn.Module, folder: Path) -> int:
         if value.shape != parameter.shape:
             raise UserError(f"{folder}: {name} has shape {tuple(value.shape)}, not {tuple(parameter.shape)}")
         parameter.data.copy_(value)
-    return four_bit
+    if not four_bit:
+        raise UserError(f"{folder}: holds no 4-bit weights; AutoAWQ wrote an unquantized model")

@@ -1,4 +1,4 @@
-"""llm-compressor 0.14 (maintained; transformers 5), a backend (backend.py): AWQ, and GPTQ to compare."""
+"""llm-compressor 0.14 (maintained; transformers 5), a backend (command.py): AWQ, and GPTQ to compare."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from llmcompressor.modifiers.transform.awq import AWQModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
 from transformers import AutoModelForCausalLM, CompressedTensorsConfig
 
+from training.quantize.checks import load_float
 from training.weights.base import compute_type
 from training.weights.folders import versions
 
@@ -66,11 +67,4 @@ def quantize(model: Path, texts: list[list[int]], group: int, method: str, outpu
 
 def read_back(model: Path, output: Path) -> Any:
     """The model that stands in `output`, its weights made float again."""
-    gpu = torch.cuda.is_available()
-    return AutoModelForCausalLM.from_pretrained(
-        output,
-        dtype="auto" if gpu else torch.float32,
-        device_map="auto" if gpu else None,
-        quantization_config=CompressedTensorsConfig(run_compressed=False),
-        local_files_only=True,
-    )
+    return load_float(output, quantization_config=CompressedTensorsConfig(run_compressed=False))

@@ -1,4 +1,4 @@
-"""Every training recipe, as data, and the one lookup by name: one file a system, the dataclasses in recipe.py."""
+"""Every training recipe, as data, and the one lookup by name: the dataclasses are in recipe.py."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shopbench.errors import UserError, nearest
-from training.recipes import ecellm, ecomgpt, embedded, more_diverse, winners
-from training.recipes.recipe import Ensemble, Mixture, Recipe, Training
+from training.recipes import embedded, papers, winners
+from training.recipes.recipe import Ensemble, Recipe, Training
 
-__all__ = (
-    "ENSEMBLES",
-    "RECIPES",
-    "Ensemble",
-    "Mixture",
-    "Recipe",
-    "Training",
-    "ensemble_named",
-    "recipe_named",
-    "training_of",
-)
+__all__ = ("ENSEMBLES", "RECIPES", "Ensemble", "Recipe", "Training", "ensemble_named", "recipe_named", "training_of")
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {recipe.name: recipe for system in (winners, ecellm, ecomgpt, more_diverse, embedded) for recipe in system.RECIPES}
+    {recipe.name: recipe for system in (winners, papers, embedded) for recipe in system.RECIPES}
 )
 ENSEMBLES: Mapping[str, Ensemble] = MappingProxyType(
     {ensemble.name: ensemble for system in (winners, embedded) for ensemble in system.ENSEMBLES}
@@ -31,11 +21,7 @@ ENSEMBLES: Mapping[str, Ensemble] = MappingProxyType(
 
 
 def recipe_named(name: str) -> Recipe:
-    """The recipe of one adapter.
-
-    Raises:
-        UserError: there is none of this name (the nearest names), or the name is an ensemble's (its adapters).
-    """
+    """The recipe of one adapter; UserError for an unknown name (the nearest ones) or an ensemble's (its adapters)."""
     if name in RECIPES:
         return RECIPES[name]
     if name in ENSEMBLES:
@@ -45,11 +31,7 @@ def recipe_named(name: str) -> Recipe:
 
 
 def ensemble_named(name: str) -> Ensemble:
-    """The ensemble of this name; a recipe is an ensemble of its one adapter, as trained.
-
-    Raises:
-        UserError: there is neither; the message has the nearest names.
-    """
+    """The ensemble of this name; a recipe is one of its adapter alone, as trained. UserError with the nearest names."""
     if name in ENSEMBLES:
         return ENSEMBLES[name]
     if name in RECIPES:

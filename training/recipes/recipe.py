@@ -68,12 +68,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Weights to submit: base + the sum of weight x delta over adapters (one adapter: wise-ft).
-
-    Attributes:
-        adapters: (recipe name, weight); each adapter lies under weights/adapters/<recipe name>.
-    """
+    """Weights to submit: base + the sum of weight x delta over adapters (one adapter: wise-ft)."""
 
     name: str
     base: str
     adapters: tuple[tuple[str, float], ...]
+    """(recipe name, weight); each adapter lies under weights/adapters/<recipe name>."""

@@ -1,12 +1,8 @@
 """`python -m training.sweep alpha|ensemble|STUDY`: weights of adapters and training studies, compared on one engine.
 
-alpha     base + alpha x adapter from 0 to 1: the curve of the winning solution's Figure 3.
-ensemble  base + w1 x first + w2 x second over a grid: which pair of weights to merge with. On held-out training data
-          only: a file of the competition's questions is refused.
-STUDY     a study of training/sweep/studies.py: arms of equal token budgets trained, served and compared.
-
-No point is merged: vLLM serves the base and the (scaled) adapters. Each command writes results.json, table.md and
-plot.png under --output; what is finished is kept, so the same command goes on after a kill.
+A STUDY (training/sweep/studies.py) trains arms of equal token budgets. No point is merged: vLLM serves the base and the
+(scaled) adapters. Each command writes results.json, table.md and plot.png under --output; what is finished is kept, so
+the same command goes on after a kill.
 """
 
 from __future__ import annotations
@@ -35,11 +31,9 @@ def command_line(arguments: Sequence[str]) -> str:
     return f"python -m training.sweep {shlex.join(words)}"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    whole = argparse.ArgumentParser(
-        prog="python -m training.sweep", description="Compare weights of adapters, or ways to train."
-    )
+def _parser() -> argparse.ArgumentParser:
+    about = "Compare weights of adapters, or ways to train."
+    whole = argparse.ArgumentParser(prog="python -m training.sweep", description=about)
     commands = whole.add_subparsers(dest="command", required=True, metavar="alpha|ensemble|STUDY")
     for name in (*WEIGHT_SWEEPS, *STUDIES):
         about = STUDIES[name].question if name in STUDIES else WEIGHT_SWEEPS[name]
@@ -77,11 +71,11 @@ def _study_options(one: argparse.ArgumentParser, name: str) -> None:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(dict.fromkeys(float(part) for part in text.split(",")))
+    return tuple(dict.fromkeys(map(float, text.split(","))))
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    return tuple(dict.fromkeys(map(int, text.split(","))))
 
 
 def _count(text: str) -> int:
@@ -92,7 +86,7 @@ def _count(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line. The heavy packages are imported when they are needed, so that --help needs none."""
-    given = parser().parse_args(argv)
+    given = _parser().parse_args(argv)
     given.line = command_line(sys.argv[1:] if argv is None else argv)
     given.output.mkdir(parents=True, exist_ok=True)
     if given.command in STUDIES:

@@ -1,24 +1,29 @@
-"""One engine on a base model that answers with any adapter, one after another, and is started once."""
+"""One engine on a base model that answers with any adapter, one after another; what an adapter achieved is kept."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from tqdm import tqdm
 
 from evaluation.benchmark import Scored
 from evaluation.journal import Journal, journal_key
 from evaluation.runner import answer_all
+from evaluation.scoring import Outcome, outcomes
 from evaluation.suites.shopbench import SHOPBENCH, items_of
 from models.engine.requests import Completion, EngineDied, Request
 from models.engine.thread import Engine
 from models.serving import Serving
 from models.settings import behaviour
-from models.shopbench_model import ShopBenchModel
 from models.weights import check_weights
 from shopbench.errors import UserError
+from shopbench.files import file_hash, read_json, write_json
 from shopbench.naming import AnswerBy
 from shopbench.sample import Sample
 
@@ -48,39 +53,22 @@ class _WithAdapter:
         return
 
 
+@dataclass
 class Served:
-    """A base model on one engine, for adapters up to a rank."""
+    """A base model on a running engine."""
 
-    def __init__(self, base: Path, rank: int, answer_by: str = AnswerBy.NUMBER) -> None:
-        """Start the engine and wait for it.
-
-        Args:
-            answer_by: what options are named by, for the base alone as for every adapter: what is compared is asked
-                in one way.
-
-        Raises:
-            WeightsError, SettingsError: one line on what is wrong with the base or the environment.
-            EngineDied: vLLM could not start.
-        """
-        self.base = base
-        self._serving = Serving.of(check_weights(base), behaviour(trained_for=answer_by), lora_rank=rank)
-        self._engine = self._serving.start_engine()
-        self._engine.wait_until_ready()
-
-    def model(self, adapter: Path | None) -> ShopBenchModel:
-        """The submitted model's code on the base plus an adapter (None: on the base alone)."""
-        return self._serving.model_on(_WithAdapter(self._engine, adapter))
+    base: Path
+    serving: Serving
+    engine: Engine
 
     def answers(self, samples: Sequence[Sample], adapter: Path | None, journal: Path) -> list[Scored]:
-        """Ask and score as local_evaluation does; answered batches are kept in `journal` until all are scored.
+        """Ask the base plus an adapter (None: the base alone) and score, as local_evaluation does.
 
-        Questions whose metric has no model on this machine stay unscored, for every adapter alike; a line says so.
-
-        Raises:
-            UserError: the engine died or cut an answer (the score would not be the adapter's), or no question
-                could be scored.
+        Answered batches are kept in `journal` until all are scored. Questions whose metric has no model on this
+        machine stay unscored, for every adapter alike; a line says so. UserError if the engine died or cut an answer
+        (the score would not be the adapter's), or if no question could be scored.
         """
-        model = self.model(adapter)
+        model = self.serving.model_on(_WithAdapter(self.engine, adapter))
         items = items_of(samples)
         kept = Journal(journal, journal_key(items, adapter or self.base))
         done = answer_all(SHOPBENCH, items, lambda: model, kept)
@@ -94,16 +82,71 @@ class Served:
         kept.remove()
         return scored
 
-    def close(self) -> None:
-        """End the engine."""
-        self._engine.close()
-
 
 @contextlib.contextmanager
 def serving(base: Path, rank: int, answer_by: str = AnswerBy.NUMBER) -> Iterator[Served]:
-    """A `Served` that is closed when the block ends."""
-    served = Served(base, rank, answer_by)
-    try:
-        yield served
-    finally:
-        served.close()
+    """A base model on an engine of its own, for adapters up to a rank; the engine ends with the block.
+
+    `answer_by` is what options are named by, with every adapter and without: what is compared is asked in one way.
+
+    Raises:
+        WeightsError, SettingsError: one line on what is wrong with the base or the environment.
+        EngineDied: vLLM could not start.
+    """
+    ready = Serving.of(check_weights(base), behaviour(trained_for=answer_by), lora_rank=rank)
+    with contextlib.closing(ready.start_engine()) as engine:
+        engine.wait_until_ready()
+        yield Served(base, ready, engine)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An adapter that is asked, under a name of its own.
+
+    Attributes:
+        adapter: makes its folder when its turn comes; None asks the base alone.
+        made_of: the files of weights that it follows from.
+    """
+
+    name: str
+    samples: Sequence[Sample]
+    adapter: Callable[[], Path] | None
+    made_of: Sequence[Path]
+
+    def identity(self, base: Path) -> str:
+        """SHA-256 of what the outcomes depend on: kept ones of another identity are not used."""
+        truths = [sample.to_dict() for sample in self.samples]
+        facts = [journal_key(items_of(self.samples), base), truths, [file_hash(path) for path in self.made_of]]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def ask_all(
+    base: Path, candidates: Sequence[Candidate], rank: int, answer_by: str, folder: Path
+) -> dict[str, list[Outcome]]:
+    """What became of every question, by the candidates' names, in the questions' order.
+
+    Outcomes are kept in `folder`, without the questions' texts; the engine starts once for those that are not there
+    yet, and not at all if there are none.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    identities = {one.name: one.identity(base) for one in candidates}
+    found = {name: kept for name, identity in identities.items() if (kept := _kept(folder / f"{name}.json", identity))}
+    if missing := [one for one in candidates if one.name not in found]:
+        with serving(base, rank, answer_by) as served, tqdm(missing, desc="adapters asked", unit="adapter") as bar:
+            for one in bar:
+                adapter = one.adapter().absolute() if one.adapter else None
+                found[one.name] = outcomes(served.answers(one.samples, adapter, folder / f"{one.name}.part"))
+                facts = {"identity": identities[one.name], "outcomes": list(map(asdict, found[one.name]))}
+                write_json(folder / f"{one.name}.json", facts)
+    return found
+
+
+def _kept(path: Path, identity: str) -> list[Outcome] | None:
+    """What ask_all wrote for the same questions, weights and code; None if there is nothing of the kind."""
+    known = {}
+    with contextlib.suppress(UserError):
+        known = read_json(path, "kept outcomes")
+    if known.get("identity") != identity:
+        return None
+    read = [Outcome(**fields) for fields in known["outcomes"]]
+    return [replace(one, value=tuple(one.value)) if isinstance(one.value, list) else one for one in read]

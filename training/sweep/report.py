@@ -1,4 +1,4 @@
-"""What a sweep or a study found, as numbers (results.json) and as tables (markdown).
+"""What a sweep or a study found, as numbers (results.json), tables (markdown) and pictures (PNG).
 
 Intervals are bootstraps (evaluation/intervals.py). For studies the questions and the seeds are both drawn: with two
 or three seeds that still understates how much seeds differ, so every seed's own difference stands beside it.
@@ -10,14 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from tabulate import tabulate
 
-from evaluation.intervals import Draws, draws, interval, of_type
+from evaluation.intervals import Draws, draws, interval
 from evaluation.scoring import Outcome, mean_over_tasks
-from shopbench.files import write_json, write_text
-from training.sweep.studies import Claim, Study
+from shopbench.files import replacing, write_json, write_text
+from training.sweep.studies import Claim
 
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+PAPER_BLUE, GREY, ORANGE = "#1f5f99", "#9a9a9a", "#d9731a"
 BySeed = dict[int, list[Outcome]]
 
 
@@ -30,24 +36,24 @@ def seed_draws(weights: Mapping[str, float], by_arm: Mapping[str, BySeed], seeds
 
 def arm_row(arm: str, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
     """The numbers of one arm: mean over seeds, interval, each seed, and the mean of each task type and task."""
-    by_seed = by_arm[arm]
-    seeds = sorted(by_seed)
-    some = by_seed[seeds[0]]
+    by_seed = dict(sorted(by_arm[arm].items()))
 
-    def mean(select: Any) -> float:
-        return float(np.mean([mean_over_tasks(select(by_seed[seed])) for seed in seeds]))
+    def means(key: str) -> dict[str, float]:
+        """The mean over seeds of each group of questions, by their value of `key`."""
+        found: dict[str, float] = {}
+        for name in dict.fromkeys(getattr(one, key) for one in next(iter(by_seed.values()))):
+            groups = [[one for one in ones if getattr(one, key) == name] for ones in by_seed.values()]
+            found[name] = float(np.mean([mean_over_tasks(group) for group in groups]))
+        return found
 
-    kinds = dict.fromkeys(one.task_type for one in some)
-    tasks = dict.fromkeys(one.task_name for one in some)
+    seeds = {str(seed): mean_over_tasks(ones) for seed, ones in by_seed.items()}
     return {
         "arm": arm,
-        "score": mean(list),
-        "interval": interval(seed_draws({arm: 1.0}, by_arm, seeds)),
-        "seeds": {str(seed): mean_over_tasks(by_seed[seed]) for seed in seeds},
-        "per_type": {kind: mean(lambda ones, kind=kind: of_type(ones, kind)) for kind in kinds},
-        "per_task": {
-            task: mean(lambda ones, task=task: [one for one in ones if one.task_name == task]) for task in tasks
-        },
+        "score": float(np.mean(list(seeds.values()))),
+        "interval": interval(seed_draws({arm: 1.0}, by_arm, list(by_seed))),
+        "seeds": seeds,
+        "per_type": means("task_type"),
+        "per_task": means("task_name"),
     }
 
 
@@ -75,18 +81,6 @@ def verdict(low: float, high: float, seeds: int) -> str:
     return f"{side} at this size" if seeds > 1 else f"not decided: {side} with one seed, which may be chance"
 
 
-def study_results(study: Study, by_arm: Mapping[str, BySeed], facts: dict[str, Any]) -> dict[str, Any]:
-    """Everything that results.json of a study holds; numbers only, no question and no answer."""
-    some = next(iter(next(iter(by_arm.values())).values()))
-    return {
-        **facts,
-        "questions": len(some),
-        "tested_tasks": sorted({one.task_name for one in some}),
-        "arms": [arm_row(arm, by_arm) for arm in by_arm],
-        "claims": [claim_row(claim, by_arm) for claim in study.claims],
-    }
-
-
 def study_table(results: dict[str, Any]) -> str:
     """A study's results as markdown: arms, then claims."""
     kinds = list(results["arms"][0]["per_type"])
@@ -95,16 +89,10 @@ def study_table(results: dict[str, Any]) -> str:
         + [_number(row["per_type"][kind]) for kind in kinds]
         for row in results["arms"]
     ]
-    claims = [
-        [
-            row["claim"],
-            _signed(row["difference"]),
-            _range(row["interval"], "+"),
-            ", ".join(map(_signed, row["seeds"].values())),
-            row["verdict"],
-        ]
-        for row in results["claims"]
-    ]
+    claims = []
+    for row in results["claims"]:
+        seeds = ", ".join(map(_signed, row["seeds"].values()))
+        claims.append([row["claim"], _signed(row["difference"]), _range(row["interval"], "+"), seeds, row["verdict"]])
     return "\n\n".join(
         [
             f"# {results['study']}: {results['question']}",
@@ -154,3 +142,71 @@ def _signed(value: float) -> str:
 
 def _range(bounds: Sequence[float], sign: str = "") -> str:
     return f"{bounds[0]:{sign}.3f} to {bounds[1]:{sign}.3f}"
+
+
+def _save(figure: Any, path: Path) -> None:
+    """Write the picture, whole or not at all."""
+    with replacing(path, "wb") as file:
+        figure.savefig(file, dpi=150, format="png", bbox_inches="tight")
+    plt.close(figure)
+
+
+def plot_alpha(rows: Sequence[dict[str, Any]], title: str, path: Path) -> None:
+    """Score over alpha with its interval, and a thin line for each task type; the best point is marked."""
+    alphas = [row["weights"][0] for row in rows]
+    scores = [row["score"] for row in rows]
+    figure, axes = plt.subplots(figsize=(8, 5))
+    low, high = zip(*(row["interval"] for row in rows), strict=True)
+    axes.fill_between(alphas, low, high, color=PAPER_BLUE, alpha=0.15, label="95% interval")
+    for kind in rows[0]["per_type"]:
+        axes.plot(alphas, [row["per_type"][kind] for row in rows], linewidth=1, marker=".", label=kind)
+    axes.plot(alphas, scores, color=PAPER_BLUE, linewidth=2.5, marker="o", label="all tasks")
+    score, alpha = max(zip(scores, alphas, strict=True), key=lambda point: point[0])
+    box = {"fc": "white", "ec": "0.7", "boxstyle": "round"}
+    label = f"{score:.3f} at {alpha:g}"
+    axes.annotate(label, (alpha, score), (0, -22), textcoords="offset points", ha="center", bbox=box)
+    axes.set(xlabel="alpha (0: the base model, 1: the adapter as trained)", ylabel="score (mean over tasks)")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    _save(figure, path)
+
+
+def plot_grid(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str, path: Path) -> None:
+    """Scores of pairs of weights as a grid of numbers; the best pair is framed."""
+    first = sorted({row["weights"][0] for row in rows})
+    second = sorted({row["weights"][1] for row in rows})
+    places = {tuple(row["weights"]): row["score"] for row in rows}
+    grid = [[places.get((x, y), float("nan")) for x in first] for y in second]
+    figure, axes = plt.subplots(figsize=(1.5 + len(first), 1.5 + 0.7 * len(second)))
+    image = axes.imshow(grid, origin="lower", cmap="viridis", aspect="auto")
+    best = max(places, key=places.__getitem__)
+    for (x, y), value in places.items():
+        weight, edge = ("bold", ORANGE) if (x, y) == best else ("normal", "none")
+        box = {"facecolor": "white", "edgecolor": edge, "pad": 1.5}
+        axes.text(first.index(x), second.index(y), f"{value:.3f}", ha="center", va="center", weight=weight, bbox=box)
+    axes.set_xticks(range(len(first)), [f"{x:g}" for x in first])
+    axes.set_yticks(range(len(second)), [f"{y:g}" for y in second])
+    axes.set(xlabel=f"weight of {names[0]}", ylabel=f"weight of {names[1]}")
+    axes.set_title(title)
+    figure.colorbar(image, label="score (mean over tasks)")
+    _save(figure, path)
+
+
+def plot_study(rows: Sequence[dict[str, Any]], title: str, path: Path) -> None:
+    """One line an arm: its mean with the interval over questions, and a dot for every seed."""
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.5 * len(rows)))
+    for place, row in enumerate(reversed(rows)):
+        colour = GREY if row["arm"] == "base" else PAPER_BLUE
+        low, high = row["interval"]
+        axes.plot([low, high], [place, place], color=colour, linewidth=3, alpha=0.4)
+        axes.plot(row["score"], place, "o", color=colour, markersize=9)
+        if len(row["seeds"]) > 1:
+            axes.plot(list(row["seeds"].values()), [place] * len(row["seeds"]), "|", color=ORANGE, markersize=11)
+        axes.annotate(f"{row['score']:.3f}", (row["score"], place), (0, 8), textcoords="offset points", ha="center")
+    axes.set_yticks(range(len(rows)), [row["arm"] for row in reversed(rows)])
+    axes.set_ylim(-0.6, len(rows) - 0.2)
+    axes.set_xlabel("score on held-out questions (dot: mean, bar: 95% interval, orange: single seeds)")
+    axes.set_title(title, fontsize=11)
+    axes.grid(axis="x", alpha=0.3)
+    _save(figure, path)

@@ -155,10 +155,7 @@ domains = Study(
     "domains",
     "Does every capability domain that is added help, at the same tokens?",
     "More-diverse, capability comprehensiveness",
-    tuple(
-        Arm(stage, tuple(task for name in list(DOMAINS)[:number] for task in DOMAINS[name]))
-        for number, stage in enumerate(STAGES, 1)
-    ),
+    tuple(Arm(stage, tuple(task for name in stage.split(" + ") for task in DOMAINS[name])) for stage in STAGES),
     EVERY,
     (Claim("all domains do better than the first alone", {STAGES[-1]: 1, STAGES[0]: -1}),),
 )

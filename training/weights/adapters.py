@@ -10,7 +10,6 @@ from torch import Tensor
 
 from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json
-from shopbench.naming import answer_by_of
 from training.weights.folders import WEIGHTS, provenance
 from training.weights.tensors import Stored, stored
 
@@ -63,11 +62,6 @@ class Adapter:
     provenance: dict[str, Any]
     pairs: dict[str, Pair]
 
-    @property
-    def answer_by(self) -> str:
-        """What the adapter was trained to name options by (shopbench/naming.py)."""
-        return answer_by_of(self.provenance)
-
     def summary(self) -> dict[str, Any]:
         """For provenance.json: which adapter this was and what made it."""
         kept = ("recipe", "seed", "data_manifest_sha256", "prompt_hash", "samples", "tokens")
@@ -85,11 +79,7 @@ def adapter_folder(name: str) -> Path:
 
 
 def read_adapter(folder: Path, weight: float) -> Adapter:
-    """Read an adapter's configuration and headers (not yet its weights).
-
-    Raises:
-        UserError: no adapter there, no LoRA, or a LoRA that a plain sum of deltas does not describe.
-    """
+    """Read an adapter's configuration and headers, not yet its weights; UserError if a sum of deltas cannot be it."""
     config = read_json(folder / "adapter_config.json", "adapter configuration")
     if config.get("peft_type") != "LORA":
         raise UserError(f"{folder}: is a {config.get('peft_type')} adapter; only LoRA can be merged")
@@ -122,20 +112,3 @@ def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
         if module == pattern or module.endswith(f".{pattern}"):
             alpha = value
     return float(alpha / rank**0.5 if config.get("use_rslora") else alpha / rank)
-
-
-def refuse_other_base(adapter: Adapter, base: str, base_fingerprint: str) -> None:
-    """UserError unless the adapter was trained on this base.
-
-    Its provenance tells for certain. An adapter from elsewhere has none: then the base it names must have the same
-    name as the wanted one.
-    """
-    known = adapter.provenance.get("base_fingerprint")
-    if known is not None and known != base_fingerprint:
-        named = adapter.provenance.get("base", "another base")
-        raise UserError(f"{adapter.folder}: was trained on other weights ({named}) than this base; give its own --base")
-    named = str(adapter.config.get("base_model_name_or_path") or "")
-    if known is None and named.rstrip("/").split("/")[-1].lower() != base.rstrip("/").split("/")[-1].lower():
-        raise UserError(
-            f"{adapter.folder}: was trained on {named or 'an unnamed base'}, not on {base}; give its own base"
-        )

@@ -1,7 +1,4 @@
-"""Files of the offline stages: whole or not at all, checked before the long work, described by a provenance.json.
-
-Used by finetune, merge, pad and quantize.
-"""
+"""Folders of weights: written whole or not at all, checked before the long work, described by a provenance.json."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +94,7 @@ def provenance(folder: Path) -> dict[str, Any]:
 
 
 def base_folder(name: str, given: Path | None) -> Path:
-    """Where the base model is: `given`, else weights/base/<last part of its Hub name, lower case>.
-
-    Raises:
-        UserError: the folder is missing or holds no complete model.
-    """
+    """Where the base model is: `given`, else weights/base/<last part of its Hub name>; UserError if it is not whole."""
     folder = given or WEIGHTS / "base" / name.split("/")[-1].lower()
     if not (folder / "config.json").is_file():
         remedy = f"download {name} into it (huggingface-cli download {name} --local-dir {folder})"
@@ -116,8 +109,6 @@ def versions(*packages: str) -> dict[str, str]:
     """Versions of the installed ones among `packages`."""
     found = {}
     for package in packages:
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found

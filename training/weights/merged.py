@@ -2,7 +2,8 @@
 
     W = W0 + sum_i weight_i * scale_i * B_i A_i        (one adapter: wise-ft with alpha = weight; several: ensemble)
 
-computed in float32 and rounded once to the base's type (Table 6 of the winning solution's paper).
+computed in float32 and rounded once to the base's type (Table 6 of the winning solution's paper). The same sum can be
+written as ONE adapter, ranks side by side, to be served with the base without a merge.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from shopbench.errors import UserError
 from shopbench.files import read_json, write_json
-from training.weights.adapters import Adapter, Pair, refuse_other_base
+from shopbench.naming import answer_by_of
+from training.weights.adapters import PREFIX, Adapter, Pair
 from training.weights.folders import PROVENANCE, copy_beside, shards, staged, versions
-from training.weights.tensors import Stored, Written, fingerprint, stored, write_model
+from training.weights.tensors import Stored, Written, fingerprint, stored, write, write_model
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
@@ -39,32 +42,51 @@ class Merge:
         """(weight, pair) of every adapter that changes a tensor."""
         return [(a.weight, a.pairs[tensor]) for a in self.adapters if tensor in a.pairs and a.weight]
 
+    def ranks(self) -> list[int]:
+        """The highest rank of each adapter."""
+        return [max(pair.rank for pair in adapter.pairs.values()) for adapter in self.adapters]
+
     def answer_by(self) -> str:
         """What the merged weights name options by; a UserError where the adapters learned different ways."""
-        ways = {adapter.answer_by for adapter in self.adapters if adapter.weight}
+        ways = {answer_by_of(adapter.provenance) for adapter in self.adapters if adapter.weight}
         if len(ways) > 1:
             raise UserError(f"{self.name}: some adapters name options by number, others by text; merge one kind")
         return ways.pop() if ways else "number"
 
     def base_fingerprint(self) -> str:
-        """The base's fingerprint; UserError if an adapter was trained on another base."""
+        """The base's fingerprint; UserError if an adapter was trained on another base.
+
+        Its provenance tells for certain. An adapter from elsewhere has none: then the base it names must have the
+        same name as the wanted one.
+        """
         found = fingerprint(self.base)
         for adapter in self.adapters:
-            refuse_other_base(adapter, self.base_name, found)
+            known = adapter.provenance.get("base_fingerprint")
+            if known not in (None, found):
+                named = adapter.provenance.get("base", "another base")
+                problem = f"was trained on other weights ({named}) than this base; give its own --base"
+                raise UserError(f"{adapter.folder}: {problem}")
+            named = adapter.config.get("base_model_name_or_path") or "an unnamed base"
+            if known is None and _last_part(named) != _last_part(self.base_name):
+                raise UserError(f"{adapter.folder}: was trained on {named}, not on {self.base_name}; give its own base")
         return found
 
-    def provenance(self, base_fingerprint: str) -> dict[str, Any]:
-        """What made the merged weights; the prompt hash only where all adapters agree on it."""
+    def provenance(self) -> dict[str, Any]:
+        """What made the merged weights (prompt hash: None where adapters differ); UserError if they do not fit."""
         hashes = {adapter.provenance.get("prompt_hash") for adapter in self.adapters}
         return {
             "ensemble": self.name,
             "base": self.base_name,
-            "base_fingerprint": base_fingerprint,
+            "base_fingerprint": self.base_fingerprint(),
             "prompt_hash": hashes.pop() if len(hashes) == 1 else None,
             "answer_by": self.answer_by(),
             "adapters": [adapter.summary() for adapter in self.adapters],
             "versions": versions("torch"),
         }
+
+
+def _last_part(name: str) -> str:
+    return name.rstrip("/").split("/")[-1].lower()
 
 
 def merged_rows(source: Stored, deltas: list[tuple[float, Pair]]) -> Iterator[Tensor]:
@@ -92,33 +114,27 @@ def check_targets(merge: Merge, tensors: dict[str, Stored], tied: bool) -> None:
                 raise UserError(f"{merge.base}: {name} is quantized; merge into the float weights, then quantize")
 
 
-def shard_tensors(merge: Merge, tensors: dict[str, Stored], untie: bool) -> list[Written]:
-    """What one output shard holds: the input's tensors, and an LM head of its own if tied weights part."""
-    written = [_written(name, source, merge.deltas(name)) for name, source in tensors.items()]
-    if untie and EMBEDDING in tensors and HEAD not in tensors:
-        written.append(_written(HEAD, tensors[EMBEDDING], merge.deltas(HEAD)))
-    return written
-
-
-def _written(name: str, source: Stored, deltas: list[tuple[float, Pair]]) -> Written:
-    return Written(name, source.dtype, source.shape, partial(merged_rows, source, deltas))
-
-
 def merge_weights(merge: Merge, output: Path) -> None:
     """Write the merged model folder; UserError, and nothing at `output`, if something is wrong."""
-    base_fingerprint = merge.base_fingerprint()
+    facts = merge.provenance()
     config = read_json(merge.base / "config.json", "model configuration")
-    files = shards(merge.base)
-    found = [stored(file) for file in files]
-    everything = {name: tensor for tensors in found for name, tensor in tensors.items()}
+    sources = {file.name: stored(file) for file in shards(merge.base)}
+    everything = {name: tensor for tensors in sources.values() for name, tensor in tensors.items()}
     tied = bool(config.get("tie_word_embeddings", HEAD not in everything))
     check_targets(merge, everything, tied)
     untie = tied and bool(merge.deltas(HEAD) or merge.deltas(EMBEDDING))
-    plans = [shard_tensors(merge, tensors, untie) for tensors in found]
-    needed = sum(tensor.size for plan in plans for tensor in plan)
-    facts = merge.provenance(base_fingerprint)
+    if untie and HEAD not in everything:
+        next(tensors for tensors in sources.values() if EMBEDDING in tensors)[HEAD] = everything[EMBEDDING]
+    written = {
+        shard: [
+            Written(name, source.dtype, source.shape, partial(merged_rows, source, merge.deltas(name)))
+            for name, source in tensors.items()
+        ]
+        for shard, tensors in sources.items()
+    }
+    needed = sum(tensor.size for tensors in written.values() for tensor in tensors)
     with staged(output, needed, facts) as folder, tqdm(total=needed, unit="B", unit_scale=True, desc="merging") as bar:
-        write_model(folder, {file.name: plan for file, plan in zip(files, plans, strict=True)}, bar.update)
+        write_model(folder, written, bar.update)
         copy_beside(merge.base, folder)
         copy_tokenizer(merge.adapters[0], folder)
         if untie:
@@ -128,13 +144,58 @@ def merge_weights(merge: Merge, output: Path) -> None:
 
 def copy_tokenizer(adapter: Adapter, folder: Path) -> None:
     """Take the adapter's tokenizer where the base's has no chat template: training gave it one."""
-    if not (folder / "chat_template.jinja").is_file() and "chat_template" not in _text(
-        folder / "tokenizer_config.json"
-    ):
+    config = folder / "tokenizer_config.json"
+    in_config = config.is_file() and "chat_template" in config.read_text(encoding="utf-8")
+    if not in_config and not (folder / "chat_template.jinja").is_file():
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
             if (adapter.folder / name).is_file():
                 shutil.copyfile(adapter.folder / name, folder / name)
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+def merge_adapters(merge: Merge, output: Path) -> None:
+    """Write the sum as one adapter: A's stacked, weighted and scaled B's side by side, factor 1.
+
+    All modules get the same rank (missing parts are zeros), because engines expect one rank for an adapter.
+    """
+    total = sum(merge.ranks())
+    facts = {**merge.provenance(), "rank": total}
+    modules = sorted({name for adapter in merge.adapters for name in adapter.pairs})
+    written = [tensor for name in modules for tensor in _stacked(merge, name)]
+    config = {
+        **merge.adapters[0].config,
+        "r": total,
+        "lora_alpha": total,
+        "lora_dropout": 0.0,
+        "use_rslora": False,
+        "rank_pattern": {},
+        "alpha_pattern": {},
+        "target_modules": sorted({name.removesuffix(".weight").split(".")[-1] for name in modules}),
+        "inference_mode": True,
+    }
+    with staged(output, sum(tensor.size for tensor in written)) as folder:
+        write(folder / "adapter_model.safetensors", written)
+        write_json(folder / "adapter_config.json", config)
+        write_json(folder / PROVENANCE, facts)
+
+
+def _stacked(merge: Merge, name: str) -> list[Written]:
+    total = sum(merge.ranks())
+    some = next(adapter.pairs[name] for adapter in merge.adapters if name in adapter.pairs)
+    if some.embedding:
+        raise UserError(f"{name}: adapters of embeddings cannot be joined into one; merge them into the base")
+    (outputs, inputs), dtype, module = some.shape, some.a.dtype, PREFIX + name.removesuffix(".weight")
+
+    def both() -> tuple[Tensor, Tensor]:
+        left, right = torch.zeros(outputs, total), torch.zeros(total, inputs)
+        start = 0
+        for adapter, rank in zip(merge.adapters, merge.ranks(), strict=True):
+            if pair := adapter.pairs.get(name):
+                b, a = pair.factors()
+                left[:, start : start + pair.rank], right[start : start + pair.rank] = b * adapter.weight, a
+            start += rank
+        return left, right
+
+    return [
+        Written(f"{module}.lora_A.weight", dtype, (total, inputs), lambda: iter([both()[1].to(dtype)])),
+        Written(f"{module}.lora_B.weight", dtype, (outputs, total), lambda: iter([both()[0].to(dtype)])),
+    ]

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import torch
 from torch import Tensor
@@ -75,24 +75,19 @@ def stored(path: Path) -> dict[str, Stored]:
     """The tensors of a safetensors file, in the order of their data; UserError for a broken file."""
     header, data = read_header(path)
     size = path.stat().st_size
+    found = []
     try:
-        found = [_stored(path, data, name, facts) for name, facts in header.items()]
+        for name, facts in header.items():
+            kind, (start, end) = facts["dtype"], facts["data_offsets"]
+            if kind not in TYPES:
+                raise UserError(f"{path}: tensor {name} has type {kind}, which is not handled; give bf16 weights")
+            tensor = Stored(path, name, TYPES[kind], tuple(facts["shape"]), data + start, end - start)
+            if tensor.size != math.prod(tensor.shape) * tensor.dtype.itemsize or data + end > size:
+                raise not_whole(path)
+            found.append(tensor)
     except (ValueError, KeyError, TypeError):
         raise not_whole(path) from None
-    if any(tensor.start + tensor.size > size for tensor in found):
-        raise not_whole(path)
     return {tensor.name: tensor for tensor in sorted(found, key=lambda tensor: tensor.start)}
-
-
-def _stored(path: Path, data: int, name: str, facts: dict[str, Any]) -> Stored:
-    """One entry of a header; ValueError, KeyError or TypeError where it is not what the format asks for."""
-    if facts["dtype"] not in TYPES:
-        raise UserError(f"{path}: tensor {name} has type {facts['dtype']}, which is not handled; give bf16 weights")
-    start, end = facts["data_offsets"]
-    found = Stored(path, name, TYPES[facts["dtype"]], tuple(facts["shape"]), data + start, end - start)
-    if found.size != math.prod(found.shape) * found.dtype.itemsize:
-        raise ValueError(name)
-    return found
 
 
 def fingerprint(folder: Path) -> str:

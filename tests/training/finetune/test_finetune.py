@@ -26,8 +26,8 @@ from shopbench.tasks import TaskType
 from training import recipes
 from training.finetune import command, lora_linear, packed_attention
 from training.finetune.batches import Encoded, Packed, Padded, encode, plan
+from training.finetune.command import TrainingRun, last_checkpoint
 from training.finetune.trainer import AnswerTrainer
-from training.finetune.training_run import TrainingRun, last_checkpoint
 from training.weights.base import load_tokenizer
 
 Make = Callable[..., Path]
@@ -228,8 +228,7 @@ RUNNER = """
 import sys
 sys.path.insert(0, {repository!r})
 from tests.training.finetune import test_finetune
-from training.finetune.command import finetune
-from training.finetune.training_run import TrainingRun
+from training.finetune.command import TrainingRun, finetune
 from pathlib import Path
 finetune(TrainingRun(test_finetune.TINY, Path({data!r}), Path({output!r}), Path({base!r})))
 """

@@ -17,11 +17,10 @@ from shopbench.errors import UserError, exit_code_of
 from shopbench.naming import AnswerBy
 from shopbench.sample import Sample, write_samples
 from shopbench.tasks import TaskType
-from training.quantize import calibration
+from training.quantize import checks
 from training.quantize import command as quantize
 from training.quantize.awq_format import ORDER, dequantize, unpack
-from training.quantize.float_model import load_float
-from training.quantize.sizes import check_sizes
+from training.quantize.checks import check_sizes, load_float
 from training.weights.base import load_tokenizer
 from training.weights.tensors import Stored, stored
 
@@ -223,11 +222,11 @@ def test_calibration_answers_are_those_the_weights_were_trained_to_give(tiny_mod
     tokenizer = load_tokenizer(tiny_model())
     question = "Which is a fruit?\n0. red car\n1. green apple\nAnswer:"
     one = Sample(question, 1, "mc", TaskType.MULTIPLE_CHOICE, "accuracy", True)
-    write_samples(tmp_path / "questions.jsonl", [one] * calibration.HELD)
+    write_samples(tmp_path / "questions.jsonl", [one] * checks.HELD)
     ends = []
     for answer_by in AnswerBy:
-        texts, held = calibration.calibration_ids(tokenizer, tmp_path / "questions.jsonl", answer_by)
-        assert (len(texts), len(held)) == (calibration.HELD - 1, 1) and texts[0] == held[0]
+        texts, held = checks.calibration_ids(tokenizer, tmp_path / "questions.jsonl", answer_by)
+        assert (len(texts), len(held)) == (checks.HELD - 1, 1) and texts[0] == held[0]
         ends.append(tokenizer.decode(held[0])[-12:])
     assert ends[0].removesuffix(tokenizer.eos_token).endswith("1")
     assert ends[1].endswith(" g"), "a letter tells the names apart, and ends the answer"

@@ -11,12 +11,13 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from models.engine import core as engine
+from models.settings import SettingsError
 from shopbench.files import write_json
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training import merge
-from training.sweep import points as sweep_points
 from training.sweep.engine import Served, serving
+from training.sweep.weight_sweep import Sweep
 from training.weights.tensors import fingerprint
 
 pytestmark = pytest.mark.engine
@@ -64,12 +65,12 @@ def test_a_scaled_adapter_answers_as_the_merged_model_does(
     base = tiny_model("llama", **SIZES)
     parts = (adapter(base, tmp_path / "a", 1, 5), adapter(base, tmp_path / "b", 2, 3))
     weights = {"none": (0.0, 0.0), "first": (1.0, 0.0), "both": (1.0, 0.5)}
-    sweep = sweep_points.Sweep(str(base), base, parts, tuple(QUESTIONS), tmp_path)
+    sweep = Sweep(str(base), base, parts, tmp_path)
     for name, pair in weights.items():
         merge.merge_adapters(sweep.merge(pair), tmp_path / name)
     merge.merge_weights(sweep.merge(weights["both"]), tmp_path / "merged")
 
-    with serving(base, sweep_points.rank_of(sweep.read())) as served:
+    with serving(base, sum(sweep.merge(weights["both"]).ranks())) as served:
         both = said(served, tmp_path / "both", tmp_path / "journal")
         alone = said(served, None, tmp_path / "journal")  # after an adapter: it must not stick
         answers = {name: said(served, tmp_path / name, tmp_path / "journal") for name in weights}
@@ -83,5 +84,5 @@ def test_a_scaled_adapter_answers_as_the_merged_model_does(
 
 def test_ranks_are_rounded_up_to_what_vllm_takes() -> None:
     assert [engine.lora_rank_allowed(rank) for rank in (5, 8, 33, 64, 65)] == [8, 8, 64, 64, 128]
-    with pytest.raises(ValueError, match="merge them into the base"):
+    with pytest.raises(SettingsError, match="merge them into the base"):
         engine.lora_rank_allowed(513)

@@ -17,7 +17,7 @@ from training.data.ecinstruct_wordings import INSTRUCTIONS
 from training.recipes import Training
 from training.sweep import study_data
 from training.sweep.studies import NEVER_TRAINED, STUDIES, Arm, Study
-from training.sweep.study_training import trials_of
+from training.sweep.study_run import trials_of
 from training.weights.base import load_tokenizer
 
 MATCHING = "ecinstruct_published_product_matching"

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from evaluation.benchmark import Scored
+from evaluation.scoring import Outcome
 from evaluation.suites.shopbench import SHOPBENCH, items_of
 from shopbench.errors import UserError, exit_code_of
 from shopbench.files import write_json
@@ -27,9 +28,9 @@ from shopbench.tracks import TRACKS
 from tests.training.test_merge import make_adapter
 from training import merge
 from training.sweep import command as sweep
-from training.sweep import points as sweep_points
+from training.sweep import engine as sweep_engine
 from training.sweep import report as sweep_report
-from training.sweep import study_run, study_training
+from training.sweep import study_run, weight_sweep
 from training.sweep.studies import STUDIES, Claim
 
 Make = Callable[..., Path]
@@ -73,10 +74,9 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine()
-    for module in (sweep_points, study_run):
-        monkeypatch.setattr(module, "serving", made.serving)
-        # The real one hashes this checkout's code: a file saved while a test runs would make it ask anew.
-        monkeypatch.setattr(module, "journal_key", lambda items, weights: str([item.text for item in items]))
+    monkeypatch.setattr(sweep_engine, "serving", made.serving)
+    # The real one hashes this checkout's code: a file saved while a test runs would make it ask anew.
+    monkeypatch.setattr(sweep_engine, "journal_key", lambda items, weights: str([item.text for item in items]))
     return made
 
 
@@ -135,7 +135,7 @@ def test_a_sweep_goes_on_where_it_was_killed_and_asks_nothing_twice(
 def test_scaling_is_a_factor_of_the_delta(base: Path, two: list[Path], tmp_path: Path) -> None:
     found = {}
     for weight in (1.0, 0.25, 0.0):
-        points = sweep_points.Sweep(str(base), base, (two[0],), (), tmp_path)
+        points = weight_sweep.Sweep(str(base), base, (two[0],), tmp_path)
         merge.merge_adapters(points.merge((weight,)), tmp_path / str(weight))
         found[weight] = load_file(tmp_path / str(weight) / "adapter_model.safetensors")
     for name, whole in found[1.0].items():
@@ -204,9 +204,7 @@ def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
         def join(self) -> None:
             return
 
-    monkeypatch.setattr(
-        study_training.multiprocessing, "get_context", lambda kind: type("Context", (), {"Process": Here})
-    )
+    monkeypatch.setattr(study_run.multiprocessing, "get_context", lambda kind: type("Context", (), {"Process": Here}))
     out = tmp_path / "out"
     assert study(base, pool, out, "--seeds", "1", "--arm", "3 tasks") == 0
     assert trained == ["3-tasks-s1"] and not machine.asked and not (out / "results.json").exists()
@@ -226,7 +224,7 @@ def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
 
 ORPHAN = """
 import multiprocessing, time
-from training.sweep.study_training import end_with_parent
+from training.sweep.study_run import end_with_parent
 
 def child():
     end_with_parent()
@@ -264,7 +262,7 @@ def test_a_folder_of_another_study_is_refused(
 def outcome_sets(rights: dict[str, list[int]], count: int = 40) -> dict[str, dict[int, list[Any]]]:
     return {
         arm: {
-            seed: [sweep_points.Outcome("t", "multiple-choice", "accuracy", float(n < right)) for n in range(count)]
+            seed: [Outcome("t", "multiple-choice", "accuracy", float(n < right)) for n in range(count)]
             for seed, right in enumerate(of_seeds, 1)
         }
         for arm, of_seeds in rights.items()

@@ -1,0 +1,73 @@
+"""The systems of three papers that the winning solution is compared with, each with its own hyperparameters.
+
+eCeLLM [Peng et al., ICML 2024]: ten tasks, one set of hyperparameters (LoRA on all layers and the LM head), six bases,
+and three sizes of its data.
+EcomGPT [Li et al., AAAI 2024]: all parameters of BLOOMZ, with and without the atomic tasks (Chain-of-Task).
+More-diverse: domains one after another, then more sub-tasks of each, then a higher LoRA rank (its Table 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from training.recipes.recipe import Mixture, Recipe, Training
+from training.recipes.winners import QWEN2_72B
+
+PUBLISHED_ECINSTRUCT = "ecinstruct_published_*"
+
+ECELLM = Training(
+    base="mistralai/Mistral-7B-Instruct-v0.2",
+    method="lora",
+    rank=16,
+    alpha=16,
+    learning_rate=1e-4,
+    warmup=0.05,
+    epochs=3,
+    batch_size=8,
+    accumulation=16,
+    train_lm_head=True,
+)
+ECELLM_BASES = {
+    "ecellm_l": "meta-llama/Llama-2-13b-chat-hf",
+    "ecellm_l_flan": "google/flan-t5-xxl",
+    "ecellm_m": "mistralai/Mistral-7B-Instruct-v0.2",
+    "ecellm_m_llama": "meta-llama/Llama-2-7b-chat-hf",
+    "ecellm_s": "microsoft/phi-2",
+    "ecellm_s_flan": "google/flan-t5-xl",
+}
+ECINSTRUCT_SIZES = {"1k": 100, "10k": 1_000, "47k": 5_000}
+"""The study of data sizes: each takes so many samples of each of the ten tasks."""
+
+BLOOMZ = Training(
+    base="bigscience/bloomz-7b1",
+    method="full",
+    learning_rate=2e-5,
+    weight_decay=0.0,
+    warmup=0.03,
+    epochs=3,
+    batch_size=4,
+    accumulation=8,
+    max_length=1024,
+)
+
+MORE_DIVERSE = replace(QWEN2_72B, rank=16, alpha=32)
+DOMAINS = ("behaviour", "concepts", "knowledge", "multilingual")
+SAMPLES_PER_TASK = 2_000
+SUBTASKS = (1, 2, 4, 8)
+RANKS = (16, 32)
+
+
+def _domains(count: int = len(DOMAINS), subtasks: int | None = None) -> Mixture:
+    first = "" if subtasks is None else f"[:{subtasks}]"
+    return {f"domain:{domain}{first}": SAMPLES_PER_TASK for domain in DOMAINS[:count]}
+
+
+RECIPES = (
+    *(Recipe(name, {PUBLISHED_ECINSTRUCT: None}, replace(ECELLM, base=base)) for name, base in ECELLM_BASES.items()),
+    *(Recipe(f"ecellm_m_{size}", {PUBLISHED_ECINSTRUCT: limit}, ECELLM) for size, limit in ECINSTRUCT_SIZES.items()),
+    Recipe("ecomgpt", {"tag:ecominstruct": 800, "tag:chain_of_task": 800}, BLOOMZ),
+    Recipe("ecomgpt_plain", {"tag:ecominstruct": 800}, BLOOMZ),  # without Chain-of-Task
+    *(Recipe(f"diverse_stage{number}", _domains(number), MORE_DIVERSE) for number in range(1, len(DOMAINS) + 1)),
+    *(Recipe(f"diverse_subtasks{number}", _domains(subtasks=number), MORE_DIVERSE) for number in SUBTASKS),
+    *(Recipe(f"diverse_r{rank}", _domains(), replace(MORE_DIVERSE, rank=rank)) for rank in RANKS),
+)
