@@ -41,21 +41,13 @@ class _Deadline(BaseException):
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers to a benchmark's items, in their order, and how long they took.
-
-    Attributes:
-        outputs: one text an item.
-        seconds: each item's share of its batch's wall time.
-        batches: the batches as they were asked.
-        load_seconds: time to build the model; 0 if every answer was already in the journal.
-        resumed: number of items answered by an earlier, interrupted run.
-    """
+    """All answers to a benchmark's items, in their order, and how long they took."""
 
     outputs: list[str]
-    seconds: list[float]
+    seconds: list[float]  # each item's share of its batch's wall time
     batches: list[Batch]
-    load_seconds: float
-    resumed: int
+    load_seconds: float  # time to build the model; 0 if every answer was already in the journal
+    resumed: int  # number of items answered by an earlier, interrupted run
 
 
 def answer_all(
@@ -111,13 +103,11 @@ def _ask_open_items(
 ) -> None:
     size = _batch_size(model)
     answered = {index for batch in journal.batches for index in batch.indices}
-    allowed = sum(map(benchmark.seconds_allowed, items)) if enforce_limits else None
+    allowed = sum(map(benchmark.seconds_allowed, items))
     with tqdm(total=len(items), initial=len(answered), desc="questions", unit=" questions") as bar:
         for places in batches_of(benchmark, items, size, answered):
-            limit = None
-            if allowed is not None:
-                left = allowed - sum(batch.seconds for batch in journal.batches)
-                limit = min(SECONDS_PER_SAMPLE * len(places), left)
+            left = allowed - sum(batch.seconds for batch in journal.batches)
+            limit = min(SECONDS_PER_SAMPLE * len(places), left) if enforce_limits else None
             journal.append(_ask(benchmark, items, places, model, limit))
             bar.update(len(places))
 

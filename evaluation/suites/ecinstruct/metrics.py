@@ -7,8 +7,9 @@ out of domain at a precision* of .042 and a recall* of .001).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from shopbench.ecinstruct import ESCI_GAINS
@@ -70,33 +71,20 @@ class Entry:
     source: str
 
 
-@dataclass(frozen=True)
-class Values:
-    """Counts of equation 1.
+Values = Counter[str]
+"""Counts of equation 1.
 
-    Of attributes without a value: null (NV) and incorrect (IV) predictions; of others: correct (CV) and wrong (WV);
-    `entries` (N) are those of the truth.
-    """
+Of attributes without a value: "null" (NV) and "incorrect" (IV) predictions; of others: "correct" (CV) and "wrong" (WV);
+"entries" (N) are those of the truth.
+"""
 
-    null: int = 0
-    incorrect: int = 0
-    correct: int = 0
-    wrong: int = 0
-    entries: int = 0
 
-    def __add__(self, other: Values) -> Values:
-        return Values(*(one + another for one, another in zip(astuple(self), astuple(other), strict=True)))
-
-    def rates(self) -> dict[str, float]:
-        """precision*, recall* and F1* (equation 1)."""
-        right = self.null + self.correct
-        precision = share(right, right + self.incorrect + self.wrong)
-        recall = share(right, self.entries)
-        return {
-            "precision*": precision,
-            "recall*": recall,
-            "F1*": share(2 * precision * recall, precision + recall),
-        }
+def rates(counts: Values) -> dict[str, float]:
+    """precision*, recall* and F1* (equation 1)."""
+    right = counts["null"] + counts["correct"]
+    precision = share(right, right + counts["incorrect"] + counts["wrong"])
+    recall = share(right, counts["entries"])
+    return {"precision*": precision, "recall*": recall, "F1*": share(2 * precision * recall, precision + recall)}
 
 
 def values(truth: Sequence[Entry], predicted: Sequence[Entry] | None) -> Values:
@@ -106,21 +94,21 @@ def values(truth: Sequence[Entry], predicted: Sequence[Entry] | None) -> Values:
     "yellow"), in any case of letters: the truths are in lower case. A predicted null where there are values is no
     prediction of any, as the equation has it, and an empty list says that there are no values.
     """
-    left = list(truth)
     counts = Values(entries=len(truth))
     if predicted is None:
         return counts
     without_value = {entry.attribute for entry in truth if not entry.value}
     if not predicted:
-        return counts + Values(null=sum(not entry.value for entry in truth))
+        counts["null"] = sum(not entry.value for entry in truth)
+    left = list(truth)
     for entry in predicted:
         found = next((true for true in left if _agree(true, entry)), None)
         if found is not None:
             left.remove(found)
-            counts += Values(correct=1) if entry.value else Values(null=1)
+            counts["correct" if entry.value else "null"] += 1
         elif entry.value:
             incorrect = entry.attribute in without_value or len(without_value) == len(truth)
-            counts += Values(incorrect=1) if incorrect else Values(wrong=1)
+            counts["incorrect" if incorrect else "wrong"] += 1
     return counts
 
 

@@ -43,14 +43,7 @@ class Kind(StrEnum):
 
 
 def write_typed(spans: Sequence[tuple[str, str]], labels: Sequence[str], separator: str) -> str:
-    """The published form of an NER answer, a line for each type that occurs, in the order of the labels.
-
-    Args:
-        spans: (term, type) pairs.
-
-    >>> write_typed([("mouse", "Product"), ("Asus", "Brand")], ["Brand", "Product"], ", ")
-    'Brand: Asus\\nProduct: mouse'
-    """
+    """The published form of an NER answer, of (term, type) pairs: a line for each type that occurs, as labels go."""
     kinds = dict.fromkeys([*labels, *(kind for _, kind in spans)])
     found = {kind: [term for term, its_kind in spans if its_kind == kind] for kind in kinds}
     return "\n".join(f"{kind}: {separator.join(terms)}" for kind, terms in found.items() if terms)
@@ -120,7 +113,8 @@ def set_scores(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str
     """
     counts = [overlap(answer, truth) for answer, truth in pairs]
     tp, fp, fn = (sum(column) for column in zip(*counts, strict=True))
-    precision, recall = mean(map(_precision, counts)), mean(map(_recall, counts))
+    precision = mean(_ratio(tp, tp + fp) if tp + fp + fn else 1.0 for tp, fp, fn in counts)
+    recall = mean(_ratio(tp, tp + fn) if tp + fp + fn else 1.0 for tp, fp, fn in counts)
     return {
         "micro_precision": _ratio(tp, tp + fp),
         "micro_recall": _ratio(tp, tp + fn),
@@ -136,16 +130,6 @@ def set_scores(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str
 def row_f1(counts: Counts) -> float:
     """F1 of one row; 1 where nothing was to be found and nothing was."""
     return micro_f1([counts]) if any(counts) else 1.0
-
-
-def _precision(counts: Counts) -> float:
-    tp, fp, _ = counts
-    return _ratio(tp, tp + fp) if any(counts) else 1.0
-
-
-def _recall(counts: Counts) -> float:
-    tp, _, fn = counts
-    return _ratio(tp, tp + fn) if any(counts) else 1.0
 
 
 def _ratio(part: float, whole: float) -> float:

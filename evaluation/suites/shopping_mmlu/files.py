@@ -91,13 +91,8 @@ def _choice(row: dict[str, Any]) -> dict[str, Any]:
     answer = row["answer"].strip()
     if not answer.isdecimal() or (choices and int(answer) >= len(choices)):
         raise ValueError(f"answer {answer!r:.40} is no index of {len(choices)} choices")
-    task_type = TaskType.MULTIPLE_CHOICE
-    return {
-        "input_field": f"{question}\nAnswer: ",
-        "output_field": int(answer),
-        "task_type": task_type,
-        "metric": METRIC_OF_TYPE[task_type],
-    }
+    fields = {"task_type": TaskType.MULTIPLE_CHOICE, "metric": "accuracy"}
+    return {"input_field": f"{question}\nAnswer: ", "output_field": int(answer), **fields}
 
 
 def _choices(text: str) -> list[str]:
@@ -127,13 +122,8 @@ def _type_of_truth(truth: Any) -> TaskType:
         return TaskType.GENERATION
     if isinstance(truth, list) and truth and all(isinstance(part, str) for part in truth):
         return TaskType.NER
-    if (
-        isinstance(truth, list)
-        and all(isinstance(part, int) and part > 0 for part in truth)
-        and len(set(truth)) == len(truth)
-    ):
-        return TaskType.RETRIEVAL if len(truth) <= 3 else TaskType.RANKING
-    return TaskType.RANKING
+    is_list = isinstance(truth, list) and all(isinstance(part, int) and part > 0 for part in truth)
+    return TaskType.RETRIEVAL if is_list and len(set(truth)) == len(truth) <= 3 else TaskType.RANKING
 
 
 def generation_metric(task: str) -> str:
