@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from evaluation.benchmark import Benchmark, Model, Options
 from evaluation.journal import Journal, journal_key
@@ -29,7 +30,6 @@ from shopbench.tracks import TRACKS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
     given = _parser().parse_args(argv)
     try:
         return evaluate(given)
@@ -87,10 +87,8 @@ def _user_model() -> Model:
 
 def _report_missing(missing: dict[str, dict[str, object]], skip: bool) -> int:
     for name, what in missing.items():
-        how = "skipped" if skip else "error"
-        print(
-            f"{how}: {what['questions']} questions of metric {name} are not scored: {what['remedy']}", file=sys.stderr
-        )
+        line = f"{what['questions']} questions of metric {name} are not scored: {what['remedy']}"
+        print("skipped:" if skip else "error:", line, file=sys.stderr)
     return NOT_GOOD if missing and not skip else 0
 
 
@@ -103,10 +101,10 @@ def _parser() -> argparse.ArgumentParser:
         "3 stopped by --enforce-limits; 130 interrupted (the same command goes on from there)",
     )
     add = parser.add_argument
+    file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
     add(
         "--questions",
-        type=Path,
-        metavar="FILE",
+        **file,
         help="questions as JSON lines, in the format of the competition's "
         "development file (default: data/development.json if it is there, else data/sample_questions.jsonl); with "
         "--benchmark, the file or folder of that benchmark",
@@ -119,14 +117,8 @@ def _parser() -> argparse.ArgumentParser:
         help="weights to use (default: SHOPBENCH_WEIGHTS, else the active "
         "track's folder if it holds weights, else weights/embedded)",
     )
-    add(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        default=Path("results.json"),
-        help="where all scores and answers go (default: %(default)s)",
-    )
-    add("--report", type=Path, metavar="FILE", help="also write a page to look through in a browser")
+    add("--output", **file, default=Path("results.json"), help="where all scores and answers go (default: %(default)s)")
+    add("--report", **file, help="also write a page to look through in a browser")
     add("--limit", type=_positive, metavar="N", help="only the first N questions (of each task of a --benchmark)")
     add("--track", type=int, choices=TRACKS, help="only the questions of one track (5: all)")
     add(

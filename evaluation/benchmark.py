@@ -64,8 +64,6 @@ class Item:
 
 @dataclass(frozen=True)
 class Scored:
-    """One scored answer."""
-
     item: Item
     output: str
     parsed: Any  # what is read from `output`, in the benchmark's own form; JSON can hold it
@@ -82,14 +80,11 @@ class Scored:
 
 @dataclass(frozen=True)
 class TaskScores:
-    """The scores of one task."""
-
     metric: str  # the primary metric, a key of `metrics`
     metrics: dict[str, float | None]  # every metric's value; None where its model is not on this machine
 
     @property
     def score(self) -> float | None:
-        """The value of the primary metric."""
         return self.metrics[self.metric]
 
 
@@ -134,11 +129,7 @@ class Benchmark(Protocol):
         return math.inf
 
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
-        """Score one answer for each item; outputs come as the engine wrote them and are untrusted.
-
-        Returns:
-            The scored answers, in order, and {metric: one line how to get its model} where that is not here.
-        """
+        """Score outputs, untrusted, as the engine wrote them; and {metric: how to get its model} of missing ones."""
         ...
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:

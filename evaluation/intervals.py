@@ -73,7 +73,6 @@ def interval(drawn: Draws) -> tuple[float, float]:
 
 
 def of_type(ones: Sequence[Outcome], task_type: str) -> list[Outcome]:
-    """The outcomes of one task type."""
     return [one for one in ones if one.task_type == task_type]
 
 
@@ -103,18 +102,14 @@ def spread(drawn: Draws, sign: str = "") -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table of one or two result files."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.intervals", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("results", type=Path, help="what local_evaluation.py wrote")
     parser.add_argument("other", type=Path, nargs="?", help="the results of other weights on the same questions")
     given = parser.parse_args(argv)
-    first, asked = _read(given.results)
-    second = None
-    if given.other:
-        second, also_asked = _read(given.other)
-        if asked != also_asked:
-            raise UserError(f"{given.other}: holds other questions than {given.results}; give runs of one file")
-    print(table(first, second))
+    runs = [_read(path) for path in (given.results, given.other) if path]
+    if runs[0][1] != runs[-1][1]:
+        raise UserError(f"{given.other}: holds other questions than {given.results}; give runs of one file")
+    print(table(*(found for found, _ in runs)))
     return 0
 
 

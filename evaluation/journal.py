@@ -17,8 +17,6 @@ from shopbench.files import ROOT
 
 @dataclass(frozen=True)
 class Batch:
-    """One answered batch."""
-
     indices: list[int]  # the questions' places in the file, in the order in which the model saw them
     outputs: list[str]  # joined to `indices` by position
     seconds: float  # wall time of the call

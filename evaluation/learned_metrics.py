@@ -54,15 +54,10 @@ def _filled(answers: Sequence[str], truths: Sequence[str]) -> list[int]:
 
 def _run_bleurt(folder: str, pairs: Sequence[tuple[str, str]]) -> list[float]:
     python = os.environ.get("SHOPBENCH_BLEURT_PYTHON") or sys.executable
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    command = [python, str(_WORKER), folder]
     try:
-        done = subprocess.run(
-            [python, str(_WORKER), folder],
-            input=json.dumps(pairs),
-            capture_output=True,
-            text=True,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
-            check=True,
-        )
+        done = subprocess.run(command, input=json.dumps(pairs), capture_output=True, text=True, env=offline, check=True)
         return [float(score) for score in json.loads(done.stdout)]
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         reason = (getattr(error, "stderr", None) or str(error)).strip().rpartition("\n")[2][:200]

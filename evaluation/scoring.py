@@ -7,11 +7,11 @@ nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, grouped
+from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, grouped, places_by
 from shopbench.metrics import METRICS, ModelMissing, mean, metric_named, micro_f1
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
@@ -54,32 +54,31 @@ def outcomes(scored: Iterable[Scored]) -> list[Outcome]:
     ]
 
 
-def metric_values(items: Sequence[Item], parsed: Sequence[Any], missing: dict[str, str]) -> list[Any]:
-    """The own value of each item's metric for what was read from its answer; None where the metric's model is missing.
+def score_by_metric(
+    items: Sequence[Item], outputs: Sequence[str], read: Callable[[TaskType, str], Any]
+) -> tuple[list[Scored], dict[str, str]]:
+    """Score each answer, as `read` reads it (in a form of shopbench.answers.parse), by its item's metric.
 
-    Metric by metric, each in one call: that is what makes the embedding metrics fast. `missing` takes {metric: what is
-    missing and how to get it}.
+    Metric by metric, each in one call: that is what makes the embedding metrics fast. Also {metric: what is missing and
+    how to get it} of metrics whose models are not here; their answers stay unscored.
     """
+    missing: dict[str, str] = {}
+    parsed = [read(item.task_type, output) for item, output in zip(items, outputs, strict=True)]
     values: list[Any] = [None] * len(items)
-    for metric in dict.fromkeys(item.metric for item in items):
-        places = [place for place, item in enumerate(items) if item.metric == metric]
-        truths = [items[place].truth for place in places]
+    for metric, places in places_by(items, lambda item: item.metric).items():
+        own, truths = [parsed[place] for place in places], [items[place].truth for place in places]
         try:
-            found = METRICS[metric].score_many([parsed[place] for place in places], truths)
+            for place, value in zip(places, METRICS[metric].score_many(own, truths), strict=True):
+                values[place] = value
         except ModelMissing as error:
             missing[metric] = str(error)
-            continue
-        for place, value in zip(places, found, strict=True):
-            values[place] = value
-    return values
+    return list(map(_scored, items, outputs, parsed, values)), missing
 
 
-def scored_answer(item: Item, output: str, parsed: Any, value: Any, details: Any = None) -> Scored:
-    """An answer scored by `metric_values`; what was read from it has a form of shopbench.answers.parse."""
-    unreadable = parsed in (-1, [], "")
+def _scored(item: Item, output: str, parsed: Any, value: Any) -> Scored:
     counts = value if isinstance(value, tuple) else None
     score = micro_f1([counts]) if counts else None if value is None else float(value)
-    return Scored(item, output, parsed, unreadable, score, counts, details)
+    return Scored(item, output, parsed, parsed in (-1, [], ""), score, counts)
 
 
 def task_score(values: Iterable[tuple[str, Any]]) -> float | None:
@@ -110,3 +109,8 @@ def score_tasks(benchmark: Benchmark, scored: Iterable[Scored], options: Options
     """The scores of every task that these answers belong to, of these answers alone."""
     tasks = grouped(scored, lambda one: one.item.task)
     return {name: benchmark.score_task(own, options) for name, own in tasks.items()}
+
+
+def share(part: float, whole: float) -> float:
+    """`part` of `whole`, 0 of nothing."""
+    return part / whole if whole else 0.0

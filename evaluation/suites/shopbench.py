@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evaluation.benchmark import Benchmark, Groups, Item, Model, Options, Scored, TaskScores, places_by
-from evaluation.scoring import check_sample, metric_values, scored_answer, task_score
+from evaluation.scoring import check_sample, score_by_metric, task_score
 from shopbench.answers import parse
 from shopbench.files import default_questions
 from shopbench.sample import BadSample, Sample, read_samples
@@ -55,10 +55,7 @@ class ShopBench(Benchmark):
         return track.minutes * 60 / track.questions
 
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
-        missing: dict[str, str] = {}
-        parsed = [parse(item.task_type, output) for item, output in zip(items, outputs, strict=True)]
-        values = metric_values(items, parsed, missing)
-        return list(map(scored_answer, items, outputs, parsed, values)), missing
+        return score_by_metric(items, outputs, parse)
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
         """One metric; named by all of them if the task's questions have several."""

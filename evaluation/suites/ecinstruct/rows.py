@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import Options
+from evaluation.benchmark import Options, grouped
 from evaluation.suites.ecinstruct.answers import read_ranking
 from shopbench.ecinstruct import ESCI_GAINS, FIELDS, QPR, TASKS, Fields, value
 from shopbench.sample import BadSample, read_json_lines
@@ -34,8 +34,6 @@ _SPELLINGS = {
 
 @dataclass(frozen=True)
 class AskedRow:
-    """A row to ask."""
-
     where: str  # file and line or place, for messages
     row: Fields
     task: str  # the short name
@@ -91,10 +89,7 @@ def asked_rows(path: Path, options: Options) -> list[AskedRow]:
     ready_made = {(task, group) for _, _, task, group, shots in chosen if shots == options.shots}
     asked: list[AskedRow] = []
     counts: Counter[tuple[str, str]] = Counter()
-    pool: defaultdict[str, list[Fields]] = defaultdict(list)
-    for _, row, task in rows:
-        if row.get("split") in (None, "train"):
-            pool[task].append(row)
+    training = grouped((one for one in rows if one[1].get("split") in (None, "train")), lambda one: one[2])
     for where, row, task, group, shots in chosen:
         # A 0-shot row is given an example only where the file has no 1-shot rows of that task and setting.
         if shots > options.shots or (shots < options.shots and (task, group) in ready_made):
@@ -102,7 +97,7 @@ def asked_rows(path: Path, options: Options) -> list[AskedRow]:
         counts[task, group] += 1
         if options.limit is not None and counts[task, group] > options.limit:
             continue
-        example = _example(where, row, pool[task]) if options.shots else None
+        example = _example(where, row, training.get(task, [])) if options.shots else None
         asked.append(AskedRow(where, row, task, f"{group}, {options.shots}-shot", example))
     if not asked:
         held = Counter(str(row.get("split")) for _, row, _ in rows)
@@ -120,11 +115,11 @@ def _setting(row: Fields) -> tuple[str, int]:
     return f"{_DOMAINS[found[1]]}, {_INSTRUCTIONS[found[2]]}", int(bool(found[3]))
 
 
-def _example(where: str, row: Fields, pool: Sequence[Fields]) -> Fields | str:
+def _example(where: str, row: Fields, training: Sequence[tuple[str, Fields, str]]) -> Fields | str:
     """The row's own example if it has one, else a training row that its input's hash chooses."""
     if given := row.get("few_shot_example"):
         return _own_example(given)
-    others = [other for other in pool if other["input"] != row["input"]]
+    others = [other for _, other, _ in training if other["input"] != row["input"]]
     if not others:
         raise BadSample(
             f"{where}: has no few_shot_example, and the file no other training row of {row['task']}; leave out --shots"

@@ -4,7 +4,7 @@ instructions.
 A task of results.json is one of the ten in one setting, such as "PRP, out-of-domain, unseen instruction, 0-shot".
 Questions have the wording of the file (shopbench/ecinstruct.py), with a worked example where --shots 1 asks for one.
 Letters, yes or no and orders are held to their spaces; attribute values and answers are free text. Rows and settings
-are read in rows.py, outputs in answers.py; metrics.py has the metrics.
+are read in rows.py, outputs are read and scored in answers.py.
 
 --split chooses the rows; --drop-failed leaves unreadable answers to questions of letters and of yes or no out of the
 scores, as the published script does (the paper counts them wrong, and so do we without it).
@@ -19,8 +19,7 @@ from typing import Any
 
 from evaluation import learned_metrics
 from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, places_by
-from evaluation.suites.ecinstruct import answers, metrics
-from evaluation.suites.ecinstruct.metrics import Entry
+from evaluation.suites.ecinstruct import answers
 from evaluation.suites.ecinstruct.rows import AskedRow, asked_rows, product_labels
 from models.spaces.base import AnswerSpace
 from models.spaces.free_text import FreeText
@@ -78,18 +77,17 @@ class ECInstruct(Benchmark):
         return [_score(item, output, details.get(place, {})) for place, (item, output) in pairs], missing
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
-        """All metrics that the paper has for the task."""
         task = scored[0].item.details["task"]
         metric = PRIMARY_METRICS[task]
         if task == "AVE":
-            return TaskScores(metric, {**metrics.rates(sum((one.details for one in scored), metrics.Values()))})
+            return TaskScores(metric, {**answers.rates(sum((one.details for one in scored), answers.Values()))})
         if task == "QPR":
             metric = ASSUMED if any(one.item.details["assumed"] for one in scored) else metric
             return TaskScores(metric, {metric: mean(one.score or 0.0 for one in scored)})
         if task == "AG":
             return TaskScores(metric, {name: _mean_if_known(scored, name) for name in (*BERT_SCORES, "BLEURT")})
         kept = [one for one in scored if not (one.unreadable and options.drop_failed)]
-        score = metrics.yes_no if task in YES_NO else metrics.classes
+        score = answers.yes_no if task in YES_NO else answers.classes
         found: dict[str, float | None] = {**score([one.item.truth for one in kept], [one.parsed for one in kept])}
         return TaskScores(metric, {metric: found["accuracy"]} if task == "SR" else found)
 
@@ -102,13 +100,13 @@ def _score(item: Item, output: str, texts: dict[str, float]) -> Scored:
         return Scored(item, output, text, not text, texts.get("BERTScore F"), details=texts)
     if task == "AVE":
         entries = answers.read_entries(output)
-        counts = metrics.values([Entry(**entry) for entry in item.truth], entries)
+        counts = answers.values([answers.Entry(**entry) for entry in item.truth], entries)
         parsed = None if entries is None else [asdict(entry) for entry in entries]
-        return Scored(item, output, parsed, entries is None, metrics.rates(counts)["F1*"], details=counts)
+        return Scored(item, output, parsed, entries is None, answers.rates(counts)["F1*"], details=counts)
     if task == "QPR":
         labels = item.details["labels"]
         order = answers.read_order(output, list(labels))
-        return Scored(item, output, order, order is None, metrics.ranked(labels, order))
+        return Scored(item, output, order, order is None, answers.ranked(labels, order))
     assert isinstance(item.space, OneOf)
     answer = answers.read_yes_no(output) if task in YES_NO else answers.read_letter(output, item.space.names)
     return Scored(item, output, answer, answer is None, float(answer == item.truth))
@@ -167,10 +165,9 @@ def _space(asked: AskedRow) -> tuple[AnswerSpace, Any]:
 
 
 def _wanted(asked: AskedRow, truth: Any) -> Any:
+    task, output = asked.row["task"], asked.row["output"]
     if truth is None:
-        raise BadSample(
-            f"{asked.where}: output {asked.row['output']!r:.60} is no answer of {asked.row['task']}; mend it"
-        )
+        raise BadSample(f"{asked.where}: output {output!r:.60} is no answer of {task}; mend it")
     return truth
 
 

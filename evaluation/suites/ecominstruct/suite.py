@@ -9,8 +9,6 @@ Answers: a label of the set (several where any row of the task has several), spa
 text for typed spans and titles. Scores: ROUGE-L, and for all but titles set F1, micro (the headline) and macro, for
 typed spans also micro F1 of the spans alone (a model that was not trained on this form leaves the types out);
 evaluation/suites/ecominstruct/answers.py says how, and what the published script does otherwise.
-
-Options: --limit (rows of each task), --drop-failed (empty answers are left out).
 """
 
 from __future__ import annotations
@@ -38,8 +36,6 @@ ANSWER_TOKENS = 164
 """Of an answer at most, as in the published script."""
 META = "meta-info.json"
 _Row = dict[str, Any]
-_NOTHING: list[tuple[list[str], list[str]]] = [([], [""])]
-"""An answer and a truth that score 0 in all."""
 
 
 class EcomInstruct(Benchmark):
@@ -66,13 +62,11 @@ class EcomInstruct(Benchmark):
         metrics: dict[str, float | None] = {"rouge_l": mean(one.details for one in kept) if kept else 0.0}
         if kind is Kind.TEXT:
             return TaskScores("rouge_l", metrics)
-        metrics |= answers.set_scores([(one.parsed, one.item.truth) for one in kept] or _NOTHING)
+        pairs = [(one.parsed, one.item.truth) for one in kept]
+        metrics |= answers.set_scores(pairs)
         if kind is Kind.ENTITIES:
-            bare = [
-                (answers.without_types(one.parsed, labels), answers.without_types(one.item.truth, labels))
-                for one in kept
-            ]
-            metrics["untyped_f1"] = answers.set_scores(bare or _NOTHING)["micro_f1"]
+            bare = [[answers.without_types(parts, labels) for parts in pair] for pair in pairs]
+            metrics["untyped_f1"] = answers.set_scores(bare)["micro_f1"]
         return TaskScores("micro_f1", metrics)
 
 

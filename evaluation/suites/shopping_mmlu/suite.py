@@ -15,8 +15,6 @@ How the published scripts (task_wise_eval, skill_wise_eval/metrics.py) read an a
 Where the scripts differ among themselves (skill_wise_eval wants the choice in the first place, and splits all lines
 of a retrieval answer, so its last number is lost before a line end), this follows task_wise_eval. A number below 0
 is no item here; there it counts from the end of the list, or ends the run.
-
-Options: --limit (questions of each task), --drop-failed (answers that cannot be read are left out).
 """
 
 from __future__ import annotations
@@ -28,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, grouped
-from evaluation.scoring import metric_values, scored_answer
+from evaluation.scoring import score_by_metric
 from evaluation.suites.shopbench import items_of
 from evaluation.suites.shopping_mmlu.files import read_folder
 from models.planning import answer_space
 from shopbench.answers import parse
 from shopbench.metrics import METRICS
 from shopbench.question import Question
-from shopbench.sample import Sample
+from shopbench.sample import BadSample, Sample
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 
@@ -52,25 +50,25 @@ class ShoppingMMLU(Benchmark):
 
     def read(self, path: Path, options: Options) -> list[Item]:
         """The questions of every file under `path`; those of one task follow each other."""
-        tasks = grouped(read_folder(path), lambda sample: (sample.task_name, sample.track, sample.metric))
+        samples = read_folder(path)
+        if not samples:
+            raise BadSample(f"{path}: holds no questions; give {self.questions}")
+        tasks = grouped(samples, lambda sample: (sample.task_name, sample.track, sample.metric))
         namesakes = Counter(task for task, _, _ in tasks)
         items = []
-        for (task, track, metric), samples in tasks.items():
+        for (task, track, metric), own in tasks.items():
             skill = _NAMES.get(track, track or "no skill named")
             name = task if namesakes[task] == 1 else f"{task} ({skill}, {metric})"
-            items += [_item(name, skill, sample) for sample in samples[: options.limit]]
+            items += [_item(name, skill, sample) for sample in own[: options.limit]]
         return items
 
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
         """Every answer read as published; `details` is its metric's value as the competition reads it."""
-        missing: dict[str, str] = {}
-        types = [item.task_type for item in items]
-        loose, strict = list(map(parse_loosely, types, outputs)), list(map(parse, types, outputs))
-        published, competition = (metric_values(items, read, missing) for read in (loose, strict))
-        return list(map(scored_answer, items, outputs, loose, published, competition)), missing
+        published, missing = score_by_metric(items, outputs, parse_loosely)
+        competition, _ = score_by_metric(items, outputs, parse)
+        return [replace(one, details=other.value) for one, other in zip(published, competition, strict=True)], missing
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
-        """The task's metric by both readings."""
         metric = scored[0].item.metric
         kept = [one for one in scored if not (options.drop_failed and one.unreadable)]
         readings = {metric: [one.value for one in kept], COMPETITION: [one.details for one in kept]}

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from evaluation.suites.ecinstruct.metrics import Entry, Values, classes, ranked, rates, values, yes_no
+from evaluation.suites.ecinstruct.answers import Entry, Values, classes, ranked, rates, values, yes_no
 
 RED, NOTHING = Entry("colour", "red", "title"), Entry("colour", "", "")
 
