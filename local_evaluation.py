@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from evaluation.benchmark import Benchmark, Model, Options
 from evaluation.journal import Journal, journal_key
@@ -28,12 +29,7 @@ from shopbench.files import ROOT, write_json, write_text
 from shopbench.tracks import TRACKS
 
 
-class BadOption(UserError):
-    """A command-line option that cannot be used; the message says which, why and the remedy."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
     given = _parser().parse_args(argv)
     try:
         return evaluate(given)
@@ -46,12 +42,12 @@ def evaluate(given: argparse.Namespace) -> int:
     output: Path = given.output
     for path in filter(None, (output, given.report)):
         if path.is_dir() or not path.absolute().parent.is_dir():
-            raise BadOption(f"{path}: cannot be written; name a file in a folder that exists")
+            raise UserError(f"{path}: cannot be written; name a file in a folder that exists")
     benchmark = BENCHMARKS[given.benchmark]
     options = _options(given, benchmark)
     file = given.questions or benchmark.default_questions()
     if file is None:
-        raise BadOption(f"--benchmark {benchmark.name}: name {benchmark.questions} with --questions")
+        raise UserError(f"--benchmark {benchmark.name}: name {benchmark.questions} with --questions")
     items = benchmark.read(file, options)
     weights = (given.weights or find_weights(ROOT)).absolute()
     check_weights(weights)
@@ -74,11 +70,11 @@ def evaluate(given: argparse.Namespace) -> int:
 
 
 def _options(given: argparse.Namespace, benchmark: Benchmark) -> Options:
-    """The benchmark's options; BadOption for one that it does not take."""
+    """The benchmark's options; a UserError for one that it does not take."""
     named = {name: value for name in vars(Options()) if (value := getattr(given, name))}
     for name in named:
         if name not in ("limit", *benchmark.options):
-            raise BadOption(f"--{name.replace('_', '-')}: has no meaning for {benchmark.title}; leave it out")
+            raise UserError(f"--{name.replace('_', '-')}: has no meaning for {benchmark.title}; leave it out")
     return Options(**named)
 
 
@@ -91,10 +87,8 @@ def _user_model() -> Model:
 
 def _report_missing(missing: dict[str, dict[str, object]], skip: bool) -> int:
     for name, what in missing.items():
-        how = "skipped" if skip else "error"
-        print(
-            f"{how}: {what['questions']} questions of metric {name} are not scored: {what['remedy']}", file=sys.stderr
-        )
+        line = f"{what['questions']} questions of metric {name} are not scored: {what['remedy']}"
+        print("skipped:" if skip else "error:", line, file=sys.stderr)
     return NOT_GOOD if missing and not skip else 0
 
 
@@ -106,58 +100,47 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done; 1 done, but a metric's model is missing (see --skip-missing-metrics); 2 bad input; "
         "3 stopped by --enforce-limits; 130 interrupted (the same command goes on from there)",
     )
-    parser.add_argument(
+    add = parser.add_argument
+    file: dict[str, Any] = {"type": Path, "metavar": "FILE"}
+    add(
         "--questions",
-        type=Path,
-        metavar="FILE",
+        **file,
         help="questions as JSON lines, in the format of the competition's "
         "development file (default: data/development.json if it is there, else data/sample_questions.jsonl); with "
         "--benchmark, the file or folder of that benchmark",
     )
-    parser.add_argument(
-        "--benchmark", choices=BENCHMARKS, default="shopbench", help="another benchmark, on its own terms"
-    )
-    parser.add_argument(
+    add("--benchmark", choices=BENCHMARKS, default="shopbench", help="another benchmark, on its own terms")
+    add(
         "--weights",
         type=Path,
         metavar="DIR",
         help="weights to use (default: SHOPBENCH_WEIGHTS, else the active "
         "track's folder if it holds weights, else weights/embedded)",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        default=Path("results.json"),
-        help="where all scores and answers go (default: %(default)s)",
-    )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="also write a page to look through in a browser")
-    parser.add_argument(
-        "--limit", type=_positive, metavar="N", help="only the first N questions (of each task of a --benchmark)"
-    )
-    parser.add_argument("--track", type=int, choices=TRACKS, help="only the questions of one track (5: all)")
-    parser.add_argument(
+    add("--output", **file, default=Path("results.json"), help="where all scores and answers go (default: %(default)s)")
+    add("--report", **file, help="also write a page to look through in a browser")
+    add("--limit", type=_positive, metavar="N", help="only the first N questions (of each task of a --benchmark)")
+    add("--track", type=int, choices=TRACKS, help="only the questions of one track (5: all)")
+    add(
         "--enforce-limits",
         action="store_true",
         help="stop where the evaluator would kill the run: a "
         "batch over 10 s a question, or all answers over the questions' share of their tracks' minutes",
     )
-    parser.add_argument(
-        "--split", choices=("test", "val", "train"), help="with --benchmark ecinstruct: which rows (default: test)"
-    )
-    parser.add_argument(
+    add("--split", choices=("test", "val", "train"), help="with --benchmark ecinstruct: which rows (default: test)")
+    add(
         "--shots",
         type=int,
         choices=(0, 1),
         help="with --benchmark ecinstruct: worked examples before a question (default: 0)",
     )
-    parser.add_argument(
+    add(
         "--drop-failed",
         action="store_true",
         help="with --benchmark other than shopbench: leave answers that cannot be read out of the scores, as the "
         "published scripts do, instead of counting them wrong as the papers do",
     )
-    parser.add_argument(
+    add(
         "--skip-missing-metrics",
         action="store_true",
         help="exit 0 even if a metric's model is not on this machine; its questions stay unscored",

@@ -8,70 +8,48 @@ the table of evaluation/suites/__init__.py. Batches, journal, times, results.jso
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from models.planning import Asked
 from models.spaces.base import AnswerSpace
 from shopbench.tasks import TaskType
 from shopbench.tracks import Track
 
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 Groups = dict[str, list[int]]
 """Groups of items: by name, the items' places."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says about a benchmark; each benchmark names in `options` what it takes besides limit.
+    """What the command line says about a benchmark; each benchmark names in `options` what it takes besides limit."""
 
-    Attributes:
-        limit: at most so many items, the first ones (of each task, but for ShopBench: of the file); None for all.
-        track: only the items of this track.
-        enforce_limits: stop where the competition's evaluator would kill the run.
-        split: which rows of a file that holds several: test, val or train.
-        shots: worked examples before each question.
-        drop_failed: leave unreadable answers out of the scores, as some published scripts do, instead of counting
-            them wrong.
-    """
-
-    limit: int | None = None
-    track: int | None = None
-    enforce_limits: bool = False
-    split: str = "test"
-    shots: int = 0
-    drop_failed: bool = False
+    limit: int | None = None  # at most so many items, the first ones of each task (ShopBench: of the file)
+    track: int | None = None  # only the items of this track
+    enforce_limits: bool = False  # stop where the competition's evaluator would kill the run
+    split: str = "test"  # which rows of a file that holds several: test, val or train
+    shots: int = 0  # worked examples before each question
+    drop_failed: bool = False  # unreadable answers are left out, as by some published scripts, instead of wrong
 
 
 @dataclass(frozen=True)
 class Item:
-    """One row of a benchmark: what the model is asked, and what scoring needs to know.
+    """One row of a benchmark: what the model is asked, and what scoring needs to know."""
 
-    Attributes:
-        task: the task it is scored with (a task in one setting is a task of its own): a row of the tables.
-        text: the user's message, whole.
-        truth: the true answer in the benchmark's own form; JSON can hold it.
-        task_type: whose system line goes before the text; GENERATION is what training on published rows uses.
-        space: the answers that are allowed (models/spaces); None in ShopBench, where the model must see from the text
-            what is asked for.
-        is_multiple_choice: all that ShopBench tells the model besides the text.
-        group: what its task belongs to (a skill, in-domain).
-        metric: the metric that scores it, if its task may have several; "" where the task alone has metrics.
-        track: the track of the competition it belongs to, if any.
-        details: anything else that scoring needs.
-    """
-
-    task: str
-    text: str
-    truth: Any
-    task_type: TaskType = TaskType.GENERATION
-    space: AnswerSpace | None = None
-    is_multiple_choice: bool = False
-    group: str = ""
-    metric: str = ""
-    track: Track | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    task: str  # what it is scored with, a row of the tables; a task in one setting is a task of its own
+    text: str  # the user's message, whole
+    truth: Any  # in the benchmark's own form; JSON can hold it
+    task_type: TaskType = TaskType.GENERATION  # chooses the system line: this one, where published rows are trained on
+    space: AnswerSpace | None = None  # the allowed answers; None in ShopBench, whose texts must say them
+    is_multiple_choice: bool = False  # all that ShopBench tells the model besides the text
+    group: str = ""  # what its task belongs to (a skill, in-domain)
+    metric: str = ""  # the metric that scores it; "" where the task alone has metrics
+    track: Track | None = None  # of the competition
+    details: Mapping[str, Any] = field(default_factory=dict)  # anything else that scoring needs
 
     @property
     def kind(self) -> str:
@@ -79,31 +57,20 @@ class Item:
         return str(self.task_type) if self.space is None else type(self.space).__name__
 
     def asked(self) -> Asked:
-        """The item as the model takes it with its answer space; a ValueError if it has none."""
-        if self.space is None:
-            raise ValueError(f"an item of {self.task} has no answer space")
+        """The item as the model takes it with its answer space, which it must have."""
+        assert self.space is not None, f"an item of {self.task} has no answer space"
         return Asked(self.text, self.space, self.task_type)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One scored answer.
-
-    Attributes:
-        parsed: what is read from `output`, in the benchmark's own form; JSON can hold it.
-        unreadable: nothing could be read.
-        score: the answer's own score, 0 to 1; None where there is none (its metric's model is missing).
-        counts: (tp, fp, fn) of a metric that sums them over a task (micro f1).
-        details: anything else that the task's scores are made of.
-    """
-
     item: Item
     output: str
-    parsed: Any
+    parsed: Any  # what is read from `output`, in the benchmark's own form; JSON can hold it
     unreadable: bool
-    score: float | None
-    counts: tuple[int, int, int] | None = None
-    details: Any = None
+    score: float | None  # 0 to 1; None where the metric's model is missing
+    counts: tuple[int, int, int] | None = None  # (tp, fp, fn) of a metric that sums them over a task (micro f1)
+    details: Any = None  # anything else that the task's scores are made of
 
     @property
     def value(self) -> Any:
@@ -113,19 +80,11 @@ class Scored:
 
 @dataclass(frozen=True)
 class TaskScores:
-    """The scores of one task.
-
-    Attributes:
-        metric: the name of its primary metric; its value, a key of `metrics`, is the task's score.
-        metrics: value of every metric; None where its model is not on this machine.
-    """
-
-    metric: str
-    metrics: dict[str, float | None]
+    metric: str  # the primary metric, a key of `metrics`
+    metrics: dict[str, float | None]  # every metric's value; None where its model is not on this machine
 
     @property
     def score(self) -> float | None:
-        """The value of the primary metric."""
         return self.metrics[self.metric]
 
 
@@ -142,18 +101,12 @@ class Model(Protocol):
 class Benchmark(Protocol):
     """A benchmark. What stands here with a body is the rule; ShopBench departs from it, see suites/shopbench.py."""
 
-    name: str
-    """As given to --benchmark."""
-    title: str
-    """As its authors write it."""
-    questions: str
-    """What --questions must name, in a few words."""
-    options: tuple[str, ...] = ()
-    """The Options besides limit that it takes; the command line refuses the others."""
-    averages: str = "tasks"
-    """What the score is the mean of: "tasks" (one weight each) or "groups" (the tasks of a group first)."""
-    method: str = "answer"
-    """The model's method that `ask` calls, for messages."""
+    name: str  # as given to --benchmark
+    title: str  # as its authors write it
+    questions: str  # what --questions must name, in a few words
+    options: tuple[str, ...] = ()  # the Options besides limit that it takes; the command line refuses the others
+    averages: str = "tasks"  # what the score is the mean of: "tasks", or "groups" (the tasks of a group first)
+    method: str = "answer"  # the model's method that `ask` calls, for messages
 
     def default_questions(self) -> Path | None:
         """What is asked without --questions; None if it must be given."""
@@ -176,11 +129,7 @@ class Benchmark(Protocol):
         return math.inf
 
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
-        """Score one answer for each item; outputs come as the engine wrote them and are untrusted.
-
-        Returns:
-            The scored answers, in order, and {metric: one line how to get its model} where that is not here.
-        """
+        """Score outputs, untrusted, as the engine wrote them; and {metric: how to get its model} of missing ones."""
         ...
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
@@ -192,9 +141,14 @@ class Benchmark(Protocol):
         return {"per_task": places_by(items, lambda item: item.task), "per_group": places_by(items, lambda i: i.group)}
 
 
-def places_by(items: Iterable[Item], name: Callable[[Item], str]) -> Groups:
+def places_by(items: Sequence[Item], name: Callable[[Item], str]) -> Groups:
     """The items' places by a name, in the order in which the names come up."""
-    groups: Groups = {}
-    for place, item in enumerate(items):
-        groups.setdefault(name(item), []).append(place)
+    return grouped(range(len(items)), lambda place: name(items[place]))
+
+
+def grouped(values: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Values by a key, in the order in which the keys come up."""
+    groups: dict[K, list[T]] = {}
+    for value in values:
+        groups.setdefault(key(value), []).append(value)
     return groups

@@ -15,18 +15,14 @@ BATCH = 16
 
 
 def main() -> None:
-    """Read all pairs, write all scores."""
     torch.set_grad_enabled(False)
-    folder = sys.argv[1]
-    tokenizer = BleurtTokenizer.from_pretrained(folder)
-    model = BleurtForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = BleurtTokenizer.from_pretrained(sys.argv[1])
+    model = BleurtForSequenceClassification.from_pretrained(sys.argv[1]).eval()
     pairs = json.load(sys.stdin)
     scores: list[float] = []
     for start in range(0, len(pairs), BATCH):
-        truths, answers = zip(*pairs[start : start + BATCH], strict=True)
-        inputs = tokenizer(
-            list(truths), list(answers), padding=True, truncation=True, max_length=512, return_tensors="pt"
-        )
+        truths, answers = map(list, zip(*pairs[start : start + BATCH], strict=True))
+        inputs = tokenizer(truths, answers, padding=True, truncation=True, max_length=512, return_tensors="pt")
         scores += model(**inputs).logits.flatten().tolist()
     json.dump(scores, sys.stdout)
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from evaluation.benchmark import grouped
 from evaluation.scoring import Outcome, mean_over_tasks
 from shopbench.errors import UserError, run_command
 from shopbench.files import read_json
@@ -41,21 +42,19 @@ def outcomes_of_results(results: dict[str, Any]) -> list[Outcome]:
     ]
 
 
-def draws(ones: Sequence[Outcome], count: int = DRAWS, seed: int = 0) -> Draws:
+def draws(ones: Sequence[Outcome], count: int = DRAWS) -> Draws:
     """The mean over tasks in each of `count` draws, shape (count,).
 
     Outcomes of the same questions in the same order are drawn alike: differences of their draws are paired.
     """
-    tasks: dict[str, dict[str, list[Any]]] = {}
-    for one in ones:
-        tasks.setdefault(one.task_name, {}).setdefault(one.metric, []).append(one.value)
     total = np.zeros(count)
-    for task, by_metric in tasks.items():
-        questions = sum(map(len, by_metric.values()))
-        for metric, values in by_metric.items():
-            numbers = np.random.default_rng([seed, zlib.crc32(f"{task}\n{metric}".encode())])
-            drawn = np.asarray(values, dtype=np.float64)[numbers.integers(len(values), size=(count, len(values)))]
-            total += _aggregate(drawn) * len(values) / questions
+    tasks = grouped(ones, lambda one: one.task_name)
+    for task, own in tasks.items():
+        for metric, part in grouped(own, lambda one: one.metric).items():
+            numbers = np.random.default_rng([0, zlib.crc32(f"{task}\n{metric}".encode())])
+            places = numbers.integers(len(part), size=(count, len(part)))
+            drawn = np.asarray([one.value for one in part], dtype=np.float64)[places]
+            total += _aggregate(drawn) * len(part) / len(own)
     return total / len(tasks)
 
 
@@ -67,14 +66,13 @@ def _aggregate(drawn: Draws) -> Draws:
     return 2 * found / np.maximum(2 * found + wrong + missed, 1)
 
 
-def interval(drawn: Draws, level: float = LEVEL) -> tuple[float, float]:
-    """The middle `level` of the draws."""
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+def interval(drawn: Draws) -> tuple[float, float]:
+    """The middle LEVEL of the draws."""
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
 def of_type(ones: Sequence[Outcome], task_type: str) -> list[Outcome]:
-    """The outcomes of one task type."""
     return [one for one in ones if one.task_type == task_type]
 
 
@@ -104,18 +102,14 @@ def spread(drawn: Draws, sign: str = "") -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table of one or two result files."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.intervals", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("results", type=Path, help="what local_evaluation.py wrote")
     parser.add_argument("other", type=Path, nargs="?", help="the results of other weights on the same questions")
     given = parser.parse_args(argv)
-    first, asked = _read(given.results)
-    second = None
-    if given.other:
-        second, also_asked = _read(given.other)
-        if asked != also_asked:
-            raise UserError(f"{given.other}: holds other questions than {given.results}; give runs of one file")
-    print(table(first, second))
+    runs = [_read(path) for path in (given.results, given.other) if path]
+    if runs[0][1] != runs[-1][1]:
+        raise UserError(f"{given.other}: holds other questions than {given.results}; give runs of one file")
+    print(table(*(found for found, _ in runs)))
     return 0
 
 

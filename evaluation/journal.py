@@ -17,19 +17,10 @@ from shopbench.files import ROOT
 
 @dataclass(frozen=True)
 class Batch:
-    """One answered batch.
-
-    Attributes:
-        indices: the questions' places in the file, in the order in which the model saw them.
-        outputs: the model's answers, joined to `indices` by position.
-        seconds: wall time of the call.
-        counts: by how much the call raised the model's own counters (repairs, fallbacks), if it keeps any.
-    """
-
-    indices: list[int]
-    outputs: list[str]
-    seconds: float
-    counts: dict[str, int] = field(default_factory=dict)
+    indices: list[int]  # the questions' places in the file, in the order in which the model saw them
+    outputs: list[str]  # joined to `indices` by position
+    seconds: float  # wall time of the call
+    counts: dict[str, int] = field(default_factory=dict)  # what the call added to the model's counters (repairs, ...)
 
 
 def journal_key(items: Iterable[Item], weights: Path) -> str:

@@ -31,12 +31,9 @@ def bert_scores(answers: Sequence[str], truths: Sequence[str]) -> list[PRF]:
     """Precision, recall and F of each answer, not rescaled; 0 for an empty answer. ModelMissing without the model."""
     scorer = _bert_scorer()
     filled = _filled(answers, truths)
-    scores: list[PRF] = [(0.0, 0.0, 0.0)] * len(answers)
-    if filled:
-        columns = scorer.score([answers[place] for place in filled], [truths[place] for place in filled])
-        for place, *one in zip(filled, *(column.tolist() for column in columns), strict=True):
-            scores[place] = (one[0], one[1], one[2])
-    return scores
+    columns = scorer.score([answers[place] for place in filled], [truths[place] for place in filled]) if filled else ()
+    found = dict(zip(filled, zip(*(column.tolist() for column in columns), strict=True), strict=True))
+    return [found.get(place, (0.0, 0.0, 0.0)) for place in range(len(answers))]
 
 
 def bleurt_scores(answers: Sequence[str], truths: Sequence[str]) -> list[float]:
@@ -46,11 +43,9 @@ def bleurt_scores(answers: Sequence[str], truths: Sequence[str]) -> list[float]:
     """
     folder = metric_folder(BLEURT_MODEL, f"lucadiliello/{BLEURT_MODEL}", "config.json")
     filled = _filled(answers, truths)
-    scores = [0.0] * len(answers)
     pairs = [(_first_words(truths[place]), _first_words(answers[place])) for place in filled]
-    for place, score in zip(filled, _run_bleurt(folder, pairs), strict=True):
-        scores[place] = score
-    return scores
+    found = dict(zip(filled, _run_bleurt(folder, pairs), strict=True))
+    return [found.get(place, 0.0) for place in range(len(answers))]
 
 
 def _filled(answers: Sequence[str], truths: Sequence[str]) -> list[int]:
@@ -59,15 +54,10 @@ def _filled(answers: Sequence[str], truths: Sequence[str]) -> list[int]:
 
 def _run_bleurt(folder: str, pairs: Sequence[tuple[str, str]]) -> list[float]:
     python = os.environ.get("SHOPBENCH_BLEURT_PYTHON") or sys.executable
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    command = [python, str(_WORKER), folder]
     try:
-        done = subprocess.run(
-            [python, str(_WORKER), folder],
-            input=json.dumps(pairs),
-            capture_output=True,
-            text=True,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"},
-            check=True,
-        )
+        done = subprocess.run(command, input=json.dumps(pairs), capture_output=True, text=True, env=offline, check=True)
         return [float(score) for score in json.loads(done.stdout)]
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         reason = (getattr(error, "stderr", None) or str(error)).strip().rpartition("\n")[2][:200]

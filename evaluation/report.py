@@ -82,7 +82,6 @@ def _excerpt(text: str, length: int = 160) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the page of a results file anew."""
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.report", description="Make the HTML page of a results.json."
     )

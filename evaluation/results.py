@@ -9,7 +9,6 @@ samples. A score is None (null) where nothing could be scored.
 
 from __future__ import annotations
 
-import json
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from evaluation.benchmark import Benchmark, Item, Options, Scored
 from evaluation.journal import settings
 from evaluation.runner import Answers
 from evaluation.scoring import mean_of_known, score_tasks
+from models.weights import provenance
 from shopbench.tracks import SECONDS_PER_SAMPLE, TRACKS, Track
 
 Results = dict[str, Any]
@@ -52,6 +52,7 @@ def make_results(
         for key, by_name in benchmark.groupings(items).items()
     }
     tasks = groups["per_task"]
+    counts = sum((Counter(batch.counts) for batch in answers.batches), Counter())
     averaged = groups["per_group" if benchmark.averages == "groups" else "per_task"].values()
     return {
         "benchmark": benchmark.name,
@@ -63,9 +64,7 @@ def make_results(
         "mean_over_questions": mean_of_known(one.score for one in scored),
         "questions": len(items),
         "questions_file": questions_file,
-        "per_task": tasks,
-        "per_group": groups.get("per_group", {}),
-        "per_type": groups.get("per_type", {}),
+        **{key: groups.get(key, {}) for key in ("per_task", "per_group", "per_type")},
         "per_track": {
             number: _track(TRACKS[int(number)], group, answers.load_seconds)
             for number, group in groups.get("per_track", {}).items()
@@ -76,8 +75,8 @@ def make_results(
         },
         "unreadable": sum(one.unreadable for one in scored),
         "timing": _timing(answers),
-        "model_counts": _model_counts(answers),
-        "weights": _weights(weights),
+        "model_counts": dict(sorted(counts.items())),
+        "weights": {"folder": str(weights), "provenance": provenance(weights) or None},
         "settings": settings(),
         "versions": _versions(),
         "samples": [
@@ -156,13 +155,6 @@ def _timing(answers: Answers) -> dict[str, Any]:
     }
 
 
-def _model_counts(answers: Answers) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for batch in answers.batches:
-        counts.update(batch.counts)
-    return dict(sorted(counts.items()))
-
-
 def _sample(one: Scored, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:
     item = one.item
     return {
@@ -178,14 +170,6 @@ def _sample(one: Scored, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "counts": list(one.counts) if one.counts else None,
         "unreadable": one.unreadable,
     }
-
-
-def _weights(folder: Path) -> dict[str, Any]:
-    try:
-        provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        provenance = None
-    return {"folder": str(folder), "provenance": provenance}
 
 
 def _versions() -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,21 +42,13 @@ class _Deadline(BaseException):
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers to a benchmark's items, in their order, and how long they took.
-
-    Attributes:
-        outputs: one text an item.
-        seconds: each item's share of its batch's wall time.
-        batches: the batches as they were asked.
-        load_seconds: time to build the model; 0 if every answer was already in the journal.
-        resumed: number of items answered by an earlier, interrupted run.
-    """
+    """All answers to a benchmark's items, in their order, and how long they took."""
 
     outputs: list[str]
-    seconds: list[float]
+    seconds: list[float]  # each item's share of its batch's wall time
     batches: list[Batch]
-    load_seconds: float
-    resumed: int
+    load_seconds: float  # time to build the model; 0 if every answer was already in the journal
+    resumed: int  # number of items answered by an earlier, interrupted run
 
 
 def answer_all(
@@ -65,14 +58,11 @@ def answer_all(
     journal: Journal,
     enforce_limits: bool = False,
 ) -> Answers:
-    """Ask the model every item that the journal does not hold yet.
+    """Ask the model, which is built only if it is needed, every item that the journal does not hold yet.
 
-    Args:
-        make_model: builds the model; called once, and only if an item is left.
-        enforce_limits: stop where the evaluator kills a run (a batch's or the tracks' time).
     Raises:
         BadModel: a wrong batch size, or answers that are not one text an item.
-        LimitExceeded: only where limits are enforced.
+        LimitExceeded: `enforce_limits` is set, and the evaluator would kill the run (a batch's or the tracks' time).
     """
     resumed = sum(len(batch.indices) for batch in journal.batches)
     load_seconds = 0.0
@@ -111,13 +101,11 @@ def _ask_open_items(
 ) -> None:
     size = _batch_size(model)
     answered = {index for batch in journal.batches for index in batch.indices}
-    allowed = sum(map(benchmark.seconds_allowed, items)) if enforce_limits else None
+    allowed = sum(map(benchmark.seconds_allowed, items))
     with tqdm(total=len(items), initial=len(answered), desc="questions", unit=" questions") as bar:
         for places in batches_of(benchmark, items, size, answered):
-            limit = None
-            if allowed is not None:
-                left = allowed - sum(batch.seconds for batch in journal.batches)
-                limit = min(SECONDS_PER_SAMPLE * len(places), left)
+            left = allowed - sum(batch.seconds for batch in journal.batches)
+            limit = min(SECONDS_PER_SAMPLE * len(places), left) if enforce_limits else None
             journal.append(_ask(benchmark, items, places, model, limit))
             bar.update(len(places))
 
@@ -138,8 +126,7 @@ def _ask(benchmark: Benchmark, items: Sequence[Item], places: list[int], model: 
         outputs = benchmark.ask(model, [items[place] for place in places])
     seconds = time.perf_counter() - started
     _check_answers(outputs, places, benchmark.method)
-    counts = {name: count - before.get(name, 0) for name, count in _counters(model).items()}
-    return Batch(places, outputs, seconds, {name: count for name, count in counts.items() if count})
+    return Batch(places, outputs, seconds, dict(_counters(model) - before))
 
 
 def _check_answers(outputs: Any, places: list[int], method: str) -> None:
@@ -157,10 +144,10 @@ def _range(places: list[int]) -> str:
     return f"{places[0] + 1}-{places[-1] + 1}" if len(places) > 1 else str(places[0] + 1)
 
 
-def _counters(model: Model) -> dict[str, int]:
+def _counters(model: Model) -> Counter[str]:
     """The model's own counters (attribute `stats`: name -> count), a copy; none for models without them."""
-    stats = getattr(model, "stats", None)
-    return {str(name): count for name, count in dict(stats or {}).items() if isinstance(count, int)}
+    stats = getattr(model, "stats", None) or {}
+    return Counter({str(name): count for name, count in dict(stats).items() if isinstance(count, int)})
 
 
 @contextmanager

@@ -7,11 +7,11 @@ nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores
+from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, grouped, places_by
 from shopbench.metrics import METRICS, ModelMissing, mean, metric_named, micro_f1
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
@@ -37,16 +37,12 @@ def check_sample(sample: Sample) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scored question, without its text: where it belongs and its metric's value.
-
-    Attributes:
-        value: the metric's own value: (tp, fp, fn) for micro f1, a number for every other metric.
-    """
+    """What became of one scored question, without its text: where it belongs and its metric's value."""
 
     task_name: str
     task_type: str
     metric: str
-    value: float | tuple[int, int, int]
+    value: float | tuple[int, int, int]  # (tp, fp, fn) for micro f1, a number for every other metric
 
 
 def outcomes(scored: Iterable[Scored]) -> list[Outcome]:
@@ -58,34 +54,31 @@ def outcomes(scored: Iterable[Scored]) -> list[Outcome]:
     ]
 
 
-def metric_values(items: Sequence[Item], parsed: Sequence[Any], missing: dict[str, str]) -> list[Any]:
-    """The own value of each item's metric for what was read from its answer; None where the metric's model is missing.
+def score_by_metric(
+    items: Sequence[Item], outputs: Sequence[str], read: Callable[[TaskType, str], Any]
+) -> tuple[list[Scored], dict[str, str]]:
+    """Score each answer, as `read` reads it (in a form of shopbench.answers.parse), by its item's metric.
 
-    Metric by metric, each in one call: that is what makes the embedding metrics fast.
-
-    Args:
-        missing: takes {metric: what is missing and how to get it}.
+    Metric by metric, each in one call: that is what makes the embedding metrics fast. Also {metric: what is missing and
+    how to get it} of metrics whose models are not here; their answers stay unscored.
     """
+    missing: dict[str, str] = {}
+    parsed = [read(item.task_type, output) for item, output in zip(items, outputs, strict=True)]
     values: list[Any] = [None] * len(items)
-    for metric in dict.fromkeys(item.metric for item in items):
-        places = [place for place, item in enumerate(items) if item.metric == metric]
-        truths = [items[place].truth for place in places]
+    for metric, places in places_by(items, lambda item: item.metric).items():
+        own, truths = [parsed[place] for place in places], [items[place].truth for place in places]
         try:
-            found = METRICS[metric].score_many([parsed[place] for place in places], truths)
+            for place, value in zip(places, METRICS[metric].score_many(own, truths), strict=True):
+                values[place] = value
         except ModelMissing as error:
             missing[metric] = str(error)
-            continue
-        for place, value in zip(places, found, strict=True):
-            values[place] = value
-    return values
+    return list(map(_scored, items, outputs, parsed, values)), missing
 
 
-def scored_answer(item: Item, output: str, parsed: Any, value: Any, details: Any = None) -> Scored:
-    """An answer scored by `metric_values`; what was read from it has a form of shopbench.answers.parse."""
-    unreadable = parsed in (-1, [], "")
-    if isinstance(value, tuple):
-        return Scored(item, output, parsed, unreadable, micro_f1([value]), value, details)
-    return Scored(item, output, parsed, unreadable, None if value is None else float(value), None, details)
+def _scored(item: Item, output: str, parsed: Any, value: Any) -> Scored:
+    counts = value if isinstance(value, tuple) else None
+    score = micro_f1([counts]) if counts else None if value is None else float(value)
+    return Scored(item, output, parsed, parsed in (-1, [], ""), score, counts)
 
 
 def task_score(values: Iterable[tuple[str, Any]]) -> float | None:
@@ -93,21 +86,17 @@ def task_score(values: Iterable[tuple[str, Any]]) -> float | None:
 
     If a task has several metrics, each weighs as many answers as it scored.
     """
-    by_metric: dict[str, list[Any]] = {}
-    for metric, value in values:
-        if value is not None:
-            by_metric.setdefault(metric, []).append(value)
-    count = sum(map(len, by_metric.values()))
-    total = sum(METRICS[metric].aggregate(known) * len(known) for metric, known in by_metric.items())
-    return total / count if count else None
+    known = [pair for pair in values if pair[1] is not None]
+    by_metric = grouped(known, lambda pair: pair[0]).items()
+    total = sum(METRICS[metric].aggregate(value for _, value in pairs) * len(pairs) for metric, pairs in by_metric)
+    return total / len(known) if known else None
 
 
 def mean_over_tasks(ones: Iterable[Outcome]) -> float:
     """The competition's score; a ValueError if there is no outcome."""
-    tasks: dict[str, list[tuple[str, Any]]] = {}
-    for one in ones:
-        tasks.setdefault(one.task_name, []).append((one.metric, one.value))
-    return mean(score for values in tasks.values() if (score := task_score(values)) is not None)
+    tasks = grouped(ones, lambda one: one.task_name).values()
+    scores = (task_score((one.metric, one.value) for one in own) for own in tasks)
+    return mean(score for score in scores if score is not None)
 
 
 def mean_of_known(scores: Iterable[float | None]) -> float | None:
@@ -118,7 +107,10 @@ def mean_of_known(scores: Iterable[float | None]) -> float | None:
 
 def score_tasks(benchmark: Benchmark, scored: Iterable[Scored], options: Options) -> dict[str, TaskScores]:
     """The scores of every task that these answers belong to, of these answers alone."""
-    tasks: dict[str, list[Scored]] = {}
-    for one in scored:
-        tasks.setdefault(one.item.task, []).append(one)
+    tasks = grouped(scored, lambda one: one.item.task)
     return {name: benchmark.score_task(own, options) for name, own in tasks.items()}
+
+
+def share(part: float, whole: float) -> float:
+    """`part` of `whole`, 0 of nothing."""
+    return part / whole if whole else 0.0

@@ -39,55 +39,34 @@ def other_metrics(metrics: dict[str, float | None], primary: str = "") -> str:
 
 
 def _tasks(results: Results) -> str:
-    rows = [
-        [
-            name,
-            task["task_type"],
-            task["metric"],
-            task["count"],
-            _score(task["score"]),
-            other_metrics(task["metrics"], task["metric"]),
-            ", ".join(f"{task[note]} {note}" for note in ("unscored", "unreadable") if task[note]),
-        ]
-        for name, task in results["per_task"].items()
-    ]
+    rows = []
+    for name, task in results["per_task"].items():
+        others = other_metrics(task["metrics"], task["metric"])
+        notes = ", ".join(f"{task[note]} {note}" for note in ("unscored", "unreadable") if task[note])
+        rows.append([name, task["task_type"], task["metric"], task["count"], _score(task["score"]), others, notes])
     return _table(["task", "type", "metric", "questions", "score", "others", ""], rows)
 
 
 def _groups(groups: dict[str, Any], title: str) -> str:
-    rows = [
-        [
-            name,
-            group["tasks"],
-            group["count"],
-            _score(group["score"]),
-            f"{group['seconds'] / group['count']:.3f}",
-            other_metrics(group["metrics"], group["metric"]),
-        ]
-        for name, group in groups.items()
-    ]
+    rows = []
+    for name, group in groups.items():
+        speed, others = f"{group['seconds'] / group['count']:.3f}", other_metrics(group["metrics"], group["metric"])
+        rows.append([name, group["tasks"], group["count"], _score(group["score"]), speed, others])
     return _table([title, "tasks", "questions", "score", "s/question", "others"], rows)
 
 
 def _tracks(tracks: dict[str, Any]) -> str:
     if not tracks:
         return ""
-    rows = [
-        [
-            f"{number} {track['name']}",
-            track["count"],
-            _score(track["score"]),
-            f"{track['seconds_per_question']:.3f}",
-            f"{track['projected_minutes']:.1f}",
-            track["allowed_minutes"],
-            "in time" if track["in_time"] else "TOO SLOW",
-        ]
-        for number, track in tracks.items()
-    ]
+    rows = []
+    for number, track in tracks.items():
+        name, verdict = f"{number} {track['name']}", "in time" if track["in_time"] else "TOO SLOW"
+        speed, needed = f"{track['seconds_per_question']:.3f}", f"{track['projected_minutes']:.1f}"
+        score, allowed = _score(track["score"]), track["allowed_minutes"]
+        rows.append([name, track["count"], score, speed, needed, allowed, verdict])
     table = _table(["track", "questions", "score", "s/question", "min needed", "min allowed", ""], rows)
-    return (
-        f"{table}\nmin needed: model load and all of the track's test questions, at the speed measured on this machine"
-    )
+    note = "min needed: model load and all of the track's test questions, at the speed measured on this machine"
+    return f"{table}\n{note}"
 
 
 def _timing(timing: dict[str, Any], with_limits: bool) -> str:

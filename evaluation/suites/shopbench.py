@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evaluation.benchmark import Benchmark, Groups, Item, Model, Options, Scored, TaskScores, places_by
-from evaluation.scoring import check_sample, metric_values, scored_answer, task_score
+from evaluation.scoring import check_sample, score_by_metric, task_score
 from shopbench.answers import parse
 from shopbench.files import default_questions
 from shopbench.sample import BadSample, Sample, read_samples
@@ -23,8 +23,6 @@ ALL_AROUND = TRACKS[5]
 
 
 class ShopBench(Benchmark):
-    """The benchmark; see the module's docstring."""
-
     name = "shopbench"
     title = "ShopBench"
     questions = "a JSON-lines file of ShopBench questions"
@@ -32,7 +30,6 @@ class ShopBench(Benchmark):
     method = "batch_predict"
 
     def default_questions(self) -> Path:
-        """The competition's development file if it is there, else the repository's own questions."""
         return default_questions()
 
     def read(self, path: Path, options: Options) -> list[Item]:
@@ -47,11 +44,9 @@ class ShopBench(Benchmark):
         return items_of(samples[: options.limit])
 
     def batch_kind(self, item: Item) -> int:
-        """Multiple choice, then the rest."""
         return int(not item.is_multiple_choice)
 
     def ask(self, model: Model, items: Sequence[Item]) -> list[str]:
-        """As the evaluator asks."""
         return model.batch_predict({"prompt": [item.text for item in items]}, items[0].is_multiple_choice)
 
     def seconds_allowed(self, item: Item) -> float:
@@ -60,11 +55,7 @@ class ShopBench(Benchmark):
         return track.minutes * 60 / track.questions
 
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
-        """Score every answer by its question's metric."""
-        missing: dict[str, str] = {}
-        parsed = [parse(item.task_type, output) for item, output in zip(items, outputs, strict=True)]
-        values = metric_values(items, parsed, missing)
-        return list(map(scored_answer, items, outputs, parsed, values)), missing
+        return score_by_metric(items, outputs, parse)
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
         """One metric; named by all of them if the task's questions have several."""
@@ -89,7 +80,6 @@ class ShopBench(Benchmark):
 
 
 def items_of(samples: Iterable[Sample]) -> list[Item]:
-    """Samples as items."""
     return [
         Item(
             task=sample.task_name,

@@ -1,1 +1,0 @@
-"""ECInstruct, the benchmark of eCeLLM."""

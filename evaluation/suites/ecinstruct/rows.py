@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import Options
+from evaluation.benchmark import Options, grouped
 from evaluation.suites.ecinstruct.answers import read_ranking
 from shopbench.ecinstruct import ESCI_GAINS, FIELDS, QPR, TASKS, Fields, value
 from shopbench.sample import BadSample, read_json_lines
@@ -34,58 +34,41 @@ _SPELLINGS = {
 
 @dataclass(frozen=True)
 class AskedRow:
-    """A row to ask.
-
-    Attributes:
-        where: file and line or place, for messages.
-        task: the short name.
-        group: domain, instructions and shots in words.
-        example: the worked example to show, if any.
-    """
-
-    where: str
+    where: str  # file and line or place, for messages
     row: Fields
-    task: str
-    group: str
-    example: Fields | str | None = None
+    task: str  # the short name
+    group: str  # domain, instructions and shots in words
+    example: Fields | str | None = None  # the worked example to show
 
 
-def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """(where, row) of every row in a file or folder; BadSample for what is none."""
-    if not path.is_dir():
-        return list(_file_rows(path))
-    files = sorted(file for file in path.rglob("*.json*") if file.suffix in (".json", ".jsonl") and file.name != LABELS)
-    if not files:
-        raise BadSample(f"{path}: holds no .json or .jsonl file; give ECInstruct's file or its folder")
-    return [row for file in files for row in _file_rows(file)]
+def read_rows(path: Path) -> Iterator[tuple[str, Fields, str]]:
+    """(where, row, short name of its task) of every row in a file or folder; BadSample for what is none."""
+    files = [path]
+    if path.is_dir():
+        found = (*path.rglob("*.json"), *path.rglob("*.jsonl"))
+        files = sorted(file for file in found if file.name != LABELS)
+        if not files:
+            raise BadSample(f"{path}: holds no .json or .jsonl file; give ECInstruct's file or its folder")
+    for file in files:
+        listed = _list_in(file) if file.suffix == ".json" else None
+        rows, unit = (read_json_lines(file), "line") if listed is None else (enumerate(listed, 1), "row")
+        for number, row in rows:
+            where = f"{file}, {unit} {number}"
+            yield where, row, _task_of(where, row)
 
 
-def _file_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    if path.suffix == ".json" and _begins_a_list(path):
-        for place, row in enumerate(_load(path), 1):
-            yield _checked(f"{path}, row {place}", row)
-    else:
-        for number, row in read_json_lines(path):
-            yield _checked(f"{path}, line {number}", row)
-
-
-def _begins_a_list(path: Path) -> bool:
+def _list_in(path: Path) -> list[Any] | None:
+    """The rows of a file that is one JSON list; None for one that begins otherwise."""
     try:
-        with open(path, "rb") as file:
-            return file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text) if text.lstrip().startswith("[") else None
     except OSError as error:
         raise BadSample(f"{path}: cannot be read ({error.strerror}); give ECInstruct's file or its folder") from None
-
-
-def _load(path: Path) -> list[Any]:
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadSample(f"{path}: is no JSON list of rows ({error}); get it again") from None
-    return loaded if isinstance(loaded, list) else []
 
 
-def _checked(where: str, row: Any) -> tuple[str, dict[str, Any]]:
+def _task_of(where: str, row: Any) -> str:
     if not isinstance(row, dict):
         raise BadSample(f"{where}: a JSON object is wanted, not {type(row).__name__}")
     for field in ("task", "instruction", "input", "output"):
@@ -93,34 +76,28 @@ def _checked(where: str, row: Any) -> tuple[str, dict[str, Any]]:
             raise BadSample(f"{where}: field {field!r} must be a text; rows have the fields {', '.join(FIELDS)}")
     if not isinstance(row.get("options"), str | None):
         row["options"] = json.dumps(row["options"], ensure_ascii=False)
-    if _spelling(row["task"]) not in _SPELLINGS:
+    task = _SPELLINGS.get(re.sub(r"[_\s]", "", row["task"]).lower())
+    if task is None:
         raise BadSample(f"{where}: unknown task {row['task']!r:.60}; known: {', '.join(TASKS.values())}")
-    return where, row
-
-
-def _spelling(task: str) -> str:
-    return re.sub(r"[_\s]", "", task).lower()
+    return task
 
 
 def asked_rows(path: Path, options: Options) -> list[AskedRow]:
     """The rows of a split to ask with so many shots, at most `limit` of each task; BadSample for none."""
-    rows = [(where, row, _SPELLINGS[_spelling(row["task"])]) for where, row in read_rows(path)]
-    chosen = [one for one in rows if one[1].get("split") in (None, options.split)]
-    settings = [_setting(row) for _, row, _ in chosen]
-    ready_made = {
-        (task, group) for (_, _, task), (group, shots) in zip(chosen, settings, strict=True) if shots == options.shots
-    }
+    rows = list(read_rows(path))
+    chosen = [(*one, *_setting(one[1])) for one in rows if one[1].get("split") in (None, options.split)]
+    ready_made = {(task, group) for _, _, task, group, shots in chosen if shots == options.shots}
     asked: list[AskedRow] = []
     counts: Counter[tuple[str, str]] = Counter()
-    pool = _examples(rows) if options.shots else {}
-    for (where, row, task), (group, shots) in zip(chosen, settings, strict=True):
+    training = grouped((one for one in rows if one[1].get("split") in (None, "train")), lambda one: one[2])
+    for where, row, task, group, shots in chosen:
         # A 0-shot row is given an example only where the file has no 1-shot rows of that task and setting.
         if shots > options.shots or (shots < options.shots and (task, group) in ready_made):
             continue
-        if options.limit is not None and counts[task, group] >= options.limit:
-            continue
         counts[task, group] += 1
-        example = _example(where, row, pool.get(task, [])) if options.shots else None
+        if options.limit is not None and counts[task, group] > options.limit:
+            continue
+        example = _example(where, row, training.get(task, [])) if options.shots else None
         asked.append(AskedRow(where, row, task, f"{group}, {options.shots}-shot", example))
     if not asked:
         held = Counter(str(row.get("split")) for _, row, _ in rows)
@@ -138,20 +115,11 @@ def _setting(row: Fields) -> tuple[str, int]:
     return f"{_DOMAINS[found[1]]}, {_INSTRUCTIONS[found[2]]}", int(bool(found[3]))
 
 
-def _examples(rows: Sequence[tuple[str, Fields, str]]) -> dict[str, list[Fields]]:
-    """Training rows that can be shown as examples, by task."""
-    pool: dict[str, list[Fields]] = {}
-    for _, row, task in rows:
-        if row.get("split") in (None, "train"):
-            pool.setdefault(task, []).append(row)
-    return pool
-
-
-def _example(where: str, row: Fields, pool: Sequence[Fields]) -> Fields | str:
+def _example(where: str, row: Fields, training: Sequence[tuple[str, Fields, str]]) -> Fields | str:
     """The row's own example if it has one, else a training row that its input's hash chooses."""
     if given := row.get("few_shot_example"):
         return _own_example(given)
-    others = [other for other in pool if other["input"] != row["input"]]
+    others = [other for _, other, _ in training if other["input"] != row["input"]]
     if not others:
         raise BadSample(
             f"{where}: has no few_shot_example, and the file no other training row of {row['task']}; leave out --shots"
@@ -178,18 +146,18 @@ def product_labels(path: Path, asked: Sequence[AskedRow]) -> list[dict[str, str]
 
     Our builders' rows hold them; those of the published file stand in label.json, in the order of its test rows.
     """
-    found: list[dict[str, str] | None] = [None] * len(asked)
-    for place, one in enumerate(asked):
-        if isinstance(one.row.get("labels"), list):
-            found[place] = _by_letter(one, one.row["labels"], one.where)
     file = (path if path.is_dir() else path.parent) / LABELS
-    if file.is_file():
-        numbers: Counter[str] = Counter()
-        listed = _load(file)
-        for place, one in enumerate(asked):
-            if one.task == "QPR" and found[place] is None and numbers[one.group] < len(listed):
-                found[place] = _by_letter(one, listed[numbers[one.group]], f"{file}, entry {numbers[one.group] + 1}")
-                numbers[one.group] += 1
+    listed = (_list_in(file) or []) if file.is_file() else []
+    numbers: Counter[str] = Counter()
+    found: list[dict[str, str] | None] = []
+    for one in asked:
+        labels = None
+        if isinstance(one.row.get("labels"), list):
+            labels = _by_letter(one, one.row["labels"], one.where)
+        elif one.task == "QPR" and numbers[one.group] < len(listed):
+            labels = _by_letter(one, listed[numbers[one.group]], f"{file}, entry {numbers[one.group] + 1}")
+            numbers[one.group] += 1
+        found.append(labels)
     return found
 
 

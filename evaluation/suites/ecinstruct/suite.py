@@ -4,7 +4,7 @@ instructions.
 A task of results.json is one of the ten in one setting, such as "PRP, out-of-domain, unseen instruction, 0-shot".
 Questions have the wording of the file (shopbench/ecinstruct.py), with a worked example where --shots 1 asks for one.
 Letters, yes or no and orders are held to their spaces; attribute values and answers are free text. Rows and settings
-are read in rows.py, outputs in answers.py; scores.py and metrics.py score them.
+are read in rows.py, outputs are read and scored in answers.py.
 
 --split chooses the rows; --drop-failed leaves unreadable answers to questions of letters and of yes or no out of the
 scores, as the published script does (the paper counts them wrong, and so do we without it).
@@ -17,18 +17,35 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from evaluation import learned_metrics
 from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, places_by
-from evaluation.suites.ecinstruct import scores
-from evaluation.suites.ecinstruct.answers import option_letters, read_entries, read_letter, read_ranking, read_yes_no
+from evaluation.suites.ecinstruct import answers
 from evaluation.suites.ecinstruct.rows import AskedRow, asked_rows, product_labels
-from evaluation.suites.ecinstruct.scores import PRIMARY_METRICS, YES_NO
 from models.spaces.base import AnswerSpace
 from models.spaces.free_text import FreeText
 from models.spaces.number_list import NumberList
 from models.spaces.one_of import OneOf
 from shopbench.ecinstruct import render
+from shopbench.metrics import ModelMissing, mean
 from shopbench.sample import BadSample
 
+PRIMARY_METRICS = {
+    "AVE": "F1*",
+    "PRP": "macro F1",
+    "PM": "F1",
+    "SA": "macro F1",
+    "SR": "HR@1",
+    "MPC": "accuracy",
+    "PSI": "F1",
+    "QPR": "NDCG",
+    "AP": "F1",
+    "AG": "BERTScore F",
+}
+"""Each task's primary metric, in the order of the paper's tables."""
+ASSUMED = "NDCG, labels assumed"
+"""NDCG where the products' labels are not known: the first of the true order gets E's gain, then S, C, I."""
+BERT_SCORES = ("BERTScore P", "BERTScore R", "BERTScore F")
+YES_NO = ("PM", "PSI", "AP")
 OPTIONS = {"PRP": 3, "SA": 5, "SR": 20, "MPC": 4}
 """Tasks answered by a letter, and how many options they have where a row lists none."""
 VALUE_TOKENS, ANSWER_TOKENS = 256, 100
@@ -36,8 +53,6 @@ VALUE_TOKENS, ANSWER_TOKENS = 256, 100
 
 
 class ECInstruct(Benchmark):
-    """The benchmark; see the module's docstring."""
-
     name = "ecinstruct"
     title = "ECInstruct"
     questions = "ECInstruct's JSON file or its folder"
@@ -46,23 +61,76 @@ class ECInstruct(Benchmark):
     def read(self, path: Path, options: Options) -> list[Item]:
         """The rows of a file or folder, task by task in the paper's order; a BadSample for one that is none."""
         asked = asked_rows(path, options)
-        labels = product_labels(path, asked)
-        items = [_item(one, known) for one, known in zip(asked, labels, strict=True)]
+        items = list(map(_item, asked, product_labels(path, asked)))
         order = list(PRIMARY_METRICS)
         return sorted(items, key=lambda item: (item.group, order.index(item.details["task"])))
 
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
-        """Read and score each output, a task at a time."""
+        """Read and score each output; texts a task at a time."""
         missing: dict[str, str] = {}
-        scored: dict[int, Scored] = {}
+        details: dict[int, dict[str, float]] = {}
         for places in places_by(items, lambda item: item.task).values():
-            chosen, answers = [items[place] for place in places], [outputs[place] for place in places]
-            scored.update(zip(places, scores.score_answers(chosen, answers, missing), strict=True))
-        return [scored[place] for place in range(len(items))], missing
+            if items[places[0]].details["task"] == "AG":
+                texts, truths = [outputs[place] for place in places], [items[place].truth for place in places]
+                details.update(zip(places, _text_scores(texts, truths, missing), strict=True))
+        pairs = enumerate(zip(items, outputs, strict=True))
+        return [_score(item, output, details.get(place, {})) for place, (item, output) in pairs], missing
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
-        """All metrics that the paper has for the task."""
-        return scores.score_task(scored, options.drop_failed)
+        task = scored[0].item.details["task"]
+        metric = PRIMARY_METRICS[task]
+        if task == "AVE":
+            return TaskScores(metric, {**answers.rates(sum((one.details for one in scored), answers.Values()))})
+        if task == "QPR":
+            metric = ASSUMED if any(one.item.details["assumed"] for one in scored) else metric
+            return TaskScores(metric, {metric: mean(one.score or 0.0 for one in scored)})
+        if task == "AG":
+            return TaskScores(metric, {name: _mean_if_known(scored, name) for name in (*BERT_SCORES, "BLEURT")})
+        kept = [one for one in scored if not (one.unreadable and options.drop_failed)]
+        score = answers.yes_no if task in YES_NO else answers.classes
+        found: dict[str, float | None] = {**score([one.item.truth for one in kept], [one.parsed for one in kept])}
+        return TaskScores(metric, {metric: found["accuracy"]} if task == "SR" else found)
+
+
+def _score(item: Item, output: str, texts: dict[str, float]) -> Scored:
+    """A scored answer; `details` is what a task's scores are made of, of a text `texts`."""
+    task = item.details["task"]
+    if task == "AG":
+        text = output.strip()
+        return Scored(item, output, text, not text, texts.get("BERTScore F"), details=texts)
+    if task == "AVE":
+        entries = answers.read_entries(output)
+        counts = answers.values([answers.Entry(**entry) for entry in item.truth], entries)
+        parsed = None if entries is None else [asdict(entry) for entry in entries]
+        return Scored(item, output, parsed, entries is None, answers.rates(counts)["F1*"], details=counts)
+    if task == "QPR":
+        labels = item.details["labels"]
+        order = answers.read_order(output, list(labels))
+        return Scored(item, output, order, order is None, answers.ranked(labels, order))
+    assert isinstance(item.space, OneOf)
+    answer = answers.read_yes_no(output) if task in YES_NO else answers.read_letter(output, item.space.names)
+    return Scored(item, output, answer, answer is None, float(answer == item.truth))
+
+
+def _text_scores(outputs: Sequence[str], truths: Sequence[str], missing: dict[str, str]) -> list[dict[str, float]]:
+    """Each answer's scores by metric, but for metrics whose model is missing; an empty answer is a failure: 0."""
+    texts = [output.strip() for output in outputs]
+    found: list[dict[str, float]] = [{} for _ in texts]
+    try:
+        for own, prf in zip(found, learned_metrics.bert_scores(texts, truths), strict=True):
+            own.update(zip(BERT_SCORES, prf, strict=True))
+    except ModelMissing as error:
+        missing["BERTScore F"] = str(error)
+    try:
+        for own, score in zip(found, learned_metrics.bleurt_scores(texts, truths), strict=True):
+            own["BLEURT"] = score
+    except ModelMissing as error:
+        missing["BLEURT"] = str(error)
+    return found
+
+
+def _mean_if_known(scored: Sequence[Scored], name: str) -> float | None:
+    return mean(one.details[name] for one in scored) if name in scored[0].details else None
 
 
 def _item(asked: AskedRow, labels: dict[str, str] | None) -> Item:
@@ -86,22 +154,20 @@ def _space(asked: AskedRow) -> tuple[AnswerSpace, Any]:
     if asked.task == "AG":
         return FreeText(ANSWER_TOKENS), output.strip()
     if asked.task == "AVE":
-        entries = read_entries(output)
-        return FreeText(VALUE_TOKENS), [asdict(entry) for entry in _wanted(asked, entries)]
+        return FreeText(VALUE_TOKENS), [asdict(entry) for entry in _wanted(asked, answers.read_entries(output))]
     if asked.task in YES_NO:
-        return OneOf(("yes", "no")), _wanted(asked, read_yes_no(output))
+        return OneOf(("yes", "no")), _wanted(asked, answers.read_yes_no(output))
     if asked.task == "QPR":
-        truth = _wanted(asked, read_ranking(output))
+        truth = _wanted(asked, answers.read_ranking(output))
         return NumberList(tuple(sorted(truth)), len(truth)), truth
-    letters = list(option_letters(asked.row, OPTIONS[asked.task]))
-    return OneOf(tuple(letters)), _wanted(asked, read_letter(output, letters))
+    letters = answers.option_letters(asked.row, OPTIONS[asked.task])
+    return OneOf(letters), _wanted(asked, answers.read_letter(output, letters))
 
 
 def _wanted(asked: AskedRow, truth: Any) -> Any:
+    task, output = asked.row["task"], asked.row["output"]
     if truth is None:
-        raise BadSample(
-            f"{asked.where}: output {asked.row['output']!r:.60} is no answer of {asked.row['task']}; mend it"
-        )
+        raise BadSample(f"{asked.where}: output {output!r:.60} is no answer of {task}; mend it")
     return truth
 
 

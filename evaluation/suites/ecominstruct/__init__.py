@@ -1,1 +1,0 @@
-"""EcomInstruct's held-out tasks, the benchmark of EcomGPT."""

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from evaluation.scoring import share
 from shopbench.answers import parse
 from shopbench.metrics import Counts, mean, micro_f1, overlap
 from shopbench.tasks import TaskType
@@ -43,14 +44,7 @@ class Kind(StrEnum):
 
 
 def write_typed(spans: Sequence[tuple[str, str]], labels: Sequence[str], separator: str) -> str:
-    """The published form of an NER answer, a line for each type that occurs, in the order of the labels.
-
-    Args:
-        spans: (term, type) pairs.
-
-    >>> write_typed([("mouse", "Product"), ("Asus", "Brand")], ["Brand", "Product"], ", ")
-    'Brand: Asus\\nProduct: mouse'
-    """
+    """The published form of an NER answer, of (term, type) pairs: a line for each type that occurs, as labels go."""
     kinds = dict.fromkeys([*labels, *(kind for _, kind in spans)])
     found = {kind: [term for term, its_kind in spans if its_kind == kind] for kind in kinds}
     return "\n".join(f"{kind}: {separator.join(terms)}" for kind, terms in found.items() if terms)
@@ -96,11 +90,7 @@ def _typed(text: str, labels: set[str], separator: str) -> list[str]:
 
 
 def without_types(parts: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """The spans of an NER answer as `read_answer` returns it, whatever types it gives them.
-
-    >>> without_types(["brand: asus", "mouse", "odd: one"], ["Brand", "Product"])
-    ['asus', 'mouse', 'odd: one']
-    """
+    """The spans of an NER answer as `read_answer` returns it, whatever types of the labels it gives them."""
     types = tuple(f"{label.lower()}: " for label in labels)
     spans = [next((part.removeprefix(name) for name in types if part.startswith(name)), part) for part in parts]
     return list(dict.fromkeys(spans))
@@ -111,23 +101,24 @@ def rouge(text: str, reference: str) -> float:
     return (rouge_l_chinese if is_chinese(reference) else rouge_l)(text, reference)
 
 
-def set_scores(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str, float]:
+def set_scores(pairs: Sequence[Sequence[Sequence[str]]]) -> dict[str, float]:
     """Set precision, recall and F1 of (answer, truth) pairs of parts as `read_answer` returns them, 0..1.
 
     micro: of the summed counts; macro: F1 of the rows' mean precision and mean recall, as published (a row
     without a true or without a given part has 0 of both, unless it has neither); row_f1: the mean of the
-    rows' own F1; exact: the share of rows that are right as a whole.
+    rows' own F1; exact: the share of rows that are right as a whole. All are 0 where there are no rows.
     """
-    counts = [overlap(answer, truth) for answer, truth in pairs]
+    counts = [overlap(answer, truth) for answer, truth in pairs or [([], [""])]]
     tp, fp, fn = (sum(column) for column in zip(*counts, strict=True))
-    precision, recall = mean(map(_precision, counts)), mean(map(_recall, counts))
+    precision = mean(share(tp, tp + fp) if tp + fp + fn else 1.0 for tp, fp, fn in counts)
+    recall = mean(share(tp, tp + fn) if tp + fp + fn else 1.0 for tp, fp, fn in counts)
     return {
-        "micro_precision": _ratio(tp, tp + fp),
-        "micro_recall": _ratio(tp, tp + fn),
+        "micro_precision": share(tp, tp + fp),
+        "micro_recall": share(tp, tp + fn),
         "micro_f1": micro_f1(counts),
         "macro_precision": precision,
         "macro_recall": recall,
-        "macro_f1": _ratio(2 * precision * recall, precision + recall),
+        "macro_f1": share(2 * precision * recall, precision + recall),
         "row_f1": mean(map(row_f1, counts)),
         "exact": mean(float(fp == fn == 0) for _, fp, fn in counts),
     }
@@ -136,17 +127,3 @@ def set_scores(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> dict[str
 def row_f1(counts: Counts) -> float:
     """F1 of one row; 1 where nothing was to be found and nothing was."""
     return micro_f1([counts]) if any(counts) else 1.0
-
-
-def _precision(counts: Counts) -> float:
-    tp, fp, _ = counts
-    return _ratio(tp, tp + fp) if any(counts) else 1.0
-
-
-def _recall(counts: Counts) -> float:
-    tp, _, fn = counts
-    return _ratio(tp, tp + fn) if any(counts) else 1.0
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0

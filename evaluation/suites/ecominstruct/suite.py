@@ -9,27 +9,18 @@ Answers: a label of the set (several where any row of the task has several), spa
 text for typed spans and titles. Scores: ROUGE-L, and for all but titles set F1, micro (the headline) and macro, for
 typed spans also micro F1 of the spans alone (a model that was not trained on this form leaves the types out);
 evaluation/suites/ecominstruct/answers.py says how, and what the published script does otherwise.
-
-Options: --limit (rows of each task), --drop-failed (empty answers are left out).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores
-from evaluation.suites.ecominstruct.answers import (
-    Kind,
-    read_answer,
-    rouge,
-    row_f1,
-    set_scores,
-    without_types,
-    write_typed,
-)
+from evaluation.suites.ecominstruct import answers
+from evaluation.suites.ecominstruct.answers import Kind
 from models.spaces.base import AnswerSpace
 from models.spaces.free_text import FreeText
 from models.spaces.label_set import LabelSet
@@ -45,13 +36,9 @@ ANSWER_TOKENS = 164
 """Of an answer at most, as in the published script."""
 META = "meta-info.json"
 _Row = dict[str, Any]
-_NOTHING: list[tuple[list[str], list[str]]] = [([], [""])]
-"""An answer and a truth that score 0 in all."""
 
 
 class EcomInstruct(Benchmark):
-    """The benchmark; see the module's docstring."""
-
     name = "ecominstruct"
     title = "EcomInstruct"
     questions = f"a folder of EcomInstruct's tasks, each with {META} and test.json or test.jsonl"
@@ -70,15 +57,16 @@ class EcomInstruct(Benchmark):
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
         """ROUGE-L and set F1 of a task; an empty answer is wrong unless it is to be dropped; 0 where none is left."""
-        kind, labels = _kind(scored[0].item), scored[0].item.details["labels"]
+        kind, labels = Kind(scored[0].item.group), scored[0].item.details["labels"]
         kept = [one for one in scored if not (options.drop_failed and one.unreadable)]
         metrics: dict[str, float | None] = {"rouge_l": mean(one.details for one in kept) if kept else 0.0}
         if kind is Kind.TEXT:
             return TaskScores("rouge_l", metrics)
-        metrics |= set_scores([(one.parsed, one.item.truth) for one in kept] or _NOTHING)
+        pairs = [(one.parsed, one.item.truth) for one in kept]
+        metrics |= answers.set_scores(pairs)
         if kind is Kind.ENTITIES:
-            bare = [(without_types(one.parsed, labels), without_types(one.item.truth, labels)) for one in kept]
-            metrics["untyped_f1"] = set_scores(bare or _NOTHING)["micro_f1"]
+            bare = [[answers.without_types(parts, labels) for parts in pair] for pair in pairs]
+            metrics["untyped_f1"] = answers.set_scores(bare)["micro_f1"]
         return TaskScores("micro_f1", metrics)
 
 
@@ -92,7 +80,7 @@ def _read_task(folder: Path, limit: int | None) -> list[Item]:
     rows_file = next((file for name in ("test.jsonl", "test.json") if (file := folder / name).is_file()), None)
     if rows_file is None:
         raise BadSample(f"{folder}: has no test.json or test.jsonl beside its {META}; add the task's rows")
-    rows = list(_rows(rows_file, meta))
+    rows = [_checked(f"{rows_file}, line {number}", row, meta) for number, row in read_json_lines(rows_file)]
     if not rows:
         raise BadSample(f"{rows_file}: holds no rows; give one JSON object a line")
     kind = _kind_of_task(folder.name, str(meta.get("task", "")), rows[0])
@@ -100,18 +88,18 @@ def _read_task(folder: Path, limit: int | None) -> list[Item]:
     return [_item(folder.name, kind, meta, row, several) for row in rows[:limit]]
 
 
-def _rows(path: Path, meta: _Row) -> Iterator[_Row]:
-    for number, row in read_json_lines(path):
-        try:
-            sentences = row.get("sentences")
-            sentences = "".join(sentences) if isinstance(sentences, list) else sentences
-            if not isinstance(sentences, str):
-                raise ValueError("field 'sentences' must be text")
-            if not ecominstruct.truths(meta, row):
-                raise ValueError(f"has neither labels {meta.get('label_key', '')!r} nor spans")
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            raise BadSample(f"{path}, line {number}: no row of a task ({error})") from None
-        yield {**row, "sentences": sentences}
+def _checked(where: str, row: _Row, meta: _Row) -> _Row:
+    """A row with its sentences as one text."""
+    try:
+        sentences = row.get("sentences")
+        sentences = "".join(sentences) if isinstance(sentences, list) else sentences
+        if not isinstance(sentences, str):
+            raise ValueError("field 'sentences' must be text")
+        if not ecominstruct.truths(meta, row):
+            raise ValueError(f"has neither labels {meta.get('label_key', '')!r} nor spans")
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise BadSample(f"{where}: no row of a task ({error})") from None
+    return {**row, "sentences": sentences}
 
 
 def _kind_of_task(folder: str, task: str, row: _Row) -> Kind:
@@ -129,7 +117,7 @@ def _item(task: str, kind: Kind, meta: _Row, row: _Row, several: bool) -> Item:
     text = ecominstruct.question(meta, row["sentences"])
     labels, separator = ecominstruct.offered_labels(meta), ecominstruct.separator(meta)
     if kind is Kind.ENTITIES:
-        reference = write_typed(ecominstruct.typed_spans(row), labels, separator)
+        reference = answers.write_typed(ecominstruct.typed_spans(row), labels, separator)
     else:
         reference = separator.join(ecominstruct.truths(meta, row))
     task_type = Question.read(text, False).task_type
@@ -138,10 +126,10 @@ def _item(task: str, kind: Kind, meta: _Row, row: _Row, several: bool) -> Item:
         group=str(kind),
         text=text,
         space=_space(kind, labels, row["sentences"], several),
-        truth=read_answer(kind, reference, labels, separator),
+        truth=answers.read_answer(kind, reference, labels, separator),
         # The same system line as training/data/sources/ecominstruct.py gives such a question.
         task_type=TaskType.NER if task_type is TaskType.NER else TaskType.GENERATION,
-        details={"kind": str(kind), "labels": labels, "separator": separator, "reference": reference},
+        details={"labels": labels, "separator": separator, "reference": reference},
     )
 
 
@@ -154,17 +142,13 @@ def _space(kind: Kind, labels: Sequence[str], sentences: str, several: bool) -> 
     return FreeText(ANSWER_TOKENS)
 
 
-def _kind(item: Item) -> Kind:
-    return Kind(item.details["kind"])
-
-
 def _score_answer(item: Item, output: str) -> Scored:
-    kind, details = _kind(item), item.details
-    parts = read_answer(kind, output, details["labels"], details["separator"])
-    overlapping = rouge(output, details["reference"])
+    kind, details = Kind(item.group), item.details
+    parts = answers.read_answer(kind, output, details["labels"], details["separator"])
+    overlapping = answers.rouge(output, details["reference"])
     if kind is Kind.TEXT:
         return Scored(item, output, "".join(parts), not parts, overlapping, details=overlapping)
-    return Scored(item, output, parts, not parts, row_f1(overlap(parts, item.truth)), details=overlapping)
+    return Scored(item, output, parts, not parts, answers.row_f1(overlap(parts, item.truth)), details=overlapping)
 
 
 ECOMINSTRUCT = EcomInstruct()

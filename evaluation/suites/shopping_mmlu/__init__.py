@@ -1,1 +1,0 @@
-"""Shopping MMLU, ShopBench's public release."""

@@ -20,7 +20,7 @@ import ast
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,6 @@ TYPE_OF_FOLDER = {str(task_type).replace("-", "_"): task_type for task_type in T
 METRIC_OF_TYPE = {task_type: metric for metric, task_type in TASK_TYPE_OF_METRIC.items()}
 _SKILL_NUMBER = re.compile(r"(?:skill|track)[ _-]?([1-4])(?!\d)", re.IGNORECASE)
 _SKILL_WORDS = {1: "concept", 2: "knowledge", 3: "behavio", 4: "lingual"}
-_Row = tuple[int, dict[str, Any]]
 
 
 def read_folder(folder: Path) -> list[Sample]:
@@ -45,13 +44,7 @@ def read_folder(folder: Path) -> list[Sample]:
     files = [path for path in found if path.suffix in (".csv", ".json", ".jsonl") and path.is_file()]
     whole = [path for path in files if path.parent.name == "skills"]
     root = folder if folder.is_dir() else folder.parent
-    samples = [sample for path in whole or files for sample in _read_file(path, path.relative_to(root))]
-    if not samples:
-        raise BadSample(
-            f"{folder}: holds no questions; give the unpacked data folder of Shopping MMLU (csv files of multiple "
-            "choice, json files of all else)"
-        )
-    return samples
+    return [sample for path in whole or files for sample in _read_file(path, path.relative_to(root))]
 
 
 def skill_of(relative: Path) -> str:
@@ -91,13 +84,8 @@ def _choice(row: dict[str, Any]) -> dict[str, Any]:
     answer = row["answer"].strip()
     if not answer.isdecimal() or (choices and int(answer) >= len(choices)):
         raise ValueError(f"answer {answer!r:.40} is no index of {len(choices)} choices")
-    task_type = TaskType.MULTIPLE_CHOICE
-    return {
-        "input_field": f"{question}\nAnswer: ",
-        "output_field": int(answer),
-        "task_type": task_type,
-        "metric": METRIC_OF_TYPE[task_type],
-    }
+    fields = {"task_type": TaskType.MULTIPLE_CHOICE, "metric": "accuracy"}
+    return {"input_field": f"{question}\nAnswer: ", "output_field": int(answer), **fields}
 
 
 def _choices(text: str) -> list[str]:
@@ -112,8 +100,10 @@ def _choices(text: str) -> list[str]:
     return [str(choice) for choice in value]
 
 
-def _other(row: dict[str, Any], folder_type: TaskType | None, task: str) -> dict[str, Any]:
+def _other(row: Any, folder_type: TaskType | None, task: str) -> dict[str, Any]:
     """A row of a json file as a ShopBench row; what the row itself says comes first."""
+    if not isinstance(row, dict):
+        raise ValueError(f"a JSON object is wanted, not {type(row).__name__}")
     truth = row.get("target_field", row.get("output_field"))
     if truth is None:
         raise ValueError("field 'target_field' is missing")
@@ -127,13 +117,8 @@ def _type_of_truth(truth: Any) -> TaskType:
         return TaskType.GENERATION
     if isinstance(truth, list) and truth and all(isinstance(part, str) for part in truth):
         return TaskType.NER
-    if (
-        isinstance(truth, list)
-        and all(isinstance(part, int) and part > 0 for part in truth)
-        and len(set(truth)) == len(truth)
-    ):
-        return TaskType.RETRIEVAL if len(truth) <= 3 else TaskType.RANKING
-    return TaskType.RANKING
+    is_list = isinstance(truth, list) and all(isinstance(part, int) and part > 0 for part in truth)
+    return TaskType.RETRIEVAL if is_list and len(set(truth)) == len(truth) <= 3 else TaskType.RANKING
 
 
 def generation_metric(task: str) -> str:
@@ -145,7 +130,7 @@ def generation_metric(task: str) -> str:
     return "multilingual-sent-transformer" if "multilingual" in task else "sent-transformer"
 
 
-def _csv_rows(path: Path) -> Iterator[_Row]:
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             yield from enumerate(csv.DictReader(file, strict=True), 1)
@@ -153,18 +138,12 @@ def _csv_rows(path: Path) -> Iterator[_Row]:
         raise BadSample(f"{path}: cannot be read as csv ({error}); save it as UTF-8 csv with a header") from None
 
 
-def _json_rows(path: Path) -> Iterator[_Row]:
+def _json_rows(path: Path) -> Iterable[tuple[int, Any]]:
     try:
-        with open(path, encoding="utf-8") as file:
-            is_list = file.read(1) == "["
-            rows = json.loads("[" + file.read()) if is_list else []
+        text = path.read_text(encoding="utf-8")
+        listed = json.loads(text) if text.startswith("[") else None
     except (OSError, ValueError, RecursionError) as error:
         raise BadSample(
             f"{path}: cannot be read as JSON ({error}); it holds objects, one a line or in a list"
         ) from None
-    if not is_list:
-        yield from read_json_lines(path)
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict):
-            raise BadSample(f"{path}, row {number}: a JSON object is wanted, not {type(row).__name__}")
-        yield number, row
+    return read_json_lines(path) if listed is None else enumerate(listed, 1)

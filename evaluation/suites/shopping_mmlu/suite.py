@@ -15,25 +15,25 @@ How the published scripts (task_wise_eval, skill_wise_eval/metrics.py) read an a
 Where the scripts differ among themselves (skill_wise_eval wants the choice in the first place, and splits all lines
 of a retrieval answer, so its last number is lost before a line end), this follows task_wise_eval. A number below 0
 is no item here; there it counts from the end of the list, or ends the run.
-
-Options: --limit (questions of each task), --drop-failed (answers that cannot be read are left out).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores
-from evaluation.scoring import metric_values, scored_answer
+from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, grouped
+from evaluation.scoring import score_by_metric
+from evaluation.suites.shopbench import items_of
 from evaluation.suites.shopping_mmlu.files import read_folder
 from models.planning import answer_space
 from shopbench.answers import parse
 from shopbench.metrics import METRICS
 from shopbench.question import Question
-from shopbench.sample import Sample
+from shopbench.sample import BadSample, Sample
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 
@@ -42,8 +42,6 @@ _NAMES = {track.challenge_id: track.name for track in TRACKS.values()}
 
 
 class ShoppingMMLU(Benchmark):
-    """The benchmark; see the module's docstring."""
-
     name = "shopping_mmlu"
     title = "Shopping MMLU"
     questions = "the unpacked data folder of Shopping MMLU (csv files of multiple choice, json files of all else)"
@@ -52,32 +50,29 @@ class ShoppingMMLU(Benchmark):
 
     def read(self, path: Path, options: Options) -> list[Item]:
         """The questions of every file under `path`; those of one task follow each other."""
-        tasks: dict[tuple[str, str, str], list[Sample]] = {}
-        for sample in read_folder(path):
-            tasks.setdefault((sample.task_name, sample.track, sample.metric), []).append(sample)
+        samples = read_folder(path)
+        if not samples:
+            raise BadSample(f"{path}: holds no questions; give {self.questions}")
+        tasks = grouped(samples, lambda sample: (sample.task_name, sample.track, sample.metric))
         namesakes = Counter(task for task, _, _ in tasks)
         items = []
-        for (task, track, metric), samples in tasks.items():
+        for (task, track, metric), own in tasks.items():
             skill = _NAMES.get(track, track or "no skill named")
             name = task if namesakes[task] == 1 else f"{task} ({skill}, {metric})"
-            items += [_item(name, skill, sample) for sample in samples[: options.limit]]
+            items += [_item(name, skill, sample) for sample in own[: options.limit]]
         return items
 
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
         """Every answer read as published; `details` is its metric's value as the competition reads it."""
-        missing: dict[str, str] = {}
-        answers = list(zip((item.task_type for item in items), outputs, strict=True))
-        loose = [parse_loosely(task_type, text) for task_type, text in answers]
-        strict = [parse(task_type, text) for task_type, text in answers]
-        published, competition = (metric_values(items, read, missing) for read in (loose, strict))
-        return list(map(scored_answer, items, outputs, loose, published, competition)), missing
+        published, missing = score_by_metric(items, outputs, parse_loosely)
+        competition, _ = score_by_metric(items, outputs, parse)
+        return [replace(one, details=other.value) for one, other in zip(published, competition, strict=True)], missing
 
     def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
-        """The task's metric by both readings."""
         metric = scored[0].item.metric
         kept = [one for one in scored if not (options.drop_failed and one.unreadable)]
-        published, competition = [one.value for one in kept], [one.details for one in kept]
-        return TaskScores(metric, {metric: _aggregate(metric, published), COMPETITION: _aggregate(metric, competition)})
+        readings = {metric: [one.value for one in kept], COMPETITION: [one.details for one in kept]}
+        return TaskScores(metric, {name: _aggregate(metric, scores) for name, scores in readings.items()})
 
 
 def parse_loosely(task_type: TaskType, text: str) -> Any:
@@ -104,15 +99,8 @@ def _whole_number(text: str) -> int | None:
 
 def _item(task: str, skill: str, sample: Sample) -> Item:
     question = Question.read(sample.input_field, sample.is_multiple_choice).as_type(sample.task_type)
-    return Item(
-        task=task,
-        text=sample.input_field,
-        truth=list(sample.output_field) if isinstance(sample.output_field, tuple) else sample.output_field,
-        task_type=sample.task_type,
-        space=answer_space(question),
-        group=skill,
-        metric=sample.metric,
-    )
+    [item] = items_of([sample])
+    return replace(item, task=task, group=skill, space=answer_space(question), track=None)
 
 
 def _aggregate(metric: str, scores: Sequence[Any]) -> float | None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.benchmark import Options
-from evaluation.suites.ecinstruct.scores import PRIMARY_METRICS
-from evaluation.suites.ecinstruct.suite import ECINSTRUCT
+from evaluation.suites.ecinstruct.suite import ECINSTRUCT, PRIMARY_METRICS
 from shopbench.ecinstruct import FIELDS
 from shopbench.errors import exit_code_of
 from tests.evaluation.fakes import score

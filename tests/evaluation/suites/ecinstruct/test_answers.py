@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation.suites.ecinstruct.answers import option_letters, read_entries, read_letter, read_order, read_yes_no
-from evaluation.suites.ecinstruct.metrics import Entry
+from evaluation.suites.ecinstruct.answers import (
+    Entry,
+    option_letters,
+    read_entries,
+    read_letter,
+    read_order,
+    read_yes_no,
+)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from evaluation.suites.ecinstruct.metrics import Entry, Values, classes, ranked, values, yes_no
+from evaluation.suites.ecinstruct.answers import Entry, Values, classes, ranked, rates, values, yes_no
 
 RED, NOTHING = Entry("colour", "red", "title"), Entry("colour", "", "")
 
@@ -36,7 +36,7 @@ def test_yes_and_no_by_hand() -> None:
     }
 
 
-def rates(truths: list[str], answers: list[str | None], labels: list[str]) -> tuple[float, float, float]:
+def counted(truths: list[str], answers: list[str | None], labels: list[str]) -> tuple[float, float, float]:
     """Precision, recall and F1 of some labels together, by counting."""
     pairs = list(zip(truths, answers, strict=True))
     tp = sum(truth == answer for truth, answer in pairs if answer in labels)
@@ -52,9 +52,9 @@ def test_classes_are_counted(seed: int) -> None:
     labels = sorted({*truths, *filter(None, answers)})
     found = classes(truths, answers)
     assert found["accuracy"] == sum(truth == answer for truth, answer in zip(truths, answers, strict=True)) / 200
-    each = [rates(truths, answers, [label]) for label in labels]
+    each = [counted(truths, answers, [label]) for label in labels]
     macro = [sum(column) / len(labels) for column in zip(*each, strict=True)]
-    for average, expected in (("macro", macro), ("micro", rates(truths, answers, labels))):
+    for average, expected in (("macro", macro), ("micro", counted(truths, answers, labels))):
         ours = [found[f"{average} {name}"] for name in ("precision", "recall", "F1")]
         assert ours == pytest.approx(list(expected))
 
@@ -64,7 +64,7 @@ def test_yes_and_no_are_counted(seed: int) -> None:
     rng = random.Random(seed)
     truths = rng.choices(("yes", "no"), weights=(2, 1), k=80)
     answers = [rng.choice([truth, "yes", "no"]) if rng.random() < 0.9 else None for truth in truths]
-    (p_yes, r_yes, f_yes), (p_no, r_no, _) = (rates(truths, answers, [label]) for label in ("yes", "no"))
+    (p_yes, r_yes, f_yes), (p_no, r_no, _) = (counted(truths, answers, [label]) for label in ("yes", "no"))
     found = yes_no(truths, answers)
     names = ("precision", "recall", "F1", "specificity", "negative rate")
     assert [found[name] for name in names] == pytest.approx([p_yes, r_yes, f_yes, r_no, p_no])
@@ -112,7 +112,7 @@ def test_equation_1_by_hand() -> None:
     pairs = [([RED], [RED]), ([NOTHING], [NOTHING]), ([NOTHING], [RED]), ([RED], [wrong]), ([RED], None)]
     total = sum((values(truth, predicted) for truth, predicted in pairs), Values())
     assert total == Values(null=1, incorrect=1, correct=1, wrong=1, entries=5)
-    assert total.rates() == {"precision*": 2 / 4, "recall*": 2 / 5, "F1*": pytest.approx(2 * 0.5 * 0.4 / 0.9)}
+    assert rates(total) == {"precision*": 2 / 4, "recall*": 2 / 5, "F1*": pytest.approx(2 * 0.5 * 0.4 / 0.9)}
 
 
 def test_ndcg_by_hand() -> None:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from evaluation import learned_metrics
 from evaluation.benchmark import Item, Options
-from evaluation.suites.ecinstruct.scores import PRIMARY_METRICS
-from evaluation.suites.ecinstruct.suite import ECINSTRUCT
+from evaluation.suites.ecinstruct.suite import ECINSTRUCT, PRIMARY_METRICS
 from models.spaces.free_text import FreeText
 from models.spaces.number_list import NumberList
 from models.spaces.one_of import OneOf

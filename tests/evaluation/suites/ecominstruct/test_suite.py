@@ -131,7 +131,7 @@ def test_a_folder_without_tasks_or_rows_is_named(tmp_path: Path) -> None:
 
 
 def question(kind: str, truth: list[str], reference: str) -> Item:
-    details = {"kind": kind, "labels": ["Brand", "Product"], "separator": ", ", "reference": reference}
+    details = {"labels": ["Brand", "Product"], "separator": ", ", "reference": reference}
     return Item("test", "?", truth, space=FreeText(9), group=kind, details=details)
 
 
