@@ -21,9 +21,8 @@ from shopbench.errors import exit_code_of
 from shopbench.sample import read_samples
 from training.data.build import parts, run
 from training.data.build.command import main
-from training.data.build.mix import SPLITS
 from training.data.build.parts import PartSpec, Tally, part_samples
-from training.data.build.run import build
+from training.data.build.run import SPLITS, build
 from training.data.catalogue import all_tasks
 from training.data.formats import MissingDataset, SourceError
 from training.data.hashes import source_hash

@@ -6,8 +6,8 @@ import pytest
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
+from training.data.build.checks import NearDuplicates
 from training.data.build.decontaminate import Excluded, runs, text_parts
-from training.data.build.near import NearDuplicates
 
 REVIEW = "The brass kettle boils very fast but its lid came loose after only two weeks of careful use at home"
 EVALUATION = [
