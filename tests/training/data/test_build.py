@@ -185,7 +185,12 @@ def test_rows_that_cannot_be_used_are_counted_and_named(sources: Path) -> None:
     tally = Tally()
     assert len(list(part_samples(all_tasks()["ec_guide_rating"], spec, tally))) == 27
     assert sum(count for reason, count in tally.dropped.items() if reason.startswith("malformed")) == 3
-    named = [text for reason in tally.examples if reason.startswith("malformed") for text in tally.examples[reason]]
+    named = [
+        text
+        for reason in tally.dropped_examples
+        if reason.startswith("malformed")
+        for text in tally.dropped_examples[reason]
+    ]
     assert sorted(named) == [f"{path}, line {number}" for number in (5, 6, 7)]
 
 

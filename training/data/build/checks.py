@@ -34,12 +34,7 @@ def estimated_tokens(sample: Sample) -> int:
 
 
 class Checks:
-    """The checks of one task's samples; remembers those taken.
-
-    Args:
-        max_tokens: of prompt and answer, estimated.
-        exclude: evaluation files, whose questions and texts may not be trained on.
-    """
+    """The checks of one task's samples; remembers those taken. `exclude`: evaluation files, not to be trained on."""
 
     def __init__(self, max_tokens: int, exclude: tuple[str, ...]) -> None:
         self._max_tokens = max_tokens
@@ -66,7 +61,7 @@ class Checks:
 
 @lru_cache
 def _excluded(paths: tuple[str, ...]) -> Excluded:
-    return Excluded.of(sample.input_field for path in paths for sample in read_samples(path))
+    return Excluded(sample.input_field for path in paths for sample in read_samples(path))
 
 
 class NearDuplicates:

@@ -22,9 +22,8 @@ from tqdm import tqdm
 
 from shopbench.errors import UserError
 from shopbench.files import file_hash, replacing, write_json
-from training.data.build.mixture import mixture_of
 from training.data.build.parts import PartSpec, code_hash, finished_part, make_part
-from training.data.catalogue import all_tasks
+from training.data.catalogue import mixture_of
 from training.data.formats import MissingDataset, SourceError
 from training.data.hashes import digest, source_hash
 from training.data.options import same_key
@@ -35,18 +34,10 @@ SPLITS = ("train", "validation")
 
 def part_specs(recipe: Recipe, sources: Path, exclude: tuple[str, ...]) -> list[PartSpec]:
     """The parts of a recipe; a UserError with the nearest names for an unknown task."""
+    share, most = recipe.validation_share, recipe.validation_limit
     return [
-        PartSpec(
-            task=name,
-            limit=limit,
-            validation_share=recipe.validation_share,
-            validation_limit=recipe.validation_limit,
-            max_tokens=recipe.training.max_length,
-            sources=str(sources),
-            exclude=exclude,
-            code=code_hash(),
-        )
-        for name, limit in mixture_of(recipe, all_tasks()).items()
+        PartSpec(name, limit, share, most, recipe.training.max_length, str(sources), exclude, code_hash())
+        for name, limit in mixture_of(recipe).items()
     ]
 
 
@@ -69,7 +60,7 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     todo = [spec for spec in specs if finished_part(spec, folder) is None]
     missing: dict[str, str] = {}
-    make_parts = _make_parts_with_ray if engine == "ray" else _make_parts
+    make_parts = _with_ray if engine == "ray" else _locally
     with tqdm(total=len(specs), initial=len(specs) - len(todo), unit="task", desc=recipe.name) as bar:
         for spec, problem in make_parts(todo, folder, max(1, workers)):
             if isinstance(problem, MissingDataset) and skip_missing:
@@ -96,7 +87,7 @@ def build(
     return manifest
 
 
-def _make_parts(specs: list[PartSpec], folder: Path, workers: int) -> Iterator[tuple[PartSpec, BaseException | None]]:
+def _locally(specs: list[PartSpec], folder: Path, workers: int) -> Iterator[tuple[PartSpec, BaseException | None]]:
     """Make the parts and yield each one's specification when it is finished, with what went wrong if something did."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         waiting = {pool.submit(make_part, spec, str(folder)): spec for spec in specs}
@@ -107,10 +98,8 @@ def _make_parts(specs: list[PartSpec], folder: Path, workers: int) -> Iterator[t
             pool.shutdown(cancel_futures=True)
 
 
-def _make_parts_with_ray(
-    specs: list[PartSpec], folder: Path, workers: int
-) -> Iterator[tuple[PartSpec, BaseException | None]]:
-    """As `_make_parts`, on the cluster that RAY_ADDRESS names, else on this machine; the bytes are the same.
+def _with_ray(specs: list[PartSpec], folder: Path, workers: int) -> Iterator[tuple[PartSpec, BaseException | None]]:
+    """As `_locally`, on the cluster that RAY_ADDRESS names, else on this machine; the bytes are the same.
 
     The sources and the output must lie on a disk that every node sees.
     """
@@ -138,17 +127,14 @@ def _make_parts_with_ray(
             ray.shutdown()
 
 
-def _mix(
-    seed: int, specs: list[PartSpec], folder: Path, output: Path
-) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
+def _mix(seed: int, specs: list[PartSpec], folder: Path, output: Path) -> tuple[dict[str, Any], Counter[str]]:
     """Mix the parts into one file a split, without what two tasks have in common.
 
-    Returns:
-        What is known about each task's part, and the number of samples of each split.
+    Returns what is known about each task's part, and the number of samples of each split.
     """
     places: list[tuple[str, str, int]] = []  # (place in the mixed order, task, byte in the task's part) of each sample
     seen: set[str] = set()
-    known: dict[str, dict[str, Any]] = {}
+    known: dict[str, Any] = {}
     samples: Counter[str] = Counter()
     with ExitStack() as opened:
         parts = {spec.task: opened.enter_context(open(folder / f"{spec.task}.jsonl", "rb")) for spec in specs}
