@@ -23,8 +23,6 @@ from shopbench.files import ROOT, read_json, write_json
 from training.data.catalogue import all_datasets
 from training.data.hashes import source_hash
 
-RECORD = "download.json"
-
 
 def download(name: str, output: Path, revision: str | None = None, only: tuple[str, ...] = ()) -> Path:
     """Fetch a dataset into `output`/`name` and return that folder; a UserError says what to do otherwise.
@@ -39,8 +37,9 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
     dataset, folder = datasets[name], output / name
     if dataset.hub is None:
         raise UserError(f"{name} ({dataset.licence}) is got by hand, into {folder}: {dataset.place}")
+    record = folder / "download.json"
     try:
-        recorded = read_json(folder / RECORD, "record of an earlier download").get("revision")
+        recorded = read_json(record, "record of an earlier download").get("revision")
     except UserError:  # there was none, or it is broken and made anew
         recorded = None
     try:
@@ -62,7 +61,7 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
         raise UserError(f"{dataset.hub}: {reason}; run the same command again to go on") from None
     files = {file.rfilename: _checked(folder / file.rfilename, file) for file in tqdm(wanted, desc="checking")}
     facts = {"dataset": dataset.hub, "licence": dataset.licence, "revision": info.sha, "sha256": files}
-    write_json(folder / RECORD, facts, indent=1)
+    write_json(record, facts, indent=1)
     return folder
 
 

@@ -78,7 +78,7 @@ def build(
         "sha256": {split: file_hash(output / f"{split}.jsonl") for split in SPLITS},
         "tokens": sum(part["facts"]["counts"].get("tokens", 0) for part in known.values()),
         "excluded": {path: source_hash(Path(path)) for path in exclude},
-        "missing": missing,
+        "missing": dict(sorted(missing.items())),
         "sources": {path: source_hash(Path(path)) for path in sorted({*chain(*(p["files"] for p in known.values()))})},
         "tasks": {task: part["facts"] for task, part in known.items()},
     }
