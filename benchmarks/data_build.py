@@ -31,14 +31,13 @@ CHILD = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from training.data.build.mixture import mixture_of
 from training.data.build.run import build
-from training.data.catalogue import all_tasks
+from training.data.catalogue import mixture_of
 from training.recipes import RECIPES
 if __name__ == "__main__":
     tasks = {}
     for name in ("v8", "v9b"):
-        sizes = mixture_of(RECIPES[name], all_tasks())
+        sizes = mixture_of(RECIPES[name])
         tasks |= {task: size for task, size in sizes.items() if task.startswith("esci_")}
     recipe = replace(RECIPES["v8"], name="esci", tasks=tasks)
     build(recipe, Path(sys.argv[1]), Path(sys.argv[2]), workers=int(sys.argv[3]))

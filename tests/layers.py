@@ -24,12 +24,13 @@ def imports(module: str, path: Path, known: dict[str, Path], at_import: bool = F
     """The modules that a file names: ours down to the module, others as they are written.
 
     `from a import b` is the module a.b where there is one, else a. A text that is exactly the name of one of our
-    modules counts: import_module takes it, as run_command and tables of modules do.
+    modules counts: import_module takes it, as run_command and tables of modules do. Who asks for the `__path__` of a
+    package imports whatever lies in it.
 
     Args:
         at_import: only what is imported when the file itself is; nothing inside functions, no names in texts.
     """
-    found = set()
+    found, listed = set(), set()
     for node in _nodes(ast.parse(path.read_text(encoding="utf-8")), at_import):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -40,7 +41,10 @@ def imports(module: str, path: Path, known: dict[str, Path], at_import: bool = F
             found |= {one if (one := f"{base}.{alias.name}") in known else base for alias in node.names}
         elif isinstance(node, ast.Constant) and not at_import and node.value in known and "." in node.value:
             found.add(node.value)
-    return found - {module}
+        elif isinstance(node, ast.Attribute) and node.attr == "__path__" and isinstance(node.value, ast.Name):
+            listed.add(node.value.id)
+    packages = tuple(f"{name}." for name in found if name.split(".")[-1] in listed)
+    return (found | {name for name in known if name.startswith(packages)}) - {module}
 
 
 def _nodes(tree: ast.AST, at_import: bool) -> Iterator[ast.AST]:

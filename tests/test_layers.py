@@ -123,6 +123,9 @@ def test_circles_are_found_however_they_are_imported(tmp_path: Path) -> None:
         "training/deep/one.py": "from ..two import x\nfrom . import three",
         "training/deep/three.py": "",
         "training/two.py": "'training.deep is what needs this'\nimport json, vllm.x",
+        "benchmarks/table.py": "from benchmarks import rows\npkgutil.iter_modules(rows.__path__)",
+        "benchmarks/rows/__init__.py": "",
+        "benchmarks/rows/one.py": "from benchmarks.table import x",
         "shopbench/__init__.py": "",
         "shopbench/leaf.py": "from shopbench import x",
     }
@@ -130,6 +133,7 @@ def test_circles_are_found_however_they_are_imported(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert circles(graph(tmp_path)) == [
+        {"benchmarks.rows.one", "benchmarks.table"},
         {"evaluation.run", "evaluation.table"},
         {"models.a", "models.b"},
         {"tools.other", "tools.room", "tools.room.inside"},

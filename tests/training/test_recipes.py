@@ -8,8 +8,7 @@ from itertools import pairwise
 import pytest
 
 from shopbench.errors import UserError
-from training.data.build.mixture import mixture_of
-from training.data.catalogue import all_tasks
+from training.data.catalogue import all_tasks, mixture_of
 from training.recipes import ENSEMBLES, RECIPES, ensemble_named, recipe_named, training_of
 
 TOTALS = {"v7": 417_000, "v8": 462_435, "v7b": 152_496, "v9b": 40_000}
@@ -17,16 +16,16 @@ TOTALS = {"v7": 417_000, "v8": 462_435, "v7b": 152_496, "v9b": 40_000}
 
 @pytest.mark.parametrize(("name", "total"), TOTALS.items())
 def test_the_adapters_have_the_papers_sizes(name: str, total: int) -> None:
-    assert sum(size or 0 for size in mixture_of(RECIPES[name], all_tasks()).values()) == total
+    assert sum(size or 0 for size in mixture_of(RECIPES[name]).values()) == total
 
 
 def test_the_union_of_the_adapters_is_the_papers() -> None:
-    union = {task: size for name in TOTALS for task, size in mixture_of(RECIPES[name], all_tasks()).items()}
+    union = {task: size for name in TOTALS for task, size in mixture_of(RECIPES[name]).items()}
     assert len(union) == 38 and sum(size or 0 for size in union.values()) == 502_435
 
 
 def test_ecellm_trains_on_ten_tasks_of_the_published_sizes() -> None:
-    sizes = {name: mixture_of(RECIPES[name], all_tasks()) for name in RECIPES if name.startswith("ecellm_")}
+    sizes = {name: mixture_of(RECIPES[name]) for name in RECIPES if name.startswith("ecellm_")}
     assert all(len(mixture) == 10 for mixture in sizes.values())
     assert sum(size or 0 for size in sizes["ecellm_m"].values()) == 92_022
     # Product Matching has no more than 2,022 training samples: 47k is "5,000 each" without its missing ones.
@@ -36,13 +35,13 @@ def test_ecellm_trains_on_ten_tasks_of_the_published_sizes() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_every_recipe_names_what_there_is(recipe) -> None:  # type: ignore[no-untyped-def]
-    mixture = mixture_of(recipe, all_tasks())
+    mixture = mixture_of(recipe)
     assert mixture and list(mixture) == sorted(mixture)
 
 
 @pytest.mark.parametrize("name", ["embedded_a", "embedded_c"])
 def test_embedded_recipes_hold_only_data_whose_weights_may_be_passed_on(name: str) -> None:
-    mixture = mixture_of(RECIPES[name], all_tasks())
+    mixture = mixture_of(RECIPES[name])
     unshareable = [task for task in mixture if not all_tasks()[task].shareable]
     assert unshareable == []
     assert all("NC" not in all_tasks()[task].licence for task in mixture)
@@ -57,11 +56,11 @@ def test_what_has_no_open_licence_is_not_shareable() -> None:
 def test_an_unknown_task_is_refused_with_the_nearest_names() -> None:
     recipe = replace(RECIPES["embedded_a"], tasks={"ec_guide_ratings": 5})
     with pytest.raises(UserError, match="unknown task 'ec_guide_ratings'; nearest: ec_guide_rating"):
-        mixture_of(recipe, all_tasks())
+        mixture_of(recipe)
     with pytest.raises(UserError, match="tag:chain_of_task"):
-        mixture_of(replace(recipe, tasks={"tag:chain_of_tasks": None}), all_tasks())
+        mixture_of(replace(recipe, tasks={"tag:chain_of_tasks": None}))
     with pytest.raises(UserError, match=r"'domain:concepts' adds '\w+' again"):
-        mixture_of(replace(recipe, tasks={"domain:concepts[:1]": 1, "domain:concepts": 1}), all_tasks())
+        mixture_of(replace(recipe, tasks={"domain:concepts[:1]": 1, "domain:concepts": 1}))
 
 
 def test_one_lookup_serves_recipes_and_ensembles() -> None:
@@ -81,9 +80,9 @@ def test_unknown_recipes_and_ensembles_are_refused_with_the_nearest_names() -> N
 
 
 def test_stages_only_add() -> None:
-    stages = [set(mixture_of(RECIPES[f"diverse_stage{number}"], all_tasks())) for number in range(1, 5)]
+    stages = [set(mixture_of(RECIPES[f"diverse_stage{number}"])) for number in range(1, 5)]
     assert all(before < after for before, after in pairwise(stages))
-    subtasks = [set(mixture_of(RECIPES[f"diverse_subtasks{number}"], all_tasks())) for number in (1, 2, 4, 8)]
+    subtasks = [set(mixture_of(RECIPES[f"diverse_subtasks{number}"])) for number in (1, 2, 4, 8)]
     assert all(before < after for before, after in pairwise(subtasks))
     assert (RECIPES["diverse_r16"].training.rank, RECIPES["diverse_r32"].training.rank) == (16, 32)
 

@@ -56,8 +56,6 @@ def snippets(text: str, most_words: int = 9) -> list[tuple[str, str]]:
     found = []
     for clause in _CLAUSE.split(text):
         words = clause.split()
-        if 2 <= len(words) <= most_words:
-            aspects = covered(clause)
-            if len(aspects) == 1:
-                found.append((aspects[0], " ".join(words)))
+        if 2 <= len(words) <= most_words and len(aspects := covered(clause)) == 1:
+            found.append((aspects[0], " ".join(words)))
     return found

@@ -122,8 +122,7 @@ def built_row(
 
 def unseen(row: Row) -> Row:
     """The row under the instruction that no training row has."""
-    setting = row["setting"].replace("Diverse", "Unseen")
-    return {**row, "setting": setting, "instruction": INSTRUCTIONS[row["task"]][5]}
+    return {**row, "setting": row["setting"].replace("Diverse", "Unseen"), "instruction": INSTRUCTIONS[row["task"]][5]}
 
 
 def lettered(options: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +31,17 @@ class MissingDataset(SourceError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Where a dataset is.
-
-    Attributes:
-        name: its folder under the sources folder.
-        licence: as its owner states it.
-        hub: its name on the Hugging Face Hub; None where it is not there.
-        files: patterns of the files on the Hub that the builders read.
-        place: where to get it by hand, and which files to put into the folder.
-    """
+    """Where a dataset is, and its licence as its owner states it; `name` is its folder under the sources folder."""
 
     name: str
     licence: str
-    hub: str | None = None
-    files: tuple[str, ...] = ("*",)
-    place: str = ""
+    hub: str | None = None  # its name on the Hugging Face Hub, where it is there
+    files: tuple[str, ...] = ("*",)  # patterns of the files on the Hub that the builders read
+    place: str = ""  # where to get it by hand, and which files to put into the folder
 
 
 class SourceFolder:
-    """The folder that holds the datasets, and which of its files have been asked for by way of it.
-
-    `read` is what the manifest of a build holds the hashes of.
-    """
+    """The folder that holds the datasets; `read` has the files asked for by way of it, which the manifest hashes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -71,12 +60,10 @@ class SourceFolder:
 
     def need_files(self, dataset: str, *patterns: str) -> list[str]:
         """As `files`, but MissingDataset (with the remedy) where there are none."""
-        found = self.files(*patterns)
-        if not found:
-            raise MissingDataset(
-                f"{self}: no {' or '.join(patterns)}; get it with: python -m training.data.download {dataset}"
-            )
-        return found
+        if found := self.files(*patterns):
+            return found
+        remedy = f"get it with: python -m training.data.download {dataset}"
+        raise MissingDataset(f"{self}: no {' or '.join(patterns)}; {remedy}")
 
 
 Reader = Callable[[SourceFolder], Iterable[Row]]
@@ -87,44 +74,27 @@ ToSample = Callable[[Row, random.Random], Sample | None]
 
 @dataclass(frozen=True)
 class DataTask:
-    """One way to make training samples from one dataset.
-
-    Attributes:
-        name: unique, `<source>_<what>`.
-        to_sample: its samples get the name of this task from `sample`.
-        example: one raw row, documentation and test fixture; `to_sample` must make a sample of it.
-        row_id: a stable identity of a row (also what de-duplication and splits go by).
-        table7: the row number in Table 7 of the winning solution's paper; None for other systems' tasks.
-        domain: capability domain, as in "More diverse more adaptive" (arXiv 2504.08002): concepts, knowledge,
-            behaviour, multilingual or general; or synthetic, which covers all of them.
-        licence: of the data set, as its owner states it.
-        shareable: whether weights trained on it may be passed on (not for CC BY-NC or unknown licences).
-        limit: samples wanted at most; None for all.
-        wordings: the requests that a language model may word anew (`python -m training.synthesize reword`).
-        group: the text a row was made from; rows with the same one never lie on both sides of a split (the row
-            id where it is left out).
-    """
+    """One way to make training samples from one dataset, under a unique name, `<source>_<what>`."""
 
     name: str
     rows: Reader
     to_sample: ToSample
-    example: Row
-    row_id: Callable[[Row], str]
-    licence: str
-    shareable: bool
+    example: Row  # a raw row that makes a sample: documentation and test fixture
+    row_id: Callable[[Row], str]  # a stable identity of a row
+    licence: str  # as the dataset's owner states it
+    shareable: bool  # whether weights trained on it may be passed on (not for CC BY-NC or unknown licences)
     domain: str
-    table7: int | None = None
-    limit: int | None = None
-    tags: tuple[str, ...] = field(default=())
+    """Concepts, knowledge, behaviour, multilingual or general, as in "More diverse more adaptive" (arXiv 2504.08002);
+    or synthetic, which covers all of them."""
+    table7: int | None = None  # the row in Table 7 of the winning solution's paper; None for other systems' tasks
+    limit: int | None = None  # samples wanted at most
+    tags: tuple[str, ...] = ()
     group: Callable[[Row], str] | None = None
-    wordings: tuple[str, ...] = ()
+    """The text a row was made from (None: its id); rows of the same one never lie on both sides of a split."""
+    wordings: tuple[str, ...] = ()  # the requests that a language model may word anew (`training.synthesize reword`)
 
     def sample(self, row: Row, rng: random.Random | None = None) -> Sample | None:
-        """The sample of a row, with this task's name.
-
-        Args:
-            rng: None for one seeded by (task name, row id), so that neither order nor workers matter.
-        """
+        """The sample of a row, with this task's name; without `rng`, neither order nor workers matter."""
         made = self.to_sample(row, rng or random.Random(f"{self.name}\n{self.row_id(row)}"))
         return None if made is None else replace(made, task_name=self.name)
 

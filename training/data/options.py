@@ -82,13 +82,11 @@ def same_key(text: str) -> str:
 
 def distinct(options: Iterable[object], taken: Iterable[str] = (), limit: int | None = OPTION_CHARACTERS) -> list[str]:
     """The options as clean single lines, in order, without empty ones, repeats, or ones in `taken`."""
-    seen, kept = {same_key(option) for option in taken} | {""}, []
-    for option in options:
-        line = one_line(option, limit)
-        if same_key(line) not in seen:
-            seen.add(same_key(line))
-            kept.append(line)
-    return kept
+    left_out = {same_key(option) for option in taken} | {""}
+    found: dict[str, str] = {}
+    for line in (one_line(option, limit) for option in options):
+        found.setdefault(same_key(line), line)
+    return [line for key, line in found.items() if key not in left_out]
 
 
 def multiple_choice(
@@ -131,9 +129,10 @@ def retrieval(
     chosen = [(option, True) for option in answers]
     chosen += [(option, False) for option in rng.sample(others, count - len(answers))]
     rng.shuffle(chosen)
-    style = draw_style(rng, first, [option for option, _ in chosen])
+    texts = [option for option, _ in chosen]
+    style = draw_style(rng, first, texts)
     truth = tuple(number for number, (_, is_right) in enumerate(chosen, style.first) if is_right)
-    return Shown(style.show([option for option, _ in chosen]), truth, style)
+    return Shown(style.show(texts), truth, style)
 
 
 def ranking(options: Sequence[tuple[object, float]], rng: random.Random, count: int = 5) -> Shown | None:
@@ -142,10 +141,10 @@ def ranking(options: Sequence[tuple[object, float]], rng: random.Random, count: 
     The truth holds the gains in the order shown. None, too, where all gains are equal: any order is right.
     """
     pairs = [(one_line(option, OPTION_CHARACTERS), float(gain)) for option, gain in options]
-    if len(distinct([option for option, _ in pairs])) != count or len(pairs) != count:
-        return None
-    if len({gain for _, gain in pairs}) < 2:
+    are_distinct = len(distinct(option for option, _ in pairs)) == len(pairs) == count
+    if not are_distinct or len({gain for _, gain in pairs}) < 2:
         return None
     rng.shuffle(pairs)
-    style = draw_style(rng, 1, [option for option, _ in pairs])
-    return Shown(style.show([option for option, _ in pairs]), tuple(gain for _, gain in pairs), style)
+    texts = [option for option, _ in pairs]
+    style = draw_style(rng, 1, texts)
+    return Shown(style.show(texts), tuple(gain for _, gain in pairs), style)

@@ -7,20 +7,25 @@ so the number of threads changes nothing.
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
+import fcntl
+import shutil
+import tempfile
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from training.data.formats import Row, SourceError, SourceFolder
-from training.data.spill import spill_folder
+from training.data.small_files import json_values
 
 MEMORY_LIMIT = "1500MB"
 ROWS_AT_ONCE = 2000
+SPILL_PREFIX = "shopbench-duckdb-"
+_LOCK = "lock"
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -28,7 +33,7 @@ Connection = duckdb.DuckDBPyConnection
 @contextmanager
 def database() -> Iterator[Connection]:
     """An in-memory DuckDB that spills to a temporary folder; a bad file becomes one line of SourceError."""
-    with spill_folder() as folder:
+    with _spill_folder() as folder:
         connection = duckdb.connect(
             config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(folder), "preserve_insertion_order": "false"}
         )
@@ -42,6 +47,24 @@ def database() -> Iterator[Connection]:
             raise SourceError(f"{first_line}; download that file again, or mend or remove it") from error
         finally:
             connection.close()
+
+
+@contextmanager
+def _spill_folder() -> Iterator[Path]:
+    """A folder for the time of this context; those that killed processes have left are removed first.
+
+    A folder in use holds a file that its process keeps locked; the kernel ends the lock with the process, however
+    that ends. (filelock's file exists before it is locked: a folder that is being made would look like a stray.)
+    """
+    for stray in Path(tempfile.gettempdir()).glob(f"{SPILL_PREFIX}*"):
+        # Without a lock file it is being made, with a locked one it is in use, and others' folders are not ours.
+        with suppress(OSError), open(stray / _LOCK) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(stray, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=SPILL_PREFIX) as name, open(Path(name) / "new", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        Path(lock.name).rename(Path(name) / _LOCK)  # it appears locked: nobody takes the folder for a stray
+        yield Path(name)
 
 
 def stream(connection: Connection, sql: str, parameters: list[Any] | None = None) -> Iterator[Row]:
@@ -77,10 +100,8 @@ def need_columns(connection: Connection, table: str, path: str, *names: str) -> 
 def json_scan(paths: list[str], columns: dict[str, str]) -> str:
     """SQL that reads these fields of JSON-lines files (gzipped or not); an absent field is null."""
     fields = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns.items())
-    return (
-        f"read_json({quoted(paths)}, format='newline_delimited', columns={{{fields}}}, "
-        "maximum_object_size=67108864, filename=true)"
-    )
+    options = f"format='newline_delimited', columns={{{fields}}}, maximum_object_size=67108864, filename=true"
+    return f"read_json({quoted(paths)}, {options})"
 
 
 def quoted(value: str | list[str]) -> str:
@@ -100,16 +121,13 @@ def neighbours(
     """
     remaining = iter(rows)
     while chunk := list(islice(remaining, ROWS_AT_ONCE)):
-        members: dict[Any, list[Row]] = defaultdict(list)
-        place: dict[int, int] = {}
+        members: dict[Any, deque[Any]] = defaultdict(deque)
         for row in chunk:
-            bucket = members[group(row)]
-            place[id(row)] = len(bucket)
-            bucket.append(row)
+            members[group(row)].append(value(row))
         for row in chunk:
-            bucket, here = members[group(row)], place[id(row)]
-            others = (bucket[(here + step) % len(bucket)] for step in range(1, min(count, len(bucket) - 1) + 1))
-            yield {**row, name: [value(other) for other in others]}
+            near = members[group(row)]
+            near.rotate(-1)  # now the row's own value is the last
+            yield {**row, name: list(islice(near, min(count, len(near) - 1)))}
 
 
 def said_by_model(sources: SourceFolder, task: str) -> dict[str, Row]:
@@ -118,16 +136,11 @@ def said_by_model(sources: SourceFolder, task: str) -> dict[str, Row]:
     The file is `synthetic/<task>.jsonl` under the sources folder: one object a row, with its `id` and labels.
     """
     path = sources.path / "synthetic" / f"{task}.jsonl"
-    if not path.is_file():
-        return {}
     labels: dict[str, Row] = {}
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                label = json.loads(line)
-                labels[str(label["id"])] = label
-            except (json.JSONDecodeError, KeyError, TypeError) as error:
-                raise SourceError(f"{path}, line {number}: not an object with an 'id' ({error!r}); remove it") from None
+    for number, label in json_values(str(path)) if path.is_file() else ():
+        if not isinstance(label, dict) or "id" not in label:
+            raise SourceError(f"{path}, line {number}: not an object with an 'id'; remove it")
+        labels[str(label["id"])] = label
     return labels
 
 
@@ -148,18 +161,14 @@ def with_labels(sources: SourceFolder, task: str, rows: Iterable[Row], row_id: C
     labels = said_by_model(sources, task)
     wordings = wordings_of_model(sources, task)
     for row in rows:
-        if wordings:
-            row = {**row, "wordings": wordings}
         label = labels.get(row_id(row))
-        if label is None:
-            yield {**row, "label_source": "metadata"}
-        else:
-            yield {**row, **{key: value for key, value in label.items() if key != "id"}, "label_source": "llm"}
+        added = {"wordings": wordings} if wordings else {}
+        if label is not None:
+            added |= {key: value for key, value in label.items() if key != "id"}
+        yield {**row, **added, "label_source": "metadata" if label is None else "llm"}
 
 
 def labelled_only(sources: SourceFolder, task: str, rows: Iterable[Row], row_id: Callable[[Row], str]) -> Iterator[Row]:
     """As `with_labels`, but where a language model has labelled rows of this task, those rows only."""
-    any_labels = bool(said_by_model(sources, task))
-    for row in with_labels(sources, task, rows, row_id):
-        if row["label_source"] == "llm" or not any_labels:
-            yield row
+    labelled = said_by_model(sources, task)
+    return (row for row in with_labels(sources, task, rows, row_id) if not labelled or row["label_source"] == "llm")

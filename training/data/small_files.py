@@ -49,7 +49,7 @@ def json_rows(paths: Iterable[str], *fields: str) -> Iterator[Row]:
             SourceError. A later row that lacks one is passed on with "_problem", which the build counts.
     """
     for path in paths:
-        for number, row in _objects(path):
+        for number, row in json_values(path):
             missing = [name for name in fields if not isinstance(row, dict) or row.get(name) is None]
             if missing and number == 1:
                 raise SourceError(f"{path}: no field {missing[0]!r} in its first row; is it the right file?")
@@ -58,25 +58,18 @@ def json_rows(paths: Iterable[str], *fields: str) -> Iterator[Row]:
             yield {**row, "_file": path, "_line": number}
 
 
-def _objects(path: str) -> Iterator[tuple[int, Any]]:
+def json_values(path: str) -> Iterator[tuple[int, Any]]:
     """(number, value) of each line, or of each element where the file is one JSON array."""
     for number, line in text_lines(path):
-        if not line.strip():
-            continue
-        if number == 1 and line.lstrip().startswith("["):
-            yield from _elements(path)
-            return
         try:
-            yield number, json.loads(line)
+            if number == 1 and line.lstrip().startswith("["):
+                yield from enumerate(json.loads("".join(line for _, line in text_lines(path))), 1)
+                return
+            if line.strip():
+                yield number, json.loads(line)
         except json.JSONDecodeError as error:
-            raise SourceError(f"{path}, line {number}: broken JSON ({error.msg}); mend or remove it") from None
-
-
-def _elements(path: str) -> Iterator[tuple[int, Any]]:
-    try:
-        yield from enumerate(json.loads("".join(line for _, line in text_lines(path))), 1)
-    except json.JSONDecodeError as error:
-        raise SourceError(f"{path}: broken JSON ({error}); download it again") from None
+            place = f"{path}, line {number - 1 + error.lineno}"
+            raise SourceError(f"{place}: broken JSON ({error.msg}); mend or remove it, or download it again") from None
 
 
 def mixed(rows: Iterable[Row]) -> list[Row]:

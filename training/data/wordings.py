@@ -10,9 +10,8 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Sequence
-from typing import Any
 
-from shopbench.sample import Sample, Truth
+from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import Row, make_sample
 from training.data.options import Shown
@@ -62,27 +61,26 @@ def choice(rng: random.Random, text: str, shown: Shown | None) -> Sample | None:
     if shown is None:
         return None
     question = f"{text}\n{shown.text}{rng.choice(ENDINGS)}"
-    return make_sample(question, _truth(shown), TaskType.MULTIPLE_CHOICE, "accuracy")
+    return make_sample(question, shown.truth, TaskType.MULTIPLE_CHOICE, "accuracy")
 
 
 def selection(rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
     """A retrieval question that asks for three options; None if there are no options."""
-    if shown is None:
-        return None
-    parts = [text, rng.choice(LIST_NAMES).format(noun=noun), shown.text]
-    parts.insert(rng.choice((1, 3)), rng.choice(THREE_NUMBERS))
-    question = "\n".join(parts) + rng.choice(ENDINGS)
-    return make_sample(question, _truth(shown), TaskType.RETRIEVAL, "hit rate@3")
+    return _list_question(TaskType.RETRIEVAL, rng, text, noun, shown)
 
 
 def ordering(rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
     """A ranking question over all options; None if there are no options."""
+    return _list_question(TaskType.RANKING, rng, text, noun, shown)
+
+
+def _list_question(kind: TaskType, rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
     if shown is None:
         return None
+    how_to_answer, metric = (THREE_NUMBERS, "hit rate@3") if kind is TaskType.RETRIEVAL else (ALL_RANKED, "ndcg")
     parts = [text, rng.choice(LIST_NAMES).format(noun=noun), shown.text]
-    parts.insert(rng.choice((1, 3)), rng.choice(ALL_RANKED).format(count=shown.count))
-    question = "\n".join(parts) + rng.choice(ENDINGS)
-    return make_sample(question, _truth(shown), TaskType.RANKING, "ndcg")
+    parts.insert(rng.choice((1, 3)), rng.choice(how_to_answer).format(count=shown.count))
+    return make_sample("\n".join(parts) + rng.choice(ENDINGS), shown.truth, kind, metric)
 
 
 def written(rng: random.Random, text: str, answer: str, metric: str) -> Sample | None:
@@ -98,8 +96,3 @@ def entities(rng: random.Random, text: str, found: Sequence[str]) -> Sample | No
     if not answers:
         return None
     return make_sample(text + rng.choice(ENDINGS), answers, TaskType.NER, "micro f1")
-
-
-def _truth(shown: Shown) -> Truth:
-    truth: Any = shown.truth
-    return truth

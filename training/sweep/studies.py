@@ -16,7 +16,7 @@ class Arm:
     """One way to train.
 
     Attributes:
-        tasks: what it trains on, tasks or selectors (training/data/mixture.py); each gets an equal share of tokens.
+        tasks: what it trains on, tasks or selectors (training/data/catalogue.py); each gets an equal share of tokens.
         training: what differs from the recipe's hyperparameters.
         distinct: the share of the budget that is distinct samples; they are repeated to fill it.
         wordings: instructions a task is given in (ECInstruct tasks only); None leaves the samples as they are.

@@ -14,9 +14,8 @@ from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.prompts import encode_answer, encode_prompt
 from shopbench.sample import Sample, read_samples, write_samples
-from training.data.build.mixture import selected
 from training.data.build.run import build
-from training.data.catalogue import all_tasks
+from training.data.catalogue import selected
 from training.data.ecinstruct_wordings import INSTRUCTIONS, digest
 from training.recipes import Recipe, Training
 from training.sweep.studies import Arm, Study
@@ -33,8 +32,7 @@ _INSTRUCTION_OF = {
 
 def task_names(selectors: Sequence[str]) -> list[str]:
     """The tasks that selectors stand for, sorted."""
-    known = all_tasks()
-    return sorted({task.name for key in selectors for task in selected(key, known)})
+    return sorted({task.name for key in selectors for task in selected(key)})
 
 
 def build_pool(

@@ -8,7 +8,7 @@ from typing import Any
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.build.near import NearDuplicates
+from training.data.build.checks import NearDuplicates
 from training.data.formats import Row
 from training.data.options import same_key
 from training.synthesize.checks import Rejected

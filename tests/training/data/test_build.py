@@ -21,9 +21,8 @@ from shopbench.errors import exit_code_of
 from shopbench.sample import read_samples
 from training.data.build import parts, run
 from training.data.build.command import main
-from training.data.build.mix import SPLITS
 from training.data.build.parts import PartSpec, Tally, part_samples
-from training.data.build.run import build
+from training.data.build.run import SPLITS, build
 from training.data.catalogue import all_tasks
 from training.data.formats import MissingDataset, SourceError
 from training.data.hashes import source_hash
@@ -186,7 +185,12 @@ def test_rows_that_cannot_be_used_are_counted_and_named(sources: Path) -> None:
     tally = Tally()
     assert len(list(part_samples(all_tasks()["ec_guide_rating"], spec, tally))) == 27
     assert sum(count for reason, count in tally.dropped.items() if reason.startswith("malformed")) == 3
-    named = [text for reason in tally.examples if reason.startswith("malformed") for text in tally.examples[reason]]
+    named = [
+        text
+        for reason in tally.dropped_examples
+        if reason.startswith("malformed")
+        for text in tally.dropped_examples[reason]
+    ]
     assert sorted(named) == [f"{path}, line {number}" for number in (5, 6, 7)]
 
 

@@ -6,15 +6,15 @@ import pytest
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
+from training.data.build.checks import NearDuplicates
 from training.data.build.decontaminate import Excluded, runs, text_parts
-from training.data.build.near import NearDuplicates
 
 REVIEW = "The brass kettle boils very fast but its lid came loose after only two weeks of careful use at home"
 EVALUATION = [
     f"Find the keyphrase.\nReview: {REVIEW}\nAspect: speed\nOutput:",
     "Rank the products for the query 'brass kettle with whistle'.\n1. Old Brass Kettle, two litres\n2. Steel Pan",
 ]
-EXCLUDED = Excluded.of(EVALUATION)
+EXCLUDED = Excluded(EVALUATION)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_overlap(question: str, reason: str | None) -> None:
 
 def test_wording_that_evaluation_questions_share_is_not_their_data() -> None:
     wording = "Note: pick the one product that best fits the taste of this customer"
-    excluded = Excluded.of(f"{wording}\nCustomer note: {wording}\nQuery: thing number {n}" for n in range(5))
+    excluded = Excluded(f"{wording}\nCustomer note: {wording}\nQuery: thing number {n}" for n in range(5))
     assert excluded.overlap(f"{wording}\nCustomer note: {wording}\nQuery: a wool hat with ears") is None
 
 
 def test_nothing_excluded_drops_nothing() -> None:
-    assert Excluded.of([]).overlap(EVALUATION[0]) is None
+    assert Excluded([]).overlap(EVALUATION[0]) is None
 
 
 def test_japanese_runs_are_of_characters() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled
 
-from shopbench.errors import exit_code_of
+from shopbench.errors import UserError, exit_code_of
+from training.data import download as downloading
 from training.data.catalogue import all_datasets, all_tasks
-from training.data.download import command as downloading
-from training.data.download.command import DownloadError, download, main
+from training.data.download import download, main
 from training.data.formats import MissingDataset, SourceFolder
 from training.synthesize.tasks.catalogue import synthesis_tasks
 
@@ -60,7 +60,7 @@ def test_the_first_download_is_recorded_and_repeated(monkeypatch: pytest.MonkeyP
 
 def test_a_wrong_checksum_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Hub(monkeypatch, "0" * 64)
-    with pytest.raises(DownloadError, match="checksum is wrong"):
+    with pytest.raises(UserError, match="checksum is wrong"):
         download("alpaca", tmp_path)
     assert not (tmp_path / "alpaca/alpaca_data_cleaned.json").exists()
     assert not (tmp_path / "alpaca/download.json").exists()
@@ -80,7 +80,7 @@ def test_offline_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
             raise OfflineModeIsEnabled("offline")
 
     monkeypatch.setattr(downloading, "HfApi", Offline)
-    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE is set"):
+    with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
         download("esci", tmp_path)
 
 

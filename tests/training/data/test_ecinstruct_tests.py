@@ -13,7 +13,7 @@ from evaluation.suites.ecinstruct.suite import ECINSTRUCT, PRIMARY_METRICS
 from shopbench.ecinstruct import FIELDS
 from shopbench.errors import exit_code_of
 from tests.evaluation.fakes import score
-from training.data.ecinstruct_tests.command import main
+from training.data.ecinstruct_tests import main
 
 from .test_ecinstruct import raw_sources
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from training.data import reading, spill
+from training.data import reading
 
 HOLDER = """
 import time
@@ -34,7 +34,7 @@ def test_a_killed_process_s_folder_goes_and_a_living_one_s_stays(temporary: Path
     environment = os.environ | {"TMPDIR": str(temporary)}
     holder = subprocess.Popen(command, cwd=repository, env=environment, stdout=subprocess.PIPE, text=True)
     assert holder.stdout and holder.stdout.readline() == "ready\n"
-    (folder,) = temporary.glob(f"{spill.PREFIX}*")
+    (folder,) = temporary.glob(f"{reading.SPILL_PREFIX}*")
     try:
         with reading.database():
             assert folder.is_dir(), "its process lives"
@@ -50,7 +50,7 @@ def test_a_killed_process_s_folder_goes_and_a_living_one_s_stays(temporary: Path
 
 
 def test_a_folder_that_is_being_made_is_left_alone(temporary: Path) -> None:
-    (temporary / f"{spill.PREFIX}new").mkdir()
-    with spill.spill_folder() as folder:
-        assert folder.is_dir()
-    assert [one.name for one in temporary.iterdir()] == [f"{spill.PREFIX}new"]
+    (temporary / f"{reading.SPILL_PREFIX}new").mkdir()
+    with reading.database():
+        assert len(list(temporary.iterdir())) == 2, "it has a folder of its own"
+    assert [one.name for one in temporary.iterdir()] == [f"{reading.SPILL_PREFIX}new"]

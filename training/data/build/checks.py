@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import zlib
+from collections import Counter, defaultdict
 from functools import lru_cache
 
 from shopbench import answers
 from shopbench.question import Question
 from shopbench.sample import Sample, read_samples
-from training.data.build.decontaminate import Excluded
-from training.data.build.near import NearDuplicates
+from shopbench.tasks import TaskType
+from training.data.build.decontaminate import Excluded, runs, text_parts
 from training.data.hashes import digest
 from training.data.options import same_key
 
 PROMPT_TOKENS = 45
 """System line and chat template around a question, about."""
+
+SKETCH = 24
+LOOKED_UP = 4
+ALIKE = 0.85
+LONG = 8
+"""Word runs that make a text a long one: twelve words, so that one more word is no other text."""
+COMMON = 20
+"""A run of so many samples of a task is its wording (options that are always the same): it is left out of account."""
 
 
 def estimated_tokens(sample: Sample) -> int:
@@ -24,12 +34,7 @@ def estimated_tokens(sample: Sample) -> int:
 
 
 class Checks:
-    """The checks of one task's samples; remembers those taken.
-
-    Args:
-        max_tokens: of prompt and answer, estimated.
-        exclude: evaluation files, whose questions and texts may not be trained on.
-    """
+    """The checks of one task's samples; remembers those taken. `exclude`: evaluation files, not to be trained on."""
 
     def __init__(self, max_tokens: int, exclude: tuple[str, ...]) -> None:
         self._max_tokens = max_tokens
@@ -56,4 +61,47 @@ class Checks:
 
 @lru_cache
 def _excluded(paths: tuple[str, ...]) -> Excluded:
-    return Excluded.of(sample.input_field for path in paths for sample in read_samples(path))
+    return Excluded(sample.input_field for path in paths for sample in read_samples(path))
+
+
+class NearDuplicates:
+    """Samples of one task whose longer texts differ in a word or two, and in nothing else.
+
+    The longer texts of a question are sketched by the smallest hashes of their five-word runs; the share of hashes
+    that two sketches have in common estimates how alike they are (a bottom-k MinHash). Short texts (a query, an
+    aspect, most options) must be the same: one word makes another question of them. So must written answers: one
+    review gives several keyphrases.
+    """
+
+    def __init__(self) -> None:
+        self._sketches: dict[tuple[int, int], list[tuple[int, ...]]] = defaultdict(list)
+        self._seen: Counter[int] = Counter()
+
+    def has(self, sample: Sample) -> bool:
+        """Whether a sample like this one was taken; if not, it is remembered."""
+        hashes: set[int] = set()
+        written = sample.task_type in (TaskType.GENERATION, TaskType.NER)
+        same = [answers.write(sample.task_type, sample.output_field)] if written else []
+        for part in sorted(set(text_parts(sample.input_field))):
+            found = runs(part)
+            if len(found) >= LONG:
+                hashes |= {zlib.crc32(run.encode()) for run in found}
+            else:
+                same.append(part)
+        own = tuple(sorted(run for run in hashes if self._seen[run] < COMMON)[:SKETCH])
+        if len(own) < LONG:
+            return False
+        rest = zlib.crc32("\n".join(same).casefold().encode())
+        keys = [(smallest, rest) for smallest in own[:LOOKED_UP]]
+        if any(_likeness(own, other) >= ALIKE for key in keys for other in self._sketches.get(key, ())):
+            return True
+        for key in keys:
+            self._sketches[key].append(own)
+        self._seen.update(own)
+        return False
+
+
+def _likeness(one: tuple[int, ...], other: tuple[int, ...]) -> float:
+    """Estimated share of word runs that two sketched questions have in common (Jaccard)."""
+    smallest = sorted({*one, *other})[:SKETCH]
+    return len(set(smallest) & set(one) & set(other)) / len(smallest)

@@ -12,10 +12,9 @@ from typing import Any
 from shopbench import answers
 from shopbench.errors import DONE, UserError, nearest
 from shopbench.prompts import messages
-from training.data.build.mixture import mixture_of
 from training.data.build.parts import PartSpec, Tally, part_samples
 from training.data.build.run import build
-from training.data.catalogue import all_tasks
+from training.data.catalogue import all_tasks, mixture_of
 from training.recipes import RECIPES, recipe_named
 
 LEANING = 0.6
@@ -43,19 +42,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--recipe needs --output")
     recipe = recipe_named(given.recipe)
     if given.limit is not None:
-        sizes = mixture_of(recipe, all_tasks()).items()
+        sizes = mixture_of(recipe).items()
         recipe = replace(recipe, tasks={name: min(given.limit, size or given.limit) for name, size in sizes})
-    options = (tuple(given.exclude), given.workers, given.skip_missing, given.engine)
-    report(build(recipe, given.sources, given.output, *options))
+    exclude, skip = tuple(given.exclude), given.skip_missing
+    report(build(recipe, given.sources, given.output, exclude, given.workers, skip, given.engine))
     return DONE
 
 
-def preview(name: str, sources: Path, count: int = 3) -> None:
+def preview(name: str, sources: Path) -> None:
     """Print a few samples of a task as the model will see them."""
     tasks = all_tasks()
     if name not in tasks:
         raise UserError(f"unknown task {name!r}; {nearest(name, tasks)}")
-    spec = PartSpec(name, count, 0.0, None, 10**6, str(sources), (), "")
+    spec = PartSpec(name, 3, 0.0, None, 10**6, str(sources), (), "")
     for _, sample in part_samples(tasks[name], spec, Tally()):
         for message in messages(sample.task_type, sample.input_field):
             print(f"[{message['role']}]\n{message['content']}")
@@ -71,7 +70,5 @@ def report(manifest: dict[str, Any]) -> None:
         print(f"{name:45s} {task['counts'].get('read', 0):8d} read {dropped:8d} dropped {made:8d} kept{warning}")
     for name, problem in manifest["missing"].items():
         print(f"{name:45s} left out: {problem}")
-    samples = manifest["samples"]
-    print(
-        f"{samples['train']} training and {samples['validation']} validation samples, about {manifest['tokens']} tokens"
-    )
+    samples = "{train} training and {validation} validation samples".format(**manifest["samples"])
+    print(f"{samples}, about {manifest['tokens']} tokens")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from training.data.options import same_key
 
@@ -53,39 +52,29 @@ def runs(part: str) -> set[str]:
     return {" ".join(words[place : place + RUN]) for place in range(len(words) - RUN + 1)}
 
 
-@dataclass
 class Excluded:
-    """The evaluation data, ready to be looked up."""
+    """The questions of evaluation files, ready to be looked up."""
 
-    questions: set[str] = field(default_factory=set)
-    parts: set[str] = field(default_factory=set)
-    runs: set[str] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, questions: Iterable[str]) -> Excluded:
-        """Index the questions of evaluation files."""
-        excluded = cls()
+    def __init__(self, questions: Iterable[str]) -> None:
+        self._questions: set[str] = set()
         counts: Counter[str] = Counter()
         for question in questions:
-            excluded.questions.add(same_key(question))
+            self._questions.add(same_key(question))
             counts.update(set(text_parts(question)))
-        for part, count in counts.items():
-            if count < BOILERPLATE:
-                if len(part.split()) >= EXACT_WORDS:
-                    excluded.parts.add(part)
-                excluded.runs |= runs(part)
-        return excluded
+        data = [part for part, count in counts.items() if count < BOILERPLATE]
+        self._parts = {part for part in data if len(part.split()) >= EXACT_WORDS}
+        self._runs = {run for part in data for run in runs(part)}
 
     def overlap(self, question: str) -> str | None:
         """Why a question may not be trained on ("same question", "same text", "shared text"), or None."""
-        if not self.questions:
+        if not self._questions:
             return None
-        if same_key(question) in self.questions:
+        if same_key(question) in self._questions:
             return "same question"
         for part in text_parts(question):
-            if part in self.parts:
+            if part in self._parts:
                 return "same text"
             own = runs(part)
-            if len(own) >= 3 and len(own & self.runs) >= CONTAINED * len(own):
+            if len(own) >= 3 and len(own & self._runs) >= CONTAINED * len(own):
                 return "shared text"
         return None

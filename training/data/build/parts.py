@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from training.data.formats import DataTask, Row, SourceError, SourceFolder
 from training.data.hashes import digest
 
 EXAMPLES_KEPT = 3
+UNREADABLE = "malformed: cannot be read"
 MALFORMED_ROWS = 20
-"""So many malformed rows, and no more good ones than that, are another schema: the file is refused."""
+"""So many unreadable rows, and no more good ones than that, are another schema: the file is refused."""
 
 
 @dataclass(frozen=True)
@@ -44,31 +45,30 @@ class PartSpec:
 
 @dataclass
 class Tally:
-    """What became of the rows of a task, and the files they came from."""
+    """What became of the rows of a task, as the manifest tells it, and the files they came from."""
 
     counts: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    dropped_examples: dict[str, list[str]] = field(default_factory=dict)
     answers: Counter[str] = field(default_factory=Counter)
-    labels: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
+    label_sources: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
 
     def drop(self, reason: str, what: str) -> None:
         """Count a row that is not taken and keep the first few as examples."""
         self.dropped[reason] += 1
-        kept = self.examples.setdefault(reason, [])
+        kept = self.dropped_examples.setdefault(reason, [])
         if len(kept) < EXAMPLES_KEPT:
             kept.append(what[:200])
 
 
-def split_of(task: DataTask, row: Row, share: float) -> str:
-    """Which split a row falls into: validation gets a share of the source texts, in whatever task a text occurs."""
+def _split_of(task: DataTask, row: Row, share: float) -> str:
+    """Validation gets a share of the source texts, in whatever task a text occurs."""
     text = task.group(row) if task.group else task.row_id(row)
     return "validation" if int(digest("split", text), 16) < share * 2**64 else "train"
 
 
-def where(task: DataTask, row: Row) -> str:
-    """Words that name a row: file and line where they are known, else its identity."""
+def _where(task: DataTask, row: Row) -> str:
     if "_file" in row:
         return f"{row['_file']}, line {row['_line']}"
     try:
@@ -80,52 +80,43 @@ def where(task: DataTask, row: Row) -> str:
 def part_samples(task: DataTask, spec: PartSpec, tally: Tally) -> Iterator[tuple[str, Sample]]:
     """(split, sample) of one task, until the limits are reached; `tally` says what became of the rows."""
     limits = {"train": spec.limit, "validation": spec.validation_limit if spec.validation_share else 0}
-    made: Counter[str] = Counter()
     sources = SourceFolder(Path(spec.sources))
     tally.files = sources.read
     checks = Checks(spec.max_tokens, spec.exclude)
     for row in task.rows(sources):
-        full = {split for split, limit in limits.items() if limit is not None and made[split] >= limit}
+        full = {split for split, limit in limits.items() if limit is not None and tally.counts[split] >= limit}
         if len(full) == len(limits):
             break
         tally.counts["read"] += 1
         if "_problem" in row:
-            tally.drop(f"malformed: {row['_problem']}", where(task, row))
+            tally.drop(f"malformed: {row['_problem']}", _where(task, row))
             continue
         try:
-            split = split_of(task, row, spec.validation_share)
+            split = _split_of(task, row, spec.validation_share)
             if split in full:
                 tally.dropped["over the limit"] += 1
                 continue
             sample = task.sample(row)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            tally.drop("malformed: cannot be read", f"{where(task, row)}: {error!r}")
-            _refuse_other_schema(tally, made, f"{where(task, row)}: {error!r}")
+            what = f"{_where(task, row)}: {error!r}"
+            tally.drop(UNREADABLE, what)
+            malformed = tally.dropped[UNREADABLE]
+            if malformed >= MALFORMED_ROWS and malformed > tally.counts["train"] + tally.counts["validation"]:
+                raise SourceError(f"{what}; {malformed} rows are like that: is it the right file?") from error
             continue
         if sample is None:
             tally.dropped["no sample can be made of it"] += 1
         elif problem := checks.problem(sample):
             tally.drop(problem, sample.input_field)
         else:
-            made[split] += 1
-            _count(tally, split, sample, row)
+            tally.counts[split] += 1
+            if split == "train":
+                tally.counts["tokens"] += estimated_tokens(sample)
+                if sample.task_type is TaskType.MULTIPLE_CHOICE:
+                    tally.answers[str(sample.output_field)] += 1
+            if "label_source" in row:
+                tally.label_sources[row["label_source"]] += 1
             yield split, sample
-
-
-def _refuse_other_schema(tally: Tally, made: Counter[str], what: str) -> None:
-    malformed = tally.dropped["malformed: cannot be read"]
-    if malformed >= MALFORMED_ROWS and malformed > made.total():
-        raise SourceError(f"{what}; {malformed} rows are like that: is it the right file?")
-
-
-def _count(tally: Tally, split: str, sample: Sample, row: Row) -> None:
-    tally.counts[split] += 1
-    if split == "train":
-        tally.counts["tokens"] += estimated_tokens(sample)
-        if sample.task_type is TaskType.MULTIPLE_CHOICE:
-            tally.answers[str(sample.output_field)] += 1
-    if "label_source" in row:
-        tally.labels[row["label_source"]] += 1
 
 
 @lru_cache
@@ -136,8 +127,8 @@ def code_hash() -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:16]
 
 
-def make_part(spec: PartSpec, folder: str) -> str:
-    """Write the part of one task: samples as JSON lines, then what is known about it; the task's name.
+def make_part(spec: PartSpec, folder: str) -> None:
+    """Write the part of one task: samples as JSON lines, then what is known about it.
 
     A worker of a killed run may still be at the same part, so each process writes files of its own.
     """
@@ -146,35 +137,21 @@ def make_part(spec: PartSpec, folder: str) -> str:
     with replacing(Path(folder) / f"{task.name}.jsonl", shared=True) as file:
         for split, sample in part_samples(task, spec, tally):
             file.write(json.dumps({"split": split, **sample.to_dict()}, ensure_ascii=False) + "\n")
-    facts = {
-        "licence": task.licence,
-        "shareable": task.shareable,
-        "domain": task.domain,
-        "table7": task.table7,
-        "counts": dict(sorted(tally.counts.items())),
-        "dropped": dict(sorted(tally.dropped.items())),
-        "dropped_examples": dict(sorted(tally.examples.items())),
-        "answers": dict(sorted(tally.answers.items())),
-        "label_sources": dict(sorted(tally.labels.items())),
-    }
-    known = {"spec": _plain(spec), "files": _stamps(tally.files), "facts": facts}
+    facts = {name: getattr(task, name) for name in ("licence", "shareable", "domain", "table7")}
+    facts |= {name: dict(sorted(value.items())) for name, value in vars(tally).items() if name != "files"}
+    known = {"spec": repr(spec), "files": _stamps(tally.files), "facts": facts}
     with replacing(Path(folder) / f"{task.name}.json", shared=True) as file:
         json.dump(known, file, ensure_ascii=False)
-    return task.name
 
 
 def finished_part(spec: PartSpec, folder: Path) -> dict[str, Any] | None:
     """What is known about a part of this specification whose files have not changed since; None if there is none."""
     try:
         known: dict[str, Any] = json.loads((folder / f"{spec.task}.json").read_text(encoding="utf-8"))
-        current = known["spec"] == _plain(spec) and known["files"] == _stamps(known["files"])
+        current = known["spec"] == repr(spec) and known["files"] == _stamps(known["files"])
     except (OSError, ValueError, KeyError):
         return None
     return known if current else None
-
-
-def _plain(spec: PartSpec) -> dict[str, Any]:
-    return {**asdict(spec), "exclude": list(spec.exclude)}
 
 
 def _stamps(paths: Iterable[str]) -> dict[str, list[int]]:

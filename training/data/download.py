@@ -18,20 +18,14 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
 from tqdm import tqdm
 
-from shopbench.errors import DONE, UserError, nearest
+from shopbench.errors import DONE, UserError, nearest, run_command
 from shopbench.files import ROOT, read_json, write_json
 from training.data.catalogue import all_datasets
 from training.data.hashes import source_hash
 
-RECORD = "download.json"
-
-
-class DownloadError(UserError):
-    """A download that did not succeed: what, and the remedy, in one line."""
-
 
 def download(name: str, output: Path, revision: str | None = None, only: tuple[str, ...] = ()) -> Path:
-    """Fetch a dataset into `output`/`name` and return that folder; DownloadError says what to do otherwise.
+    """Fetch a dataset into `output`/`name` and return that folder; a UserError says what to do otherwise.
 
     Args:
         revision: commit to take; None for the one recorded in the folder, or the newest, which is then recorded.
@@ -39,40 +33,36 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
     """
     datasets = all_datasets()
     if name not in datasets:
-        raise DownloadError(f"unknown dataset {name!r}; {nearest(name, datasets)}")
+        raise UserError(f"unknown dataset {name!r}; {nearest(name, datasets)}")
     dataset, folder = datasets[name], output / name
     if dataset.hub is None:
-        raise DownloadError(f"{name} ({dataset.licence}) is got by hand, into {folder}: {dataset.place}")
-    record = _record(folder)
+        raise UserError(f"{name} ({dataset.licence}) is got by hand, into {folder}: {dataset.place}")
+    record = folder / "download.json"
     try:
-        info = HfApi().dataset_info(dataset.hub, revision=revision or record.get("revision"), files_metadata=True)
-        wanted = [file for file in info.siblings or [] if _matches(file.rfilename, dataset.files, only)]
+        recorded = read_json(record, "record of an earlier download").get("revision")
+    except UserError:  # there was none, or it is broken and made anew
+        recorded = None
+    try:
+        info = HfApi().dataset_info(dataset.hub, revision=revision or recorded, files_metadata=True)
+        offered = [file for file in info.siblings or [] if any(map(Path(file.rfilename).match, dataset.files))]
+        wanted = [file for file in offered if not only or any(word in file.rfilename for word in only)]
         if not wanted:
-            raise DownloadError(f"{dataset.hub}: no file like {', '.join(dataset.files)} {' '.join(only)}; see --only")
-        snapshot_download(
-            dataset.hub,
-            repo_type="dataset",
-            revision=info.sha,
-            local_dir=folder,
-            allow_patterns=[file.rfilename for file in wanted],
-        )
+            raise UserError(f"{dataset.hub}: no file like {', '.join(dataset.files)} {' '.join(only)}; see --only")
+        names = [file.rfilename for file in wanted]
+        snapshot_download(dataset.hub, repo_type="dataset", revision=info.sha, local_dir=folder, allow_patterns=names)
     except GatedRepoError:
-        raise DownloadError(
+        raise UserError(
             f"{dataset.hub}: its owner asks for consent; give it on the dataset's page, then run `hf auth login`"
         ) from None
     except OfflineModeIsEnabled:
-        raise DownloadError(f"{dataset.hub}: HF_HUB_OFFLINE is set; unset it to download") from None
+        raise UserError(f"{dataset.hub}: HF_HUB_OFFLINE is set; unset it to download") from None
     except (HfHubHTTPError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DownloadError(f"{dataset.hub}: {reason}; run the same command again to go on") from None
+        raise UserError(f"{dataset.hub}: {reason}; run the same command again to go on") from None
     files = {file.rfilename: _checked(folder / file.rfilename, file) for file in tqdm(wanted, desc="checking")}
     facts = {"dataset": dataset.hub, "licence": dataset.licence, "revision": info.sha, "sha256": files}
-    write_json(folder / RECORD, facts, indent=1)
+    write_json(record, facts, indent=1)
     return folder
-
-
-def _matches(path: str, patterns: tuple[str, ...], only: tuple[str, ...]) -> bool:
-    return any(Path(path).match(pattern) for pattern in patterns) and (not only or any(word in path for word in only))
 
 
 def _checked(path: Path, file: Any) -> str:
@@ -82,26 +72,16 @@ def _checked(path: Path, file: Any) -> str:
     whole = path.stat().st_size == file.size if file.size is not None else True
     if not whole or (expected and not found.startswith("sampled:") and found != expected):
         path.unlink()
-        raise DownloadError(f"{path}: its checksum is wrong, so it was deleted; run the same command again")
+        raise UserError(f"{path}: its checksum is wrong, so it was deleted; run the same command again")
     return found
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    try:
-        return read_json(folder / RECORD, "record of an earlier download")
-    except UserError:  # there was none, or it is broken and made anew
-        return {}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.data.download", description=(__doc__ or "").split("\n")[0]
-    )
+    what = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m training.data.download", description=what)
     parser.add_argument("name", help=f"one of: {', '.join(all_datasets())}")
-    parser.add_argument(
-        "--output", type=Path, default=ROOT / "data" / "sources", help="the folder --sources of the build"
-    )
+    parser.add_argument("--output", type=Path, default=ROOT / "data/sources", help="the folder --sources of the build")
     parser.add_argument("--revision", help="commit to take instead of the recorded one")
     parser.add_argument("--only", action="append", default=[], help="a word the file's path must hold (a category)")
     given = parser.parse_args(argv)
@@ -109,3 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = all_datasets()[given.name]
     print(f"{folder}: {dataset.hub}, {dataset.licence}")
     return DONE
+
+
+if __name__ == "__main__":
+    run_command(main)

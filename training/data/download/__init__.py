@@ -1,1 +1,0 @@
-"""Getting public datasets: `python -m training.data.download`."""

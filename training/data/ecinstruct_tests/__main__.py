@@ -1,6 +1,0 @@
-"""`python -m training.data.ecinstruct_tests`; see command.py."""
-
-from shopbench.errors import run_command
-
-if __name__ == "__main__":  # child processes import this file again
-    run_command("training.data.ecinstruct_tests.command")
