@@ -13,12 +13,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -47,12 +45,9 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True)
 class Usage:
-    """What a build took.
+    """What a build took: seconds on the clock and of processors, and the tree's largest memory in bytes (PSS).
 
-    Attributes:
-        seconds: on the clock; cpu: of processors.
-        peak: largest memory of the whole process tree, in bytes (PSS).
-        status: exit code; negative: the signal that killed it.
+    `status` is its exit code; negative: the signal that killed it.
     """
 
     seconds: float
@@ -63,22 +58,15 @@ class Usage:
 
 def measured(command: Sequence[str], kill_after: float | None = None) -> Usage:
     """Run a command; the whole tree is killed with SIGKILL after so many seconds, if given."""
-    process = subprocess.Popen(command, start_new_session=True)
-    peak, finished, start = 0, threading.Event(), time.monotonic()
-
-    def watch() -> None:
-        nonlocal peak
-        while not finished.wait(0.5):
-            peak = max(peak, _tree_bytes(process.pid))
-            if kill_after is not None and time.monotonic() - start > kill_after:
-                os.killpg(process.pid, signal.SIGKILL)
-                return
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    finished.set()
-    watcher.join()
+    process, peak, start = subprocess.Popen(command, start_new_session=True), 0, time.monotonic()
+    while True:
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            break
+        peak = max(peak, _tree_bytes(process.pid))
+        if kill_after is not None and time.monotonic() - start > kill_after:
+            os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(0.5)
     cpu = usage.ru_utime + usage.ru_stime
     return Usage(time.monotonic() - start, cpu, peak, os.waitstatus_to_exitcode(status))
 
@@ -95,15 +83,6 @@ def _tree_bytes(pid: int) -> int:
         except psutil.Error:
             continue  # it ended between the listing and the reading
     return total
-
-
-def hashes(output: Path) -> dict[str, str]:
-    """The SHA-256 of the files that a build has written."""
-    return dict(_manifest(output)["sha256"])
-
-
-def _manifest(output: Path) -> dict[str, Any]:
-    return read_json(output / "manifest.json", "the build's manifest")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -125,9 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = measured(command(whole))
     if run.status:
         raise UserError(f"the build failed with exit code {run.status}; mend what it says above")
-    samples = _manifest(whole)["samples"]["train"]
+    manifest = read_json(whole / "manifest.json", "the build's manifest")
     print(
-        f"{samples} samples, {run.seconds:.0f} s ({run.cpu:.0f} s of processor time), "
+        f"{manifest['samples']['train']} samples, {run.seconds:.0f} s ({run.cpu:.0f} s of processor time), "
         f"peak {run.peak / 1024**3:.2f} GB, {given.workers} workers"
     )
     kept = run.seconds < CLAIM_SECONDS and run.peak < CLAIM_BYTES
@@ -135,7 +114,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         killed = measured(command(resumed), kill_after=run.seconds / 2)
         finished = [path.stem for path in (resumed / "parts").glob("*.json")]
         again = measured(command(resumed))
-        same = again.status == 0 and hashes(whole) == hashes(resumed)
+        same = again.status == 0 and (
+            read_json(resumed / "manifest.json", "the build's manifest")["sha256"] == manifest["sha256"]
+        )
         print(
             f"killed after {killed.seconds:.0f} s with {len(finished)} parts finished, taken up again in "
             f"{again.seconds:.0f} s: {'the same bytes' if same else 'OTHER BYTES'}"

@@ -60,35 +60,22 @@ def compare(samples: list[Sample], peer: Path, weights: Path, modes: list[str], 
     with tempfile.TemporaryDirectory() as folder:
         questions = Path(folder) / "questions.jsonl"
         write_samples(questions, samples)
-        bar = tqdm(total=rounds * len(runs), desc="runs", unit=" runs")
-        for number in range(rounds):
-            for mode in list(runs) if number % 2 == 0 else list(runs)[::-1]:
-                out = Path(folder) / f"{mode}.json"
-                runs[mode].append(_run(mode, peer, weights, questions, out))
-                answers = json.loads(out.read_text(encoding="utf-8"))
-                scored, _ = SHOPBENCH.score_answers(items_of(samples), answers)
-                scores[mode] = mean_over_tasks(known) if (known := outcomes(scored)) else None
-                measured = {"round": number, "flow": mode, "score": scores[mode], **runs[mode][-1]}
-                tqdm.write(json.dumps(measured, default=str), file=sys.stderr)
-                bar.update()
-        bar.close()
-    speed = {
-        mode: len(samples) / statistics.median(run["predict_s"] for run in measured) for mode, measured in runs.items()
-    }
-    return {
-        "questions": len(samples),
-        "rounds": rounds,
-        "flows": {
-            mode: {
-                "predict_s": [run["predict_s"] for run in measured],
-                "init_s": [run["init_s"] for run in measured],
-                "questions_per_s": round(speed[mode], 3),
-                "score": scores[mode],
-            }
-            for mode, measured in runs.items()
-        },
-        "ours_to": {mode: round(speed[OURS] / speed[mode], 2) for mode in modes},
-    }
+        order = [(number, mode) for number in range(rounds) for mode in (reversed(runs) if number % 2 else iter(runs))]
+        for number, mode in tqdm(order, desc="runs", unit=" runs"):
+            out = Path(folder) / f"{mode}.json"
+            runs[mode].append(_run(mode, peer, weights, questions, out))
+            answers = json.loads(out.read_text(encoding="utf-8"))
+            scored, _ = SHOPBENCH.score_answers(items_of(samples), answers)
+            scores[mode] = mean_over_tasks(known) if (known := outcomes(scored)) else None
+            facts = {"round": number, "flow": mode, "score": scores[mode], **runs[mode][-1]}
+            tqdm.write(json.dumps(facts, default=str), file=sys.stderr)
+    flows, speed = {}, {}
+    for mode, measured in runs.items():
+        seconds = {name: [run[name] for run in measured] for name in ("predict_s", "init_s")}
+        speed[mode] = len(samples) / statistics.median(seconds["predict_s"])
+        flows[mode] = {**seconds, "questions_per_s": round(speed[mode], 3), "score": scores[mode]}
+    ratios = {mode: round(speed[OURS] / speed[mode], 2) for mode in modes}
+    return {"questions": len(samples), "rounds": rounds, "flows": flows, "ours_to": ratios}
 
 
 def answer(questions: str, out: str) -> int:

@@ -51,14 +51,9 @@ def make_adapter(base: Path, folder: Path, rank: int) -> None:
                 tensors[f"{module}.lora_B.weight"] = torch.randn(outputs, rank) * 0.01
     folder.mkdir()
     save_file(tensors, folder / "adapter_model.safetensors")
-    config = {
-        "peft_type": "LORA",
-        "r": rank,
-        "lora_alpha": rank,
-        "target_modules": list(LINEAR),
-        "task_type": "CAUSAL_LM",
-    }
-    write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": str(base), "bias": "none"})
+    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": str(base)}
+    config |= {"target_modules": list(LINEAR), "bias": "none", "r": rank, "lora_alpha": rank}
+    write_json(folder / "adapter_config.json", config)
     write_json(folder / "provenance.json", {"base_fingerprint": fingerprint(base)})
 
 
