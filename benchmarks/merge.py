@@ -38,6 +38,7 @@ LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 def make_adapter(base: Path, folder: Path, rank: int) -> None:
     """A random adapter of all linear layers, in PEFT's format, made from the shapes alone."""
     import torch
+    from peft import LoraConfig
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
@@ -51,9 +52,9 @@ def make_adapter(base: Path, folder: Path, rank: int) -> None:
                 tensors[f"{module}.lora_B.weight"] = torch.randn(outputs, rank) * 0.01
     folder.mkdir()
     save_file(tensors, folder / "adapter_model.safetensors")
-    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": str(base)}
-    config |= {"target_modules": list(LINEAR), "bias": "none", "r": rank, "lora_alpha": rank}
-    write_json(folder / "adapter_config.json", config)
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LINEAR), task_type="CAUSAL_LM")
+    config.base_model_name_or_path = str(base)
+    config.save_pretrained(folder)
     write_json(folder / "provenance.json", {"base_fingerprint": fingerprint(base)})
 
 

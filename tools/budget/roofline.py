@@ -31,10 +31,6 @@ RESERVED = 0.6 * GIB
 """CUDA context, kernels and NCCL buffers of one GPU."""
 
 
-class UnknownShape(UserError):
-    """A config.json that the formulas cannot use; the message says what is missing."""
-
-
 @dataclass(frozen=True)
 class Shape:
     """The sizes of a decoder-only transformer, and the bytes of a weight in its linear layers.
@@ -57,9 +53,9 @@ class Shape:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], value_bytes: int = 2) -> Shape:
-        """Read a Hugging Face config.json; UnknownShape if it is no dense decoder-only transformer's."""
+        """Read a Hugging Face config.json; UserError if it is no dense decoder-only transformer's."""
         if config.get("num_experts") or config.get("num_local_experts"):
-            raise UnknownShape("config.json is a mixture of experts; the formulas know dense models only")
+            raise UserError("config.json is a mixture of experts; the formulas know dense models only")
         try:
             hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
             return cls(
@@ -75,9 +71,9 @@ class Shape:
                 value_bytes=value_bytes,
             )
         except KeyError as error:
-            raise UnknownShape(f"config.json has no {error.args[0]!r}; give a decoder-only transformer's") from None
+            raise UserError(f"config.json has no {error.args[0]!r}; give a decoder-only transformer's") from None
         except (TypeError, ValueError, ZeroDivisionError) as error:
-            raise UnknownShape(f"config.json has sizes that are no numbers ({error}); copy it again") from None
+            raise UserError(f"config.json has sizes that are no numbers ({error}); copy it again") from None
 
     @property
     def layer_parameters(self) -> int:

@@ -14,7 +14,7 @@ from shopbench.files import read_json
 from shopbench.prompts import prompt_hash
 from shopbench.sample import read_samples
 from tools.budget.devices import GIB, GPUS
-from tools.budget.report import Target, verdicts
+from tools.budget.projection import Target, verdicts
 from tools.budget.roofline import Shape, plan_memory
 from tools.budget.workload import batches_of_tracks
 from tools.submit.submission import Submission
