@@ -46,28 +46,3 @@ def git(
         said = " ".join((done.stderr or done.stdout).split()) or f"failed with exit code {done.returncode}"
         raise GitError(f"git {arguments[0]}: {said[-600:]}")
     return done.stdout.strip()
-
-
-def is_lfs_installed(root: Path) -> bool:
-    """Whether `git lfs` can be run."""
-    try:
-        git(root, "lfs", "version")
-    except GitError:
-        return False
-    return True
-
-
-def current_branch(root: Path) -> str:
-    """The branch that is checked out; "" if none is (a detached head)."""
-    return git(root, "branch", "--show-current")
-
-
-def blobs(root: Path, commit: str) -> dict[str, int]:
-    """Every file of a commit and the bytes that git itself keeps for it (an LFS pointer's, for an LFS file)."""
-    found = {}
-    for line in git(root, "ls-tree", "-r", "-l", "-z", commit).split("\0"):
-        if line:
-            fields, path = line.split("\t", 1)
-            size = fields.split()[3]
-            found[path] = int(size) if size != "-" else 0
-    return found

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shopbench.errors import UserError
 from shopbench.files import write_text
-from tools.submit.git import current_branch, git
+from tools.submit.git import git
 from tools.submit.submission import Submission, manifest_text, read_manifest
 
 
@@ -30,7 +30,7 @@ class Planned:
 def plan(submission: Submission) -> Planned:
     """Make the commit, as an object that no branch knows yet."""
     root = submission.root
-    head, branch = git(root, "rev-parse", "HEAD"), current_branch(root)
+    head, branch = git(root, "rev-parse", "HEAD"), git(root, "branch", "--show-current")
     try:
         committed = json.loads(git(root, "show", f"{head}:aicrowd.json"))
     except ValueError as error:
@@ -43,17 +43,9 @@ def plan(submission: Submission) -> Planned:
         git(root, "read-tree", head, environment=index)
         git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},aicrowd.json", environment=index)
         tree = git(root, "write-tree", environment=index)
-    date = git(root, "show", "-s", "--format=%cI", head)
-    commit = git(
-        root,
-        "commit-tree",
-        tree,
-        "-p",
-        head,
-        "-m",
-        f"Submit track {submission.track.number}, {submission.track.name}",
-        environment={"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date},
-    )
+    dates = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), git(root, "show", "-s", "--format=%cI", head))
+    message = f"Submit track {submission.track.number}, {submission.track.name}"
+    commit = git(root, "commit-tree", tree, "-p", head, "-m", message, environment=dates)
     return Planned(commit, head, branch)
 
 
@@ -75,9 +67,9 @@ def send(submission: Submission, dry_run: bool = False) -> Planned:
 
 def follow(submission: Submission, planned: Planned) -> None:
     """Bring aicrowd.json, the branch and the tag here to what was sent. The tag last: it says that all is done."""
-    root, manifest = submission.root, submission.root / "aicrowd.json"
+    root = submission.root
     if read_manifest(root) != submission.manifest:
-        write_text(manifest, manifest_text(submission.manifest))
+        write_text(root / "aicrowd.json", manifest_text(submission.manifest))
     git(root, "add", "aicrowd.json")
     git(root, "update-ref", f"refs/heads/{planned.branch}", planned.commit, planned.head)
     git(root, "tag", submission.tag, planned.commit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 from shopbench.files import read_json
 from shopbench.tracks import Track
 
-TAG_PREFIX = "submission-"
 OFFLINE = Path(__file__).resolve().parent / "offline"
 
 
@@ -46,18 +44,9 @@ class Submission:
         }
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that must hold. `problems` yields what is wrong with a submission, each with its remedy."""
-
-    name: str
-    what: str
-    problems: Callable[[Submission], Iterable[str]]
-
-
 def tag_of(track: Track, name: str) -> str:
     """The tag of a track's submission; the competition takes tags that begin with "submission-"."""
-    return f"{TAG_PREFIX}track{track.number}-{name}"
+    return f"submission-track{track.number}-{name}"
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
