@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,16 +73,10 @@ def measured(command: Sequence[str], kill_after: float | None = None) -> Usage:
 
 
 def _tree_bytes(pid: int) -> int:
-    try:
-        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.Error:
-        return 0
     total = 0
-    for process in tree:
-        try:
+    for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        with suppress(psutil.Error):  # it ended between the listing and the reading
             total += process.memory_full_info().pss
-        except psutil.Error:
-            continue  # it ended between the listing and the reading
     return total
 
 

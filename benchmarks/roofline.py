@@ -19,6 +19,7 @@ import math
 import os
 import statistics
 import time
+import timeit
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,12 +103,7 @@ class Calibration:
 
 def _seconds(work: Callable[[], object]) -> list[float]:
     work()
-    times = []
-    for _ in range(_ROUNDS):
-        started = time.process_time()
-        work()
-        times.append(time.process_time() - started)
-    return times
+    return timeit.repeat(work, timer=time.process_time, repeat=_ROUNDS, number=1)
 
 
 class Watched:

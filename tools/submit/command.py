@@ -18,8 +18,7 @@ from shopbench.errors import DONE, NOT_GOOD, UserError
 from shopbench.files import ROOT
 from shopbench.tracks import TRACKS
 from tools.submit import repository, weights
-from tools.submit.push import send
-from tools.submit.submission import Submission, manifest_text, read_manifest, tag_of
+from tools.submit.submission import Submission, manifest_text, read_manifest, send, tag_of
 
 Check = Callable[[Submission], Iterable[str]]
 """Yields what is wrong with a submission, each problem with its remedy. Its docstring says what must hold."""

@@ -14,9 +14,7 @@ from pathlib import Path
 
 from shopbench.requirements import canonical, requirement_lines
 from shopbench.sample import read_samples, write_samples
-from tools.submit.git import GitError, git
-from tools.submit.push import plan
-from tools.submit.submission import Submission, read_manifest
+from tools.submit.submission import GitError, Submission, git, plan, read_manifest
 
 PLACEHOLDER = "aicrowd-participant"
 BIG_FILE = 10_000_000
@@ -181,7 +179,6 @@ def _failure(submission: Submission, *arguments: str) -> str:
         env=submission.offline(),
         capture_output=True,
         text=True,
-        check=False,
     )
     if not done.returncode:
         return ""
