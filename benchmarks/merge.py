@@ -63,8 +63,7 @@ def measured(command: list[str]) -> dict[str, Any]:
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        code = os.waitstatus_to_exitcode(status)
+    if code := os.waitstatus_to_exitcode(status):
         raise UserError(f"a merge failed with exit code {code}; try it alone: {shlex.join(command)}")
     return {"seconds": round(time.perf_counter() - started, 1), "peak_mb": round(usage.ru_maxrss / 1024)}
 
@@ -81,7 +80,6 @@ def difference(ours: Path, theirs: Path) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line: print the comparison as JSON."""
     parser = argparse.ArgumentParser(prog="benchmarks.merge", description="streamed merge against PEFT's")
     parser.add_argument("--base", type=Path, required=True, help="folder of a float model")
     parser.add_argument("--rank", type=int, default=64)
@@ -93,14 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         merge = [sys.executable, "-m", "training.merge", "--recipe", "embedded", "--base", str(given.base)]
         ours = measured([*merge, "--adapters", f"{adapter}:1", "--output", str(folder / "ours")])
         theirs = measured([sys.executable, "-c", PEFT, str(given.base), str(adapter), str(folder / "theirs")])
-        result = {
-            "streamed": ours,
-            "peft": theirs,
-            "memory_share": round(ours["peak_mb"] / theirs["peak_mb"], 3),
-            "largest_relative_difference": difference(folder / "ours", folder / "theirs"),
-            "model_mb": round(sum(f.stat().st_size for f in given.base.glob("*.safetensors")) / 2**20),
-        }
-    print(json.dumps(result, indent=2))
+        off = difference(folder / "ours", folder / "theirs")
+    share = round(ours["peak_mb"] / theirs["peak_mb"], 3)
+    size = round(sum(file.stat().st_size for file in given.base.glob("*.safetensors")) / 2**20)
+    result = {"streamed": ours, "peft": theirs, "memory_share": share, "largest_relative_difference": off}
+    print(json.dumps({**result, "model_mb": size}, indent=2))
     return DONE
 
 

@@ -40,11 +40,7 @@ def askable_samples(file: Path) -> list[Sample]:
 
 
 def draw(source: Path, count: int, task_type: TaskType | None = None, seed: int = 0) -> list[Sample]:
-    """About `count` samples, as many of each file under `source` as there are and no more than fair.
-
-    Raises:
-        BadSample: no file there, or a broken one.
-    """
+    """About `count` samples, as many of each file under `source` as there are and no more than fair; or BadSample."""
     by_file = [askable_samples(file) for file in sorted(source.rglob("*.jsonl"))]
     by_file = [[sample for sample in samples if task_type in (None, sample.task_type)] for samples in by_file]
     by_file = sorted(filter(None, by_file), key=len)
@@ -58,7 +54,6 @@ def draw(source: Path, count: int, task_type: TaskType | None = None, seed: int 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw, answer, score, count."""
     parser = argparse.ArgumentParser(prog="benchmarks.real_rows", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="EC-Guide's folder")
     parser.add_argument("--rows", type=int, default=1000, metavar="N")

@@ -61,7 +61,6 @@ class Calibration:
     """What this CPU sustains in products of one model's shapes, by number of rows; the mean of all measurements."""
 
     def __init__(self, shape: Shape, dtype: torch.dtype) -> None:
-        self._dtype = dtype
         heads = shape.heads * shape.head_dim
         layer = (
             (heads + 2 * shape.kv_heads * shape.head_dim, shape.hidden),  # queries, keys and values
@@ -80,9 +79,8 @@ class Calibration:
         """Time products with so many rows each, and reading."""
         for number in rows:
             widths = {weight.shape[1] for weight in self._weights}
-            tokens = {width: torch.randn(number, width, dtype=self._dtype) for width in widths}
-            work = functools.partial(self._products, tokens)
-            self._seconds.setdefault(number, []).extend(_seconds(work))
+            tokens = {width: torch.randn(number, width, dtype=self._weights[0].dtype) for width in widths}
+            self._seconds.setdefault(number, []).extend(_seconds(functools.partial(self._products, tokens)))
         self._seconds.setdefault(0, []).extend(_seconds(self._memory.sum))
 
     def device(self, rows: int) -> Device:
@@ -147,12 +145,7 @@ def step_overhead(watched: Watched, calibration: Calibration, shape: Shape) -> f
 def compare(
     seconds: Mapping[str, float], steps: int, batches: Sequence[BatchLoad], shape: Shape, calibration: Calibration
 ) -> list[tuple[str, float, float, float]]:
-    """(phase, seconds predicted, seconds measured, share by which the prediction is off) of the same batches.
-
-    Args:
-        seconds: measured; of processors.
-        steps: measured number of decode steps.
-    """
+    """(phase, seconds predicted, processor `seconds` measured, share by which the prediction is off), last of both."""
     rows = mean_rows(batches)
     device = calibration.device(rows["prefill"])
     prefill = sum(prefill_seconds(shape, device, 1, load) for load in batches)
@@ -165,7 +158,6 @@ def compare(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, predict, compare; the exit code says whether the prediction holds."""
     parser = argparse.ArgumentParser(prog="benchmarks.roofline", description="check the roofline on this CPU")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")

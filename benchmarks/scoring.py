@@ -43,13 +43,10 @@ MIX = {
 
 def draw(files: Sequence[Path], count: int, rng: random.Random) -> list[Sample]:
     """`count` questions in the proportions of MIX; where a metric has too few, they come again with other truths."""
-    pools: dict[str, list[Sample]] = {name: [] for name in MIX}
-    for file in files:
-        for sample in askable_samples(file):
-            pools.get(sample.metric, []).append(sample)
+    samples = [sample for file in files for sample in askable_samples(file)]
     drawn: list[Sample] = []
     for name, share in MIX.items():
-        wanted, pool = round(count * share / sum(MIX.values())), pools[name]
+        wanted, pool = round(count * share / sum(MIX.values())), [one for one in samples if one.metric == name]
         if not pool:
             raise BadSample(f"no question of metric {name} in the files given; add data/sample_questions.jsonl")
         drawn += rng.sample(pool, min(wanted, len(pool)))
@@ -124,11 +121,9 @@ _KIT_SCORERS: dict[str, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True)
 class Measured:
-    """Answers of one metric, scored both ways.
+    """Answers of one metric scored both ways, and how many scores differ (but for the last digits of embeddings).
 
-    Attributes:
-        differing: number of scores that differ, by more than the last digits of float32 embeddings.
-        seconds: of KIT and OURS (rows) on the clock and of processors, which a busy machine leaves alone (columns).
+    `seconds`: of KIT and OURS (rows) on the clock and of processors, which a busy machine leaves alone (columns).
     """
 
     metric: str
@@ -165,7 +160,6 @@ def score_round(files: Sequence[Path], count: int, number: int) -> list[Measured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw, score both ways, compare."""
     parser = argparse.ArgumentParser(prog="benchmarks.scoring", description=(__doc__ or "").split("\n")[0])
     questions = [ROOT / "data" / "sample_questions.jsonl"]
     parser.add_argument("--questions", type=Path, nargs="+", metavar="FILE", default=questions)

@@ -107,7 +107,6 @@ def compare(training: Training, base: Path, encoded: list[Encoded], pad: int, up
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line: print the comparison as JSON."""
     parser = argparse.ArgumentParser(description="packed answer-only training against padded all-token training")
     parser.add_argument("--recipe", default="embedded_a")
     parser.add_argument("--data", type=Path, required=True, help="folder that training.data.build wrote")

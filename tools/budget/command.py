@@ -59,9 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--track", type=int, choices=TRACKS, required=True)
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
-    parser.add_argument(
-        "--sample", type=int, metavar="K", help="measure K questions and scale; default: all in the file"
-    )
+    sample = "measure K questions and scale; default: all in the file"
+    parser.add_argument("--sample", type=int, metavar="K", help=sample)
     parser.add_argument("--config", type=Path, metavar="FILE", help="config.json to project; default: the weights'")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer; default: the weights'")
     parser.add_argument("--gpu", default="T4x4", metavar="NAMExN", help="GPUs to project to (default: %(default)s)")

@@ -18,12 +18,7 @@ from shopbench.tracks import SECONDS_PER_SAMPLE, Track
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run took, in seconds.
-
-    Attributes:
-        engine: the part of the answering time that was spent in the engine's steps, by phase (prefill, decode).
-        decode_steps: number of decode steps.
-    """
+    """What a run took, in seconds; `engine`: in the engine's steps while it answered, by phase (prefill, decode)."""
 
     questions: int
     load_seconds: float
@@ -52,10 +47,8 @@ class Measured:
 
     def in_time(self, track: Track) -> bool:
         """Whether the track and every batch stay inside the evaluator's limits."""
-        worst = self.slowest_batch
-        return self.projected_seconds(track) <= track.minutes * 60 and worst.seconds <= SECONDS_PER_SAMPLE * len(
-            worst.indices
-        )
+        worst = self.slowest_batch.seconds / len(self.slowest_batch.indices)
+        return self.projected_seconds(track) <= track.minutes * 60 and worst <= SECONDS_PER_SAMPLE
 
     def shares(self) -> dict[str, float]:
         """Shares of the answering time: prefill, decode and overhead (everything outside the engine's steps)."""
@@ -85,11 +78,7 @@ def _user_model() -> Model:
 
 
 def measure(samples: Sequence[Sample], weights: Path, make_model: Callable[[], Model] = _user_model) -> Measured:
-    """Ask the model on `weights` these questions; nothing is scored.
-
-    Raises:
-        BadModel: the model broke the evaluator's contract.
-    """
+    """Ask the model on `weights` these questions, nothing is scored; BadModel if it breaks the evaluator's contract."""
     os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
     made: list[tuple[Model, dict[str, float]]] = []
 

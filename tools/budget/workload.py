@@ -27,11 +27,9 @@ GPU_BLOCK = 16
 
 @dataclass(frozen=True)
 class BatchLoad:
-    """One batch, counted over all its prompts.
+    """One batch: the tokens of all its prompts, and of them those that no earlier prompt has left in the cache.
 
-    Attributes:
-        uncached_tokens: those that no earlier prompt has left in the cache.
-        steps: decode steps if every answer is as long as the true one; most_steps: if it is as long as allowed.
+    `steps` are its decode steps if every answer is as long as the true one, `most_steps` if as long as allowed.
     """
 
     questions: int

@@ -120,10 +120,8 @@ def size(submission: Submission) -> Iterator[str]:
     paths = [submission.root / name for name in files if name]
     total = sum(path.lstat().st_size for path in paths if path.is_symlink() or path.exists())
     if total > MOST_BYTES:
-        yield (
-            f"the repository: {total / 1e9:.1f} GB checked out, {MOST_BYTES / 1e9:.0f} GB allowed; "
-            "keep one set of weights on a branch (weights/README.md)"
-        )
+        remedy = "keep one set of weights on a branch (weights/README.md)"
+        yield f"the repository: {total / 1e9:.1f} GB checked out, {MOST_BYTES / 1e9:.0f} GB allowed; {remedy}"
 
 
 def tag(submission: Submission) -> Iterator[str]:
@@ -174,12 +172,7 @@ def dry_run(submission: Submission) -> Iterator[str]:
 def _failure(submission: Submission, *arguments: str) -> str:
     """Run Python on the submission, without network: the last thing it said if it failed, else ""."""
     done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=submission.root,
-        env=submission.offline(),
-        capture_output=True,
-        text=True,
+        [sys.executable, *arguments], cwd=submission.root, env=submission.offline(), capture_output=True, text=True
     )
-    if not done.returncode:
-        return ""
-    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    code = done.returncode
+    return (done.stderr.strip().splitlines() or [f"exit code {code}"])[-1] if code else ""

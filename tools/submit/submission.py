@@ -26,13 +26,7 @@ OFFLINE = Path(__file__).resolve().parent / "offline"
 
 @dataclass(frozen=True)
 class Submission:
-    """A track as it is to be submitted.
-
-    Attributes:
-        root: the work tree of the repository.
-        manifest: aicrowd.json as it will be sent ({} if it cannot be read).
-        remote: git's name of the competition's repository.
-    """
+    """A track to submit: from the work tree `root`, with `manifest` as aicrowd.json, to what git calls `remote`."""
 
     root: Path
     track: Track
@@ -80,14 +74,9 @@ def git(
     environment: Mapping[str, str] | None = None,
     progress: bool = False,
 ) -> str:
-    """Run git in `root` and return what it printed, stripped.
+    """Run git in `root`, `text` on its standard input, and return what it printed, stripped; GitError if it fails.
 
-    Args:
-        text: given to it on standard input.
-        environment: variables besides those of this process.
-        progress: show what it says on the way (and why it failed) instead of keeping it for the error.
-    Raises:
-        GitError: it is not installed, or exited with anything but 0.
+    With `progress`, what it says on the way (and why it failed) is shown instead of kept for the error.
     """
     try:
         done = subprocess.run(
@@ -96,7 +85,6 @@ def git(
             stdout=subprocess.PIPE,
             stderr=None if progress else subprocess.PIPE,
             text=True,
-            check=False,
             env={**os.environ, "GIT_TERMINAL_PROMPT": "0", **(environment or {})},
         )
     except FileNotFoundError:
@@ -139,10 +127,9 @@ def plan(submission: Submission) -> Planned:
 
 
 def send(submission: Submission, dry_run: bool = False) -> Planned:
-    """Send weights, branch and tag, then follow here; a dry run talks to the remote and changes nothing anywhere.
+    """Send weights, branch and tag, then follow here; GitError if the remote refuses, and nothing has changed here.
 
-    Raises:
-        GitError: the remote, or the way to it, refused; here nothing has changed.
+    A dry run talks to the remote and changes nothing anywhere.
     """
     planned, flags = plan(submission), ["--dry-run"] if dry_run else []
     git(submission.root, "lfs", "push", *flags, submission.remote, planned.commit, progress=not dry_run)

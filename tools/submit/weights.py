@@ -119,12 +119,10 @@ def only_safetensors(submission: Submission) -> Iterator[str]:
 
 def budget(submission: Submission) -> Iterator[str]:
     """the projection to 4 T4s ends in time."""
-    weights = check_weights(submission.weights)
+    weights, track = check_weights(submission.weights), submission.track
     samples = read_samples(submission.root / "data" / "sample_questions.jsonl")
     target = Target(Shape.from_config(weights.config), EVALUATOR_GPU, choose(weights, EVALUATOR, {}).tensor_parallel)
     batches = batches_of_tracks(samples, load_tokenizer(weights.folder))
-    if verdicts(target, batches)[submission.track.number] == "fail":
-        yield (
-            f"budget: track {submission.track.number} would take over {submission.track.minutes} minutes; "
-            f"see: python -m tools.budget --track {submission.track.number} --no-run --weights {weights.folder}"
-        )
+    if verdicts(target, batches)[track.number] == "fail":
+        see = f"python -m tools.budget --track {track.number} --no-run --weights {weights.folder}"
+        yield f"budget: track {track.number} would take over {track.minutes} minutes; see: {see}"
