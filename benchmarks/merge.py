@@ -38,7 +38,6 @@ LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 def make_adapter(base: Path, folder: Path, rank: int) -> None:
     """A random adapter of all linear layers, in PEFT's format, made from the shapes alone."""
     import torch
-    from peft import LoraConfig
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
@@ -52,9 +51,10 @@ def make_adapter(base: Path, folder: Path, rank: int) -> None:
                 tensors[f"{module}.lora_B.weight"] = torch.randn(outputs, rank) * 0.01
     folder.mkdir()
     save_file(tensors, folder / "adapter_model.safetensors")
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LINEAR), task_type="CAUSAL_LM")
-    config.base_model_name_or_path = str(base)
-    config.save_pretrained(folder)
+    # Not by PEFT: a process starts with the peak memory of the one that started it, and this one would be the larger.
+    config = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": str(base), "bias": "none"}
+    sizes = {"r": rank, "lora_alpha": rank, "target_modules": LINEAR}
+    write_json(folder / "adapter_config.json", config | sizes)
     write_json(folder / "provenance.json", {"base_fingerprint": fingerprint(base)})
 
 
