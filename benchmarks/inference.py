@@ -29,6 +29,7 @@ from tqdm import tqdm
 from evaluation.runner import batches_of
 from evaluation.scoring import mean_over_tasks, outcomes
 from evaluation.suites.shopbench import SHOPBENCH, items_of
+from models.user_config import UserModel
 from shopbench.errors import DONE, UserError, run_command
 from shopbench.files import ROOT, write_text
 from shopbench.sample import Sample, read_samples, write_samples
@@ -37,8 +38,19 @@ OURS = "ours"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compare the flows and print the comparison as JSON."""
-    options = _parser().parse_args(argv)
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.inference",
+        description="Measure questions a second against other flows.",
+        epilog="PEER.py is called as `PEER.py WEIGHTS QUESTIONS OUT.json --mode MODE`",
+    )
+    parser.add_argument("--questions", type=Path, default=ROOT / "data/sample_questions.jsonl")
+    parser.add_argument("--peer", type=Path, metavar="PEER.py", help="the script of the other flow")
+    parser.add_argument("--weights", type=Path, default=ROOT / "weights/embedded")
+    parser.add_argument("--modes", nargs="+", default=["winners", "ideal"], help="modes of the peer")
+    parser.add_argument("--limit", type=int, default=0, help="ask about this many questions, spread over the file")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--answer", nargs=2, metavar=("QUESTIONS", "OUT"), help=argparse.SUPPRESS)
+    options = parser.parse_args(argv)
     if options.answer:
         return answer(*options.answer)
     if not options.peer:
@@ -60,41 +72,26 @@ def compare(samples: list[Sample], peer: Path, weights: Path, modes: list[str], 
     with tempfile.TemporaryDirectory() as folder:
         questions = Path(folder) / "questions.jsonl"
         write_samples(questions, samples)
-        bar = tqdm(total=rounds * len(runs), desc="runs", unit=" runs")
-        for number in range(rounds):
-            for mode in list(runs) if number % 2 == 0 else list(runs)[::-1]:
-                out = Path(folder) / f"{mode}.json"
-                runs[mode].append(_run(mode, peer, weights, questions, out))
-                answers = json.loads(out.read_text(encoding="utf-8"))
-                scored, _ = SHOPBENCH.score_answers(items_of(samples), answers)
-                scores[mode] = mean_over_tasks(known) if (known := outcomes(scored)) else None
-                measured = {"round": number, "flow": mode, "score": scores[mode], **runs[mode][-1]}
-                tqdm.write(json.dumps(measured, default=str), file=sys.stderr)
-                bar.update()
-        bar.close()
-    speed = {
-        mode: len(samples) / statistics.median(run["predict_s"] for run in measured) for mode, measured in runs.items()
-    }
-    return {
-        "questions": len(samples),
-        "rounds": rounds,
-        "flows": {
-            mode: {
-                "predict_s": [run["predict_s"] for run in measured],
-                "init_s": [run["init_s"] for run in measured],
-                "questions_per_s": round(speed[mode], 3),
-                "score": scores[mode],
-            }
-            for mode, measured in runs.items()
-        },
-        "ours_to": {mode: round(speed[OURS] / speed[mode], 2) for mode in modes},
-    }
+        order = [(number, mode) for number in range(rounds) for mode in (reversed(runs) if number % 2 else iter(runs))]
+        for number, mode in tqdm(order, desc="runs", unit=" runs"):
+            out = Path(folder) / f"{mode}.json"
+            runs[mode].append(_run(mode, peer, weights, questions, out))
+            answers = json.loads(out.read_text(encoding="utf-8"))
+            scored, _ = SHOPBENCH.score_answers(items_of(samples), answers)
+            scores[mode] = mean_over_tasks(known) if (known := outcomes(scored)) else None
+            facts = {"round": number, "flow": mode, "score": scores[mode], **runs[mode][-1]}
+            tqdm.write(json.dumps(facts, default=str), file=sys.stderr)
+    flows, speed = {}, {}
+    for mode, measured in runs.items():
+        seconds = {name: [run[name] for run in measured] for name in ("predict_s", "init_s")}
+        speed[mode] = len(samples) / statistics.median(seconds["predict_s"])
+        flows[mode] = {**seconds, "questions_per_s": round(speed[mode], 3), "score": scores[mode]}
+    ratios = {mode: round(speed[OURS] / speed[mode], 2) for mode in modes}
+    return {"questions": len(samples), "rounds": rounds, "flows": flows, "ours_to": ratios}
 
 
 def answer(questions: str, out: str) -> int:
     """Answer a file with UserModel in the evaluator's batches; prints the times, writes the answers."""
-    from models.user_config import UserModel
-
     samples = read_samples(questions)
     started = time.perf_counter()
     model = UserModel()
@@ -124,22 +121,6 @@ def _run(mode: str, peer: Path, weights: Path, questions: Path, out: Path) -> di
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise UserError(f"the run of {mode!r} failed ({said}); try it alone: {shlex.join(command)}")
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="benchmarks.inference",
-        description="Measure questions a second against other flows.",
-        epilog="PEER.py is called as `PEER.py WEIGHTS QUESTIONS OUT.json --mode MODE`",
-    )
-    parser.add_argument("--questions", type=Path, default=ROOT / "data/sample_questions.jsonl")
-    parser.add_argument("--peer", type=Path, metavar="PEER.py", help="the script of the other flow")
-    parser.add_argument("--weights", type=Path, default=ROOT / "weights/embedded")
-    parser.add_argument("--modes", nargs="+", default=["winners", "ideal"], help="modes of the peer")
-    parser.add_argument("--limit", type=int, default=0, help="ask about this many questions, spread over the file")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--answer", nargs=2, metavar=("QUESTIONS", "OUT"), help=argparse.SUPPRESS)
-    return parser
 
 
 if __name__ == "__main__":

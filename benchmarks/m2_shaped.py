@@ -48,7 +48,6 @@ def write_products(sources: Path, output: Path) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the file and say how much it holds."""
     parser = argparse.ArgumentParser(prog="benchmarks.m2_shaped", description="ESCI's products as M2's")
     parser.add_argument("--sources", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)

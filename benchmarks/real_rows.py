@@ -6,8 +6,6 @@ Draws as many rows of every file of EC-Guide (`fzp0424/EC-Guide-KDDUP-2024`, fol
 wanted, by chance with a fixed seed, and answers and scores them as local_evaluation.py does: an interrupted run goes
 on when the same command is given again. Exit code 1 if any answer was repaired, cut short, shortened by a full context
 or given without the model.
-
-Rows whose metric ShopBench does not know (yes or no, "bool") are left out.
 """
 
 from __future__ import annotations
@@ -17,23 +15,32 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.rows import askable_samples
+from evaluation.scoring import check_sample
 from local_evaluation import main as evaluate
 from shopbench.errors import DONE, NOT_GOOD, run_command
 from shopbench.files import read_json
-from shopbench.sample import BadSample, Sample, write_samples
+from shopbench.sample import BadSample, Sample, read_json_lines, write_samples
 from shopbench.tasks import TaskType
 
 NOT_OWN = ("failed", "repaired", "unfinished", "restarts", "shortened")
 """Counters of models/shopbench_model.py that must stay 0."""
 
 
-def draw(source: Path, count: int, task_type: TaskType | None = None, seed: int = 0) -> list[Sample]:
-    """About `count` samples, as many of each file under `source` as there are and no more than fair.
+def askable_samples(file: Path) -> list[Sample]:
+    """A file's rows, their task named after it; those that ShopBench could not ask are left out (metric "bool")."""
+    samples = []
+    for _, row in read_json_lines(file):
+        try:
+            sample = Sample.from_dict({**row, "task_name": f"{file.parent.name}/{file.stem}"})
+            check_sample(sample)
+        except ValueError:
+            continue
+        samples.append(sample)
+    return samples
 
-    Raises:
-        BadSample: no file there, or a broken one.
-    """
+
+def draw(source: Path, count: int, task_type: TaskType | None = None, seed: int = 0) -> list[Sample]:
+    """About `count` samples, as many of each file under `source` as there are and no more than fair; or BadSample."""
     by_file = [askable_samples(file) for file in sorted(source.rglob("*.jsonl"))]
     by_file = [[sample for sample in samples if task_type in (None, sample.task_type)] for samples in by_file]
     by_file = sorted(filter(None, by_file), key=len)
@@ -47,7 +54,6 @@ def draw(source: Path, count: int, task_type: TaskType | None = None, seed: int 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw, answer, score, count."""
     parser = argparse.ArgumentParser(prog="benchmarks.real_rows", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="EC-Guide's folder")
     parser.add_argument("--rows", type=int, default=1000, metavar="N")

@@ -16,10 +16,11 @@ from __future__ import annotations
 import argparse
 import functools
 import math
+import os
 import statistics
 import time
+import timeit
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tabulate import tabulate
 
 from models.engine.core import STEP_TOKENS, load_tokenizer, machine
 from models.settings import choose
+from models.user_config import UserModel
 from models.weights import check_weights, find_weights
 from shopbench.errors import DONE, NOT_GOOD, run_command
 from shopbench.files import ROOT, default_questions
@@ -44,43 +46,21 @@ TOLERANCE = 0.30
 _ROUNDS = 3
 _BEYOND_CACHES = 2**26
 """Bytes that no cache holds."""
-_ALONE = "Explain in a few sentences what this product is for.\nProduct: toggle switch\nOutput: "
+_QUESTION = "Explain in a few sentences what this product is for.\nProduct: toggle switch\nOutput: "
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Seconds predicted and measured of one phase."""
-
-    phase: str
-    predicted: float
-    measured: float
-
-    @property
-    def off(self) -> float:
-        """By how much the prediction is off, as a share of what was measured."""
-        return self.predicted / self.measured - 1
-
-
-@dataclass(frozen=True)
-class Rows:
+def mean_rows(batches: Sequence[BatchLoad]) -> dict[str, int]:
     """Rows of a matrix product in an average step: uncached tokens of a prefill, sequences of a decode step."""
-
-    prefill: int
-    decode: int
-
-    @classmethod
-    def of(cls, batches: Sequence[BatchLoad]) -> Rows:
-        """The averages of these batches."""
-        steps = sum(math.ceil(load.uncached_tokens / STEP_TOKENS) for load in batches)
-        written = [load.questions for load in batches if load.most_steps] or [1]
-        return cls(round(sum(load.uncached_tokens for load in batches) / steps), round(sum(written) / len(written)))
+    steps = sum(math.ceil(load.uncached_tokens / STEP_TOKENS) for load in batches)
+    written = [load.questions for load in batches if load.most_steps] or [1]
+    tokens = sum(load.uncached_tokens for load in batches)
+    return {"prefill": round(tokens / steps), "decode": round(statistics.fmean(written))}
 
 
 class Calibration:
     """What this CPU sustains in products of one model's shapes, by number of rows; the mean of all measurements."""
 
     def __init__(self, shape: Shape, dtype: torch.dtype) -> None:
-        self._dtype = dtype
         heads = shape.heads * shape.head_dim
         layer = (
             (heads + 2 * shape.kv_heads * shape.head_dim, shape.hidden),  # queries, keys and values
@@ -99,9 +79,8 @@ class Calibration:
         """Time products with so many rows each, and reading."""
         for number in rows:
             widths = {weight.shape[1] for weight in self._weights}
-            tokens = {width: torch.randn(number, width, dtype=self._dtype) for width in widths}
-            work = functools.partial(self._products, tokens)
-            self._seconds.setdefault(number, []).extend(_seconds(work))
+            tokens = {width: torch.randn(number, width, dtype=self._weights[0].dtype) for width in widths}
+            self._seconds.setdefault(number, []).extend(_seconds(functools.partial(self._products, tokens)))
         self._seconds.setdefault(0, []).extend(_seconds(self._memory.sum))
 
     def device(self, rows: int) -> Device:
@@ -122,27 +101,20 @@ class Calibration:
 
 def _seconds(work: Callable[[], object]) -> list[float]:
     work()
-    times = []
-    for _ in range(_ROUNDS):
-        started = time.process_time()
-        work()
-        times.append(time.process_time() - started)
-    return times
+    return timeit.repeat(work, timer=time.process_time, repeat=_ROUNDS, number=1)
 
 
 class Watched:
     """A model, and the processor seconds that its engine's processes have used while it answered."""
 
     def __init__(self, model: Any) -> None:
-        self.model = model
-        self.processor = 0.0
+        self.model, self.processor = model, 0.0
         self._processes = [psutil.Process(number) for number in model.engine.process_ids()]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
     def batch_predict(self, batch: dict[str, Any], is_multiple_choice: bool) -> list[str]:
-        """The model's answers."""
         before = self._used()
         answers: list[str] = self.model.batch_predict(batch, is_multiple_choice)
         self.processor += self._used() - before
@@ -163,7 +135,7 @@ def step_overhead(watched: Watched, calibration: Calibration, shape: Shape) -> f
     engine, tokens, steps = watched.engine, watched.stats["prompt_tokens"], watched.engine.decode_steps
     clock, processor = dict(engine.seconds), watched.processor
     calibration.measure([1])
-    watched.batch_predict({"prompt": [_ALONE]}, False)
+    watched.batch_predict({"prompt": [_QUESTION]}, False)
     clock = {phase: seconds - clock[phase] for phase, seconds in engine.seconds.items()}
     seconds = of_processors(clock, watched.processor - processor)["decode"] / (engine.decode_steps - steps)
     context = watched.stats["prompt_tokens"] - tokens
@@ -172,29 +144,20 @@ def step_overhead(watched: Watched, calibration: Calibration, shape: Shape) -> f
 
 def compare(
     seconds: Mapping[str, float], steps: int, batches: Sequence[BatchLoad], shape: Shape, calibration: Calibration
-) -> list[Compared]:
-    """Prediction and measurement of the same batches, by phase.
-
-    Args:
-        seconds: measured; of processors.
-        steps: measured number of decode steps.
-    """
-    rows = Rows.of(batches)
-    device = calibration.device(rows.prefill)
+) -> list[tuple[str, float, float, float]]:
+    """(phase, seconds predicted, processor `seconds` measured, share by which the prediction is off), last of both."""
+    rows = mean_rows(batches)
+    device = calibration.device(rows["prefill"])
     prefill = sum(prefill_seconds(shape, device, 1, load) for load in batches)
     written = [load for load in batches if load.most_steps]
     context = sum(load.prompt_tokens for load in written) / max(sum(load.questions for load in written), 1)
-    device = calibration.device(rows.decode)
-    decode = steps * decode_step_seconds(shape, device, 1, rows.decode, context)
-    return [
-        Compared("prefill", prefill, seconds["prefill"]),
-        Compared("decode", decode, seconds["decode"]),
-        Compared("both", prefill + decode, sum(seconds.values())),
-    ]
+    decode = steps * decode_step_seconds(shape, calibration.device(rows["decode"]), 1, rows["decode"], context)
+    predicted = {"prefill": prefill, "decode": decode, "both": prefill + decode}
+    measured = {**seconds, "both": sum(seconds.values())}
+    return [(phase, predicted[phase], measured[phase], predicted[phase] / measured[phase] - 1) for phase in predicted]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, predict, compare; the exit code says whether the prediction holds."""
     parser = argparse.ArgumentParser(prog="benchmarks.roofline", description="check the roofline on this CPU")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
@@ -207,31 +170,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     samples = draw(read_samples(options.questions or default_questions()), TRACKS[5], options.sample)
 
     batches = loads(samples, load_tokenizer(weights.folder), settings.block_size)
-    rows, calibration = Rows.of(batches), Calibration(shape, dtype)
-    calibration.measure((rows.prefill, rows.decode))
-
-    watched: list[Watched] = []
-
-    def make_model() -> Watched:
-        from models.user_config import UserModel
-
-        watched.append(Watched(UserModel()))
-        calibration.overhead = step_overhead(watched[0], calibration, shape)
-        watched[0].processor = 0.0
-        return watched[0]
-
-    measured = measure(samples, weights.folder, make_model)
-    calibration.measure((rows.prefill, rows.decode))
-    seconds = of_processors(measured.engine, watched[0].processor)
+    rows, calibration = mean_rows(batches), Calibration(shape, dtype)
+    calibration.measure(rows.values())
+    os.environ["SHOPBENCH_WEIGHTS"] = str(weights.folder)
+    watched = Watched(UserModel())
+    calibration.overhead = step_overhead(watched, calibration, shape)
+    watched.processor = 0.0
+    measured = measure(samples, weights.folder, lambda: watched)
+    calibration.measure(rows.values())
+    seconds = of_processors(measured.engine, watched.processor)
     compared = compare(seconds, measured.decode_steps, batches, shape, calibration)
-    print(f"processors {watched[0].processor:.1f} s, clock {sum(measured.engine.values()):.1f} s")
-    for number, phase in ((rows.prefill, "prefill"), (rows.decode, "decode")):
+
+    print(f"processors {watched.processor:.1f} s, clock {sum(measured.engine.values()):.1f} s")
+    for phase, number in rows.items():
         device = calibration.device(number)
         print(f"{phase}, {number} rows in {settings.dtype}: {device.flops / 1e9:.0f} GFLOP/s a core")
     print(f"memory: {device.bandwidth / 1e9:.1f} GB/s; beside that a step takes {device.step_overhead * 1e3:.1f} ms")
-    table = [[row.phase, f"{row.predicted:.2f}", f"{row.measured:.2f}", f"{row.off:+.0%}"] for row in compared]
+    table = [[phase, f"{predicted:.2f}", f"{took:.2f}", f"{off:+.0%}"] for phase, predicted, took, off in compared]
     print(tabulate(table, ["phase", "predicted s", "measured s", "off"], disable_numparse=True))
-    holds = all(abs(row.off) <= TOLERANCE for row in compared)
+    holds = all(abs(off) <= TOLERANCE for *_, off in compared)
     print(f"the prediction {'holds' if holds else 'does NOT hold'} within {TOLERANCE:.0%}")
     return DONE if holds else NOT_GOOD
 

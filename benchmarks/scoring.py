@@ -11,20 +11,18 @@ answers are their truths with words lost and swapped. Exit code 1 if scores diff
 from __future__ import annotations
 
 import argparse
-import math
 import random
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
-from benchmarks.rows import askable_samples
+from benchmarks.real_rows import askable_samples
 from shopbench import embeddings
 from shopbench.answers import parse, write
 from shopbench.errors import DONE, NOT_GOOD, run_command
@@ -34,26 +32,21 @@ from shopbench.sample import BadSample, Sample, Truth
 from shopbench.tasks import TaskType
 
 CLAIM = 10.0
-QUESTIONS = ROOT / "data" / "sample_questions.jsonl"
-OURS, KIT = "ours", "kit"
+KIT, OURS = 0, 1
+"""The two sides: rows of Measured.seconds."""
 MIX = {
     "accuracy": 52, "hit rate@3": 15, "micro f1": 8, "rougel": 8, "sent-transformer": 4, "ndcg": 4, "bleu": 4,
     "jp-bleu": 1,
 }  # fmt: skip
 """The development file's questions of each metric."""
 
-Scorer = Callable[[Sequence[Any], Sequence[Any]], Sequence[Any]]
-
 
 def draw(files: Sequence[Path], count: int, rng: random.Random) -> list[Sample]:
     """`count` questions in the proportions of MIX; where a metric has too few, they come again with other truths."""
-    pools: dict[str, list[Sample]] = {name: [] for name in MIX}
-    for file in files:
-        for sample in askable_samples(file):
-            pools.get(sample.metric, []).append(sample)
+    samples = [sample for file in files for sample in askable_samples(file)]
     drawn: list[Sample] = []
     for name, share in MIX.items():
-        wanted, pool = round(count * share / sum(MIX.values())), pools[name]
+        wanted, pool = round(count * share / sum(MIX.values())), [one for one in samples if one.metric == name]
         if not pool:
             raise BadSample(f"no question of metric {name} in the files given; add data/sample_questions.jsonl")
         drawn += rng.sample(pool, min(wanted, len(pool)))
@@ -117,100 +110,77 @@ def _one_similarity(parsed: str, truth: str | Sequence[str]) -> float:
     return max(0.0, float(np.mean(cosines)))
 
 
-_TEXT: dict[str, Callable[[str, Any], float]] = {
+_KIT_SCORERS: dict[str, Callable[[Any, Any], Any]] = {
     "rougel": _one_rouge,
-    "bleu": lambda parsed, truth: _one_bleu("13a", parsed, truth),
-    "jp-bleu": lambda parsed, truth: _one_bleu("ja-mecab", parsed, truth),
+    "bleu": partial(_one_bleu, "13a"),
+    "jp-bleu": partial(_one_bleu, "ja-mecab"),
     "sent-transformer": _one_similarity,
 }
+"""Nothing is shared between two answers. The metrics that are missing here have no other way than ours."""
 
 
-def one_at_a_time(name: str) -> Scorer:
-    """A metric the kit's way: nothing is shared between two answers."""
-    score = _TEXT.get(name, METRICS[name].score)
-    return lambda parsed, truths: [score(answered, truth) for answered, truth in zip(parsed, truths, strict=True)]
+@dataclass(frozen=True)
+class Measured:
+    """Answers of one metric scored both ways, and how many scores differ (but for the last digits of embeddings).
+
+    `seconds`: of KIT and OURS (rows) on the clock and of processors, which a busy machine leaves alone (columns).
+    """
+
+    metric: str
+    answers: int
+    differing: int
+    seconds: np.ndarray
 
 
-def same(ours: Any, theirs: Any) -> bool:
-    """Whether two scores are equal, but for the last digits of float32 embeddings."""
-    if isinstance(ours, tuple):
-        return bool(ours == theirs)
-    return math.isclose(ours, theirs, abs_tol=1e-5)
-
-
-@dataclass
-class Times:
-    """Seconds of both sides over some answers: on the clock, and of processors (what a busy machine leaves alone)."""
-
-    answers: int = 0
-    clock: Counter[str] = field(default_factory=Counter)
-    processor: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: Times) -> None:
-        """Count another's answers and seconds in."""
-        self.answers += other.answers
-        self.clock.update(other.clock)
-        self.processor.update(other.processor)
-
-    def row(self, name: str) -> list[str]:
-        """A row of the table: milliseconds an answer and the ratios."""
-        each = [f"{self.clock[side] / self.answers * 1e3:.3f}" for side in (KIT, OURS)]
-        return [name, str(self.answers), *each, *(f"{ratio(seconds):.1f}" for seconds in (self.clock, self.processor))]
-
-
-def ratio(seconds: Mapping[str, float]) -> float:
-    """How many times as long the kit's way takes."""
-    return seconds[KIT] / seconds[OURS]
-
-
-def compare(name: str, samples: Sequence[Sample], answers: Sequence[str], first: str) -> tuple[Times, int]:
-    """Score these answers of one metric both ways, `first` first: the times, and how many scores differ."""
+def compare(name: str, samples: Sequence[Sample], answers: Sequence[str], first: int) -> Measured:
+    """Score these answers of one metric both ways, `first` (KIT or OURS) first."""
     parsed = [parse(sample.task_type, text) for sample, text in zip(samples, answers, strict=True)]
     truths = [sample.output_field for sample in samples]
-    scorers: dict[str, Scorer] = {OURS: METRICS[name].score_many, KIT: one_at_a_time(name)}
-    times, scores = Times(len(samples)), {}
-    for side in sorted(scorers, key=lambda side: side != first):
-        clock, processor = time.perf_counter(), time.process_time()
-        scores[side] = scorers[side](parsed, truths)
-        times.clock[side] += time.perf_counter() - clock  # type: ignore[assignment]
-        times.processor[side] += time.process_time() - processor  # type: ignore[assignment]
-    return times, sum(not same(*pair) for pair in zip(scores[OURS], scores[KIT], strict=True))
+    kit = _KIT_SCORERS.get(name, METRICS[name].score)
+    scores: dict[int, Sequence[Any]] = {}
+    seconds = np.zeros((2, 2))
+    for side in (first, 1 - first):
+        started = np.array([time.perf_counter(), time.process_time()])
+        scores[side] = METRICS[name].score_many(parsed, truths) if side == OURS else [*map(kit, parsed, truths)]
+        seconds[side] = np.array([time.perf_counter(), time.process_time()]) - started
+    pairs = zip(scores[OURS], scores[KIT], strict=True)
+    differing = sum(not np.allclose(ours, theirs, rtol=1e-9, atol=1e-5) for ours, theirs in pairs)
+    return Measured(name, len(samples), differing, seconds)
+
+
+def score_round(files: Sequence[Path], count: int, number: int) -> list[Measured]:
+    """One round, with questions of its own, metric by metric."""
+    rng = random.Random(number)
+    samples = draw(files, count, rng)
+    measured = []
+    for name in MIX:
+        own = [sample for sample in samples if sample.metric == name]
+        measured.append(compare(name, own, [answer(sample, rng) for sample in own], (OURS, KIT)[number % 2]))
+    return measured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw, score both ways, compare."""
     parser = argparse.ArgumentParser(prog="benchmarks.scoring", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--questions", type=Path, nargs="+", metavar="FILE", default=[QUESTIONS])
+    questions = [ROOT / "data" / "sample_questions.jsonl"]
+    parser.add_argument("--questions", type=Path, nargs="+", metavar="FILE", default=questions)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(argv)
     score_round(options.questions, len(MIX) * 10, 0)  # imports, models, tables
-    rounds = [score_round(options.questions, options.count, number) for number in range(1, options.rounds + 1)]
-    table, everything = [], Times()
-    for name in MIX:
-        times = Times()
-        for measured, _ in rounds:
-            times.add(measured[name])
-        table.append(times.row(name))
-        everything.add(times)
-    table.append(everything.row("all"))
+    rounds = range(1, options.rounds + 1)
+    measured = [one for number in rounds for one in score_round(options.questions, options.count, number)]
+    table = []
+    for name in (*MIX, "all"):
+        own = [one for one in measured if name in (one.metric, "all")]
+        answers, seconds = sum(one.answers for one in own), np.sum([one.seconds for one in own], axis=0)
+        ratios = seconds[KIT] / seconds[OURS]
+        each = [f"{clock / answers * 1e3:.3f}" for clock in seconds[:, 0]]
+        table.append([name, str(answers), *each, *(f"{ratio:.1f}" for ratio in ratios)])
     heads = ["metric", "answers", "kit's way, ms", "ours, ms", "ratio", "ratio of processor time"]
     print(tabulate(table, heads, disable_numparse=True))
-    differing = sum(count for _, count in rounds)
-    print(f"{differing} scores differ; {ratio(everything.clock):.1f} times as fast ({CLAIM:.0f} wanted)")
-    return NOT_GOOD if differing or ratio(everything.clock) < CLAIM else DONE
-
-
-def score_round(files: Sequence[Path], count: int, number: int) -> tuple[dict[str, Times], int]:
-    """One round, with questions of its own: the times of each metric, and how many scores differ."""
-    rng = random.Random(number)
-    samples = draw(files, count, rng)
-    times, differing = {}, 0
-    for name in MIX:
-        own = [sample for sample in samples if sample.metric == name]
-        times[name], different = compare(name, own, [answer(sample, rng) for sample in own], (OURS, KIT)[number % 2])
-        differing += different
-    return times, differing
+    differing, ratio = sum(one.differing for one in measured), ratios[0]  # the last row's: of all metrics together
+    print(f"{differing} scores differ; {ratio:.1f} times as fast ({CLAIM:.0f} wanted)")
+    return NOT_GOOD if differing or ratio < CLAIM else DONE
 
 
 if __name__ == "__main__":

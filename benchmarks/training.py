@@ -24,6 +24,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from peft import get_peft_model
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from shopbench.errors import DONE, run_command
 from shopbench.sample import read_samples
@@ -37,11 +38,8 @@ from training.weights.folders import base_folder
 
 def padded_all_tokens(samples: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     """One batch padded on the right, every real token a label."""
-    longest = max(sample.length for sample in samples)
-    ids = torch.full((len(samples), longest), pad)
-    labels = torch.full_like(ids, IGNORED)
-    for row, sample in enumerate(samples):
-        ids[row, : sample.length] = labels[row, : sample.length] = torch.tensor([*sample.head, *sample.body])
+    rows = [torch.tensor([*sample.head, *sample.body]) for sample in samples]
+    ids, labels = (pad_sequence(rows, batch_first=True, padding_value=filler) for filler in (pad, IGNORED))
     return {"input_ids": ids, "attention_mask": (labels != IGNORED).long(), "labels": labels}
 
 
@@ -93,24 +91,22 @@ def compare(training: Training, base: Path, encoded: list[Encoded], pad: int, up
         fast.update(sum(encoded[n].length for n in our_batch), layout([{"samples": our_batch}]))
         samples = [encoded[n] for n in their_batch]
         slow.update(sum(sample.length for sample in samples), padded_all_tokens(samples, pad))
-    filled = [
-        sum(encoded[n].length for n in batch) / (len(batch) * max(encoded[n].length for n in batch)) for batch in theirs
-    ]
+    lengths = [[encoded[n].length for n in batch] for batch in theirs]
+    filled = [sum(batch) / (len(batch) * max(batch)) for batch in lengths]
     return {
         "packed_answer_only_tokens_per_second": round(fast.tokens_per_second(), 1),
         "padded_all_tokens_tokens_per_second": round(slow.tokens_per_second(), 1),
         "ratio": round(fast.tokens_per_second() / slow.tokens_per_second(), 2),
         "tokens_per_update": budget,
         "updates": updates,
-        "padded_share_of_real_tokens": round(sum(filled) / len(filled), 3),
-        "mean_tokens": round(sum(sample.length for sample in encoded) / len(encoded), 1),
-        "mean_answer_tokens": round(sum(sample.answer for sample in encoded) / len(encoded), 1),
+        "padded_share_of_real_tokens": round(statistics.fmean(filled), 3),
+        "mean_tokens": round(statistics.fmean(sample.length for sample in encoded), 1),
+        "mean_answer_tokens": round(statistics.fmean(sample.answer for sample in encoded), 1),
         "threads": torch.get_num_threads(),
     }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line: print the comparison as JSON."""
     parser = argparse.ArgumentParser(description="packed answer-only training against padded all-token training")
     parser.add_argument("--recipe", default="embedded_a")
     parser.add_argument("--data", type=Path, required=True, help="folder that training.data.build wrote")

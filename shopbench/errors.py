@@ -34,7 +34,6 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "give a shorter path",
 }
 """What the user can do about an OSError with a path; other OSErrors are faults of ours."""
-_OURS = ("shopbench", "models", "evaluation", "training", "tools", "benchmarks", "local_evaluation")
 
 
 class UserError(Exception):
@@ -53,27 +52,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def run_command(main: Callable[[], int] | str) -> NoReturn:
     """Run a command and exit: with its own code, or with one line on stderr and the code of what went wrong.
 
-    Args:
-        main: the function, or the name of the module that has it, which is then imported here: where a package is
-            missing, that too is one line.
+    A module that is named, not its `main`, is imported here: where a package is missing, that too is one line.
     """
-    sys.exit(exit_code_of(_main_of(main) if isinstance(main, str) else main))
-
-
-def _main_of(module: str) -> Callable[[], int]:
-    def main() -> int:
-        code: int = importlib.import_module(module).main()
-        return code
-
-    return main
+    sys.exit(exit_code_of(main if callable(main) else lambda: importlib.import_module(main).main()))
 
 
 def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
-    """What `run_command` exits with, its line printed; what is no problem of the user's is raised.
-
-    Args:
-        arguments: for `main`; the command line's where there are none.
-    """
+    """What `run_command` exits with, its line printed; what is no problem of the user's is raised."""
     try:
         return main(*arguments)
     except UserError as error:
@@ -82,7 +67,8 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         return _say(f"interrupted: {str(error) or 'give the same command again'}", INTERRUPTED)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if not _is_missing(package):
+        # A module that is not in its package, ours or another's, is a fault of ours.
+        if not package or package in sys.stdlib_module_names or importlib.util.find_spec(package):
             raise
         return _say(f"error: the package {package} is not installed; {how_to_install(package)}", BAD_INPUT)
     except OSError as error:
@@ -90,13 +76,6 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         if remedy is None or error.filename is None:
             raise
         return _say(f"error: {error.filename}: {error.strerror}; {remedy}", BAD_INPUT)
-
-
-def _is_missing(package: str) -> bool:
-    """Whether this is a package of others that is not there: not ours, and not one whose version lacks a module."""
-    if not package or package in _OURS or package in sys.stdlib_module_names:
-        return False
-    return importlib.util.find_spec(package) is None
 
 
 def _say(message: str, code: int) -> int:

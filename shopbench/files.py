@@ -45,15 +45,12 @@ def replacing(path: str | os.PathLike[str], mode: str = "w", shared: bool = Fals
             yield file
         os.replace(beside, target)
     except BaseException as error:
-        if isinstance(error, OSError) and (error.filename == str(beside) or _is_full(error)):
+        full = isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if isinstance(error, OSError) and (full or error.filename == str(beside)):
             error.filename = str(target)
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
-
-
-def _is_full(error: OSError) -> bool:
-    return error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

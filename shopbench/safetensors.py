@@ -21,7 +21,7 @@ def read_header(path: Path) -> tuple[dict[str, dict[str, Any]], int]:
     """(tensor name -> its facts, byte at which the data begins), without the free-form "__metadata__".
 
     Raises:
-        UserError: the file cannot be read, is a Git LFS pointer, is cut off inside its header or of another format.
+        UserError: the file cannot be read, is a Git LFS pointer, is not as long as its header says, of another format.
     """
     try:
         with open(path, "rb") as file:
@@ -32,17 +32,18 @@ def read_header(path: Path) -> tuple[dict[str, dict[str, Any]], int]:
             if not 2 <= length <= min(path.stat().st_size - 8, HEADER_LIMIT):
                 raise not_whole(path)
             file.seek(8)
-            header = json.loads(file.read(length))
+            header: dict[str, dict[str, Any]] = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        data = 8 + length
+        if path.stat().st_size != data + max((facts["data_offsets"][1] for facts in header.values()), default=0):
+            raise not_whole(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):  # no such header
         raise not_whole(path) from None
-    if not isinstance(header, dict):
-        raise not_whole(path)
-    header.pop("__metadata__", None)
-    return header, 8 + length
+    return header, data
 
 
 def not_whole(path: Path) -> UserError:
     """What to raise for a file that is not what its header says."""
-    return UserError(f"{path}: is no whole safetensors file (cut off, or another format); fetch it again")
+    return UserError(f"{path}: is no whole safetensors file (cut off, too long or another format); fetch it again")

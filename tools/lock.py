@@ -50,11 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def resolve(uv: str, folder: Path) -> list[str]:
     """The whole set of packages, pinned."""
-    shared = [
-        line
-        for line in requirement_lines((ROOT / "requirements-cpu.txt").read_text(encoding="utf-8"))
-        if canonical(line.split("==")[0]) not in CPU_ONLY
-    ]
+    lines = requirement_lines((ROOT / "requirements-cpu.txt").read_text(encoding="utf-8"))
+    shared = [line for line in lines if canonical(line.split("==")[0]) not in CPU_ONLY]
     constraints, output = folder / "constraints.txt", folder / "lock.txt"
     constraints.write_text("\n".join(shared), encoding="utf-8")
     command = [uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-python-downloads"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.roofline import Calibration, Rows, Watched, compare, of_processors, step_overhead
+from benchmarks.roofline import Calibration, Watched, compare, mean_rows, of_processors, step_overhead
 from tools.budget.projection import decode_step_seconds, prefill_seconds
 from tools.budget.roofline import Shape
 from tools.budget.workload import BatchLoad
@@ -32,7 +32,7 @@ def calibration(monkeypatch: pytest.MonkeyPatch) -> Calibration:
 
 
 def test_rows_are_those_of_an_average_step() -> None:
-    assert Rows.of(BATCHES) == Rows(prefill=9000 // 4, decode=8)  # 6000 tokens are two steps
+    assert mean_rows(BATCHES) == {"prefill": 9000 // 4, "decode": 8}  # 6000 tokens are two steps
 
 
 def test_speed_is_work_by_the_mean_of_all_measured_times(calibration: Calibration) -> None:
@@ -52,18 +52,17 @@ def test_more_measurements_are_added(calibration: Calibration) -> None:
 
 
 def test_each_phase_is_predicted_with_its_own_rows(calibration: Calibration) -> None:
-    rows = Rows.of(BATCHES)
-    calibration._seconds = {rows.prefill: [0.1], rows.decode: [0.01], 0: [1e-3]}
+    rows = mean_rows(BATCHES)
+    calibration._seconds = {rows["prefill"]: [0.1], rows["decode"]: [0.01], 0: [1e-3]}
     calibration.overhead = 0.5
     seconds = of_processors({"prefill": 20.0, "decode": 80.0}, 50.0)
     prefill, decode, both = compare(seconds, 60, BATCHES, SHAPE, calibration)
-    assert prefill.predicted == sum(
-        prefill_seconds(SHAPE, calibration.device(rows.prefill), 1, load) for load in BATCHES
-    )
+    device = calibration.device(rows["prefill"])
+    assert prefill[:2] == ("prefill", sum(prefill_seconds(SHAPE, device, 1, load) for load in BATCHES))
     context = (9000 + 800) / 16
-    assert decode.predicted == 60 * decode_step_seconds(SHAPE, calibration.device(8), 1, 8, context)
-    assert both.predicted == prefill.predicted + decode.predicted and both.measured == 50
-    assert decode.off == pytest.approx(decode.predicted / 40 - 1)
+    assert decode[:2] == ("decode", 60 * decode_step_seconds(SHAPE, calibration.device(8), 1, 8, context))
+    assert both[:3] == ("both", prefill[1] + decode[1], 50)
+    assert decode[3] == pytest.approx(decode[1] / 40 - 1)
 
 
 def test_what_a_lone_question_takes_beside_its_products_is_overhead(

@@ -33,12 +33,12 @@ def test_a_file_without_a_metric_is_named(tmp_path: Path) -> None:
 def test_both_ways_score_alike(name: str, repository: Path) -> None:
     samples = [one for one in read_samples(repository / "data/sample_questions.jsonl") if one.metric == name]
     answers = [scoring.answer(sample, random.Random(number)) for number, sample in enumerate(samples)]
-    times, differing = scoring.compare(name, samples, answers, scoring.KIT)
-    assert differing == 0 and times.answers == len(samples) and min(times.clock.values()) > 0
+    measured = scoring.compare(name, samples, answers, scoring.KIT)
+    assert measured.differing == 0 and measured.answers == len(samples) and measured.seconds[:, 0].min() > 0
 
 
 def test_another_score_is_noticed(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = [one for one in read_samples(repository / "data/sample_questions.jsonl") if one.metric == "rougel"]
     wrong = replace(METRICS["rougel"], score_many=lambda parsed, truths: [0.123] * len(parsed))
     monkeypatch.setitem(METRICS, "rougel", wrong)
-    assert scoring.compare("rougel", samples, ["lamp"] * len(samples), scoring.OURS)[1] == len(samples)
+    assert scoring.compare("rougel", samples, ["lamp"] * len(samples), scoring.OURS).differing == len(samples)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.esci_shaped import EXAMPLES_FILE, PRODUCTS_FILE, write_dataset
+from benchmarks.data_build import EXAMPLES_FILE, PRODUCTS_FILE, write_dataset
 from benchmarks.m2_shaped import COLUMNS, WORDS, write_products
 from shopbench.files import file_hash
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,22 @@ def test_what_is_no_safetensors_file_is_refused(content: bytes, message: str, tm
     with pytest.raises(UserError, match=message) as raised:
         read_header(tmp_path / "a")
     assert str(tmp_path / "a") in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("size", [7, 9])
+def test_data_that_ends_elsewhere_than_the_header_says_is_refused(size: int, tmp_path: Path) -> None:
+    file = written(tmp_path / "a", {"w": FACTS})
+    os.truncate(file, file.stat().st_size - 8 + size)
+    with pytest.raises(UserError, match="cut off, too long"):
+        read_header(file)
+
+
+@pytest.mark.parametrize(
+    "header", ["w", 1, {"w": 1}, {"w": {}}, {"w": {"data_offsets": []}}, {"w": {"data_offsets": "ab"}}]
+)
+def test_a_header_of_another_format_is_refused(header: object, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no whole safetensors file"):
+        read_header(written(tmp_path / "a", header))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from shopbench.sample import read_samples
 from shopbench.tracks import TRACKS
 from tools.budget.devices import parse_gpus
 from tools.budget.measure import measure
-from tools.budget.report import Target, format_measured, format_projection, verdicts
+from tools.budget.projection import Target, projection_text, verdicts
 from tools.budget.roofline import Shape
 from tools.budget.workload import batches_of_tracks, draw
 
@@ -39,12 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     in_time = True
     if not options.no_run:
         measured = measure(draw(samples, track, options.sample), weights.folder)
-        print(format_measured(measured, track), end="\n\n")
+        print(measured.text(track), end="\n\n")
         in_time = measured.in_time(track)
     if not options.no_projection:
         target = Target(Shape.from_config(config), *gpus)
         batches = batches_of_tracks(samples, load_tokenizer(options.tokenizer or weights.folder))
-        print(format_projection(target, batches), end="\n\n")
+        print(projection_text(target, batches), end="\n\n")
         in_time = in_time and verdicts(target, batches)[track.number] != "fail"
     print(f"track {track.number}: {'PASS' if in_time else 'FAIL'}")
     return DONE if in_time else NOT_GOOD
@@ -59,9 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--track", type=int, choices=TRACKS, required=True)
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
-    parser.add_argument(
-        "--sample", type=int, metavar="K", help="measure K questions and scale; default: all in the file"
-    )
+    sample = "measure K questions and scale; default: all in the file"
+    parser.add_argument("--sample", type=int, metavar="K", help=sample)
     parser.add_argument("--config", type=Path, metavar="FILE", help="config.json to project; default: the weights'")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer; default: the weights'")
     parser.add_argument("--gpu", default="T4x4", metavar="NAMExN", help="GPUs to project to (default: %(default)s)")

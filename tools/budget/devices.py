@@ -12,6 +12,7 @@ between GPUs. Memory is what CUDA reports as total (with ECC), rounded down. Sha
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from shopbench.errors import UserError
@@ -25,13 +26,8 @@ Range = tuple[float, float, float]
 class Device:
     """One processor as a projection sees it, in one case (see CASES): what it sustains, not its peaks.
 
-    Attributes:
-        memory: bytes.
-        flops: floating-point operations a second in large matrix products.
-        bandwidth: bytes a second from its memory.
-        link: bytes a second to the other processors in an all-reduce.
-        latency: seconds before an all-reduce of any size begins to move data.
-        step_overhead: seconds of the engine's own work in a step (scheduling, sampling, launching).
+    In bytes, operations and bytes a second, and seconds. `link` leads to the other processors; an all-reduce of any
+    size begins to move data after `latency`; `step_overhead` is the engine's own (scheduling, sampling, launching).
     """
 
     name: str
@@ -57,7 +53,6 @@ class Gpu:
     compute_share: Range = (0.40, 0.55, 0.70)
 
     def sustained(self, case: str) -> Device:
-        """What the GPU sustains in this case."""
         place = CASES.index(case)
         link_share = (0.55, 0.70, 0.80) if self.nvlink else (0.35, 0.50, 0.60)
         latency = (20e-6, 12e-6, 8e-6) if self.nvlink else (45e-6, 30e-6, 20e-6)
@@ -89,7 +84,7 @@ GPUS: dict[str, Gpu] = {
 
 def parse_gpus(text: str) -> tuple[Gpu, int]:
     """The GPU and the number of them in "T4x4" or "A100-80GB"; a UserError that lists the known ones."""
-    name, _, count = text.partition("x") if text not in GPUS else (text, "", "")
-    if name not in GPUS or not (count or "1").isdecimal() or int(count or 1) < 1:
+    found = re.fullmatch(r"(.+?)(?:x([1-9]\d*))?", text)
+    if not found or found[1] not in GPUS:
         raise UserError(f"--gpu: unknown GPUs {text!r}; write <name>x<number>, known names: {', '.join(GPUS)}")
-    return GPUS[name], int(count or 1)
+    return GPUS[found[1]], int(found[2] or 1)

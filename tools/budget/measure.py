@@ -17,22 +17,8 @@ from shopbench.tracks import SECONDS_PER_SAMPLE, Track
 
 
 @dataclass(frozen=True)
-class SlowestBatch:
-    """The batch nearest to its limit: seconds taken and allowed, and its number of questions."""
-
-    seconds: float
-    allowed: float
-    questions: int
-
-
-@dataclass(frozen=True)
 class Measured:
-    """What a run took, in seconds.
-
-    Attributes:
-        engine: the part of the answering time that was spent in the engine's steps, by phase (prefill, decode).
-        decode_steps: number of decode steps.
-    """
+    """What a run took, in seconds; `engine`: in the engine's steps while it answered, by phase (prefill, decode)."""
 
     questions: int
     load_seconds: float
@@ -51,10 +37,9 @@ class Measured:
         return self.answer_seconds / self.questions
 
     @property
-    def slowest_batch(self) -> SlowestBatch:
+    def slowest_batch(self) -> Batch:
         """The batch that used most of its limit."""
-        worst = max(self.batches, key=lambda batch: batch.seconds / len(batch.indices))
-        return SlowestBatch(worst.seconds, SECONDS_PER_SAMPLE * len(worst.indices), len(worst.indices))
+        return max(self.batches, key=lambda batch: batch.seconds / len(batch.indices))
 
     def projected_seconds(self, track: Track) -> float:
         """Loading and all of the track's questions, at the speed measured."""
@@ -62,57 +47,57 @@ class Measured:
 
     def in_time(self, track: Track) -> bool:
         """Whether the track and every batch stay inside the evaluator's limits."""
-        worst = self.slowest_batch
-        return self.projected_seconds(track) <= track.minutes * 60 and worst.seconds <= worst.allowed
+        worst = self.slowest_batch.seconds / len(self.slowest_batch.indices)
+        return self.projected_seconds(track) <= track.minutes * 60 and worst <= SECONDS_PER_SAMPLE
 
     def shares(self) -> dict[str, float]:
         """Shares of the answering time: prefill, decode and overhead (everything outside the engine's steps)."""
         known = {name: seconds / self.answer_seconds for name, seconds in self.engine.items()}
         return {**known, "overhead": max(0.0, 1 - sum(known.values()))}
 
-
-def measure(samples: Sequence[Sample], weights: Path, make_model: Callable[[], Model] | None = None) -> Measured:
-    """Ask the model these questions; nothing is scored.
-
-    Args:
-        make_model: builds the model (default: models.user_config.UserModel on `weights`).
-    Raises:
-        BadModel: the model broke the evaluator's contract.
-    """
-    os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
-    models: list[Model] = []
-    warm_up: list[EngineTimes] = []
-
-    def build() -> Model:
-        models.append((make_model or _user_model)())
-        warm_up.append(EngineTimes.of(models[0]))
-        return models[0]
-
-    with tempfile.TemporaryDirectory() as folder:
-        items = items_of(samples)
-        journal = Journal(Path(folder) / "answers", journal_key(items, weights))
-        answered = answer_all(SHOPBENCH, items, build, journal)
-    before, after = warm_up[0], EngineTimes.of(models[0])
-    engine = {phase: seconds - before.seconds[phase] for phase, seconds in after.seconds.items()}
-    steps = after.decode_steps - before.decode_steps
-    return Measured(len(samples), answered.load_seconds, tuple(answered.batches), engine, steps)
-
-
-@dataclass(frozen=True)
-class EngineTimes:
-    """Seconds that an engine has spent in each phase so far, and its decode steps; none without an engine."""
-
-    seconds: dict[str, float]
-    decode_steps: int
-
-    @classmethod
-    def of(cls, model: Model) -> EngineTimes:
-        """Those of a UserModel's engine (models/engine)."""
-        engine = getattr(model, "engine", None)
-        return cls(dict(getattr(engine, "seconds", {})), getattr(engine, "decode_steps", 0))
+    def text(self, track: Track) -> str:
+        """The measurement as it is shown, and what it means for the whole track."""
+        total, allowed, worst = self.projected_seconds(track), track.minutes * 60, self.slowest_batch
+        shares = "  ".join(f"{name} {share:.0%}" for name, share in self.shares().items())
+        return (
+            f"Measured on this machine: {self.questions} of track {track.number}'s {track.questions} questions\n"
+            f"  load             {self.load_seconds:.1f} s\n"
+            f"  a question       {self.seconds_per_question:.3f} s\n"
+            f"  slowest batch    {worst.seconds:.1f} s of {SECONDS_PER_SAMPLE * len(worst.indices):.0f} s "
+            f"for its {len(worst.indices)} questions\n"
+            f"  where it goes    {shares}\n"
+            f"  whole track      {total / 60:.1f} of {track.minutes} minutes: "
+            f"{'pass' if self.in_time(track) else 'fail'}, {(allowed - total) / 60:+.1f} to spare"
+        )
 
 
 def _user_model() -> Model:
     from models.user_config import UserModel
 
     return UserModel()
+
+
+def measure(samples: Sequence[Sample], weights: Path, make_model: Callable[[], Model] = _user_model) -> Measured:
+    """Ask the model on `weights` these questions, nothing is scored; BadModel if it breaks the evaluator's contract."""
+    os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
+    made: list[tuple[Model, dict[str, float]]] = []
+
+    def build() -> Model:
+        model = make_model()
+        made.append((model, _engine_counts(model)))
+        return model
+
+    with tempfile.TemporaryDirectory() as folder:
+        items = items_of(samples)
+        journal = Journal(Path(folder) / "answers", journal_key(items, weights))
+        answered = answer_all(SHOPBENCH, items, build, journal)
+    ((model, warm_up),) = made
+    engine = {name: count - warm_up[name] for name, count in _engine_counts(model).items()}
+    steps = int(engine.pop("decode steps"))
+    return Measured(len(samples), answered.load_seconds, tuple(answered.batches), engine, steps)
+
+
+def _engine_counts(model: Model) -> dict[str, float]:
+    """Seconds that a UserModel's engine (models/engine) has spent in each phase so far, and its decode steps."""
+    engine = getattr(model, "engine", None)
+    return {**getattr(engine, "seconds", {}), "decode steps": getattr(engine, "decode_steps", 0)}

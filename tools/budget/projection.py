@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tabulate import tabulate
+
 from models.engine.core import STEP_TOKENS
-from shopbench.tracks import SECONDS_PER_SAMPLE, Track
-from tools.budget.devices import CASES, Device, Gpu
-from tools.budget.roofline import Shape, step
+from models.settings import CONTEXT
+from shopbench.tracks import MAX_BATCH_SIZE, SECONDS_PER_SAMPLE, TRACKS, Track
+from tools.budget.devices import CASES, GIB, Device, Gpu
+from tools.budget.roofline import MemoryPlan, Shape, plan_memory, step
 from tools.budget.workload import BatchLoad
 
+_HEADERS = ["track", "uncached tokens", "load", "prefill", "decode", "total", "range", "allowed", "verdict"]
 _QUESTION_OVERHEAD = 2e-3
 """Seconds to classify, render and tokenize one question, and to read its answer (measured on a CPU core)."""
 _START_SECONDS = {"pessimistic": 120.0, "typical": 60.0, "optimistic": 40.0}
 _DISK_BYTES_PER_SECOND = {"pessimistic": 0.4e9, "typical": 1e9, "optimistic": 2e9}
 """Assumed, and outside the roofline: process start and graph capture, and the reading of the weights."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model's shape on `count` GPUs of a kind."""
+
+    shape: Shape
+    gpu: Gpu
+    count: int
+
+    def memory(self) -> MemoryPlan:
+        """What each GPU holds."""
+        return plan_memory(self.shape, self.gpu.sustained("typical"), self.count)
+
+    def milliseconds(self, of: Callable[[Device], float]) -> str:
+        """Milliseconds in the typical case, with their range: "2.05 (1.54 to 2.81) ms"."""
+        slow, middle, fast = (1e3 * of(self.gpu.sustained(case)) for case in CASES)
+        return f"{middle:.3g} ({fast:.3g} to {slow:.3g}) ms"
 
 
 @dataclass(frozen=True)
@@ -66,9 +88,9 @@ def project(
     )
 
 
-def project_cases(shape: Shape, gpu: Gpu, parts: int, loads: Sequence[BatchLoad], track: Track) -> list[Projection]:
+def project_cases(target: Target, loads: Sequence[BatchLoad], track: Track) -> list[Projection]:
     """The projection in every case: pessimistic, typical, optimistic."""
-    return [project(shape, gpu.sustained(case), parts, loads, track, case) for case in CASES]
+    return [project(target.shape, target.gpu.sustained(c), target.count, loads, track, c) for c in CASES]
 
 
 def verdict(cases: Sequence[Projection]) -> str:
@@ -88,3 +110,55 @@ def prefill_seconds(shape: Shape, device: Device, parts: int, load: BatchLoad) -
 def decode_step_seconds(shape: Shape, device: Device, parts: int, questions: int, context: float) -> float:
     """Seconds of one decode step of a batch whose prompts have `context` tokens."""
     return step(shape, device, parts, questions, context, questions).seconds
+
+
+def verdicts(target: Target, batches: Mapping[int, Sequence[BatchLoad]]) -> dict[int, str]:
+    """Each track's verdict: pass, tight or fail; fail for all where the weights do not fit."""
+    if target.memory().cache <= 0:
+        return dict.fromkeys(batches, "fail")
+    return {number: verdict(project_cases(target, loads, TRACKS[number])) for number, loads in batches.items()}
+
+
+def projection_text(target: Target, batches: Mapping[int, Sequence[BatchLoad]]) -> str:
+    """Memory, speed and every track's time on the target's GPUs, from each track's batches."""
+    shape, gpu, count, plan = target.shape, target.gpu, target.count, target.memory()
+    every = [load for loads in batches.values() for load in loads]
+    uncached = sum(load.uncached_tokens for load in every)
+    context = sum(load.prompt_tokens for load in every) // sum(load.questions for load in every)
+    lines = [
+        f"Projected (a roofline, not measured): {shape.weight_bytes / 1e9:.1f} GB of weights on {count} x {gpu.name}",
+        f"  each GPU         weights {plan.weights / GIB:.1f} + activations {plan.activations / GIB:.1f} + reserved "
+        f"{plan.reserved / GIB:.1f} of {plan.capacity / GIB:.1f} GiB: {plan.cache / GIB:.1f} left for the cache",
+    ]
+    if plan.cache <= 0:
+        return "\n".join([*lines, "  does not fit: quantize the weights, or take more or larger GPUs"])
+
+    def token(device: Device) -> float:
+        return sum(prefill_seconds(shape, device, count, load) for load in every) / uncached
+
+    def decode(device: Device) -> float:
+        return decode_step_seconds(shape, device, count, MAX_BATCH_SIZE, context)
+
+    lines += [
+        f"  largest batch    {plan.sequences(context)} questions of the mean {context} tokens, "
+        f"{plan.sequences(CONTEXT)} of the longest ({CONTEXT})",
+        f"  uncached token   {target.milliseconds(token)}",
+        f"  decode step      {target.milliseconds(decode)} for a batch of {MAX_BATCH_SIZE}",
+    ]
+    rows = [_row(loads, project_cases(target, loads, TRACKS[number])) for number, loads in batches.items()]
+    note = "minutes; range: optimistic to pessimistic; tight: the typical case is in time, the pessimistic is not"
+    return "\n".join([*lines, "", tabulate(rows, _HEADERS, disable_numparse=True), note])
+
+
+def _row(loads: Sequence[BatchLoad], cases: Sequence[Projection]) -> list[str]:
+    typical = cases[CASES.index("typical")]
+    totals = [case.total / 60 for case in cases]
+    tokens = sum(load.uncached_tokens for load in loads) / sum(load.questions for load in loads)
+    return [
+        f"{typical.track.number} {typical.track.name}",
+        f"{tokens:.0f}",
+        *(f"{seconds / 60:.1f}" for seconds in (typical.load, typical.prefill, typical.decode, typical.total)),
+        f"{min(totals):.0f}-{max(totals):.0f}",
+        str(typical.track.minutes),
+        verdict(cases),
+    ]

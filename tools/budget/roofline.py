@@ -25,23 +25,19 @@ from typing import Any
 from models.engine.core import STEP_TOKENS
 from models.weights import Weights
 from shopbench.errors import UserError
+from shopbench.tracks import MAX_BATCH_SIZE
 from tools.budget.devices import GIB, Device
 
 RESERVED = 0.6 * GIB
 """CUDA context, kernels and NCCL buffers of one GPU."""
 
 
-class UnknownShape(UserError):
-    """A config.json that the formulas cannot use; the message says what is missing."""
-
-
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a decoder-only transformer, and the bytes of a weight in its linear layers.
+    """The sizes of a decoder-only transformer.
 
-    Attributes:
-        layer_weight_bytes: bytes of one weight of a linear layer, with its share of scales and zero points.
-        value_bytes: bytes of an activation, a cached key or value, an embedding weight.
+    `layer_weight_bytes` are those of one weight of a linear layer, with its share of scales and zero points;
+    `value_bytes` those of an activation, a cached key or value, an embedding weight.
     """
 
     layers: int
@@ -57,9 +53,9 @@ class Shape:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], value_bytes: int = 2) -> Shape:
-        """Read a Hugging Face config.json; UnknownShape if it is no dense decoder-only transformer's."""
+        """Read a Hugging Face config.json; UserError if it is no dense decoder-only transformer's."""
         if config.get("num_experts") or config.get("num_local_experts"):
-            raise UnknownShape("config.json is a mixture of experts; the formulas know dense models only")
+            raise UserError("config.json is a mixture of experts; the formulas know dense models only")
         try:
             hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
             return cls(
@@ -75,9 +71,9 @@ class Shape:
                 value_bytes=value_bytes,
             )
         except KeyError as error:
-            raise UnknownShape(f"config.json has no {error.args[0]!r}; give a decoder-only transformer's") from None
+            raise UserError(f"config.json has no {error.args[0]!r}; give a decoder-only transformer's") from None
         except (TypeError, ValueError, ZeroDivisionError) as error:
-            raise UnknownShape(f"config.json has sizes that are no numbers ({error}); copy it again") from None
+            raise UserError(f"config.json has sizes that are no numbers ({error}); copy it again") from None
 
     @property
     def layer_parameters(self) -> int:
@@ -132,18 +128,18 @@ class MemoryPlan:
         return max(0, int(self.cache / (self.cache_per_token * tokens)))
 
 
-def plan_memory(shape: Shape, device: Device, parts: int, share: float = 0.95, sequences: int = 16) -> MemoryPlan:
+def plan_memory(shape: Shape, device: Device, parts: int, share: float = 0.95) -> MemoryPlan:
     """What the engine puts on each of `parts` devices when it may use `share` of their memory.
 
     Activations are those of the widest step: the residual stream and its norm, the projections of a layer's wider
-    half, and float32 logits of all sequences.
+    half, and float32 logits of a full batch.
     """
     widest = max(3 * shape.intermediate, shape.head_dim * (2 * shape.heads + 2 * shape.kv_heads)) / parts
     activations = STEP_TOKENS * (3 * shape.hidden + widest) * shape.value_bytes
     return MemoryPlan(
         capacity=device.memory * share,
         weights=shape.weight_bytes / parts,
-        activations=activations + sequences * shape.vocabulary * 4,
+        activations=activations + MAX_BATCH_SIZE * shape.vocabulary * 4,
         reserved=RESERVED,
         cache_per_token=shape.cache_bytes / min(parts, shape.kv_heads),
     )
@@ -160,17 +156,11 @@ class Step:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the step."""
         return max(self.compute, self.memory) + self.all_reduce + self.overhead
 
 
 def step(shape: Shape, device: Device, parts: int, tokens: int, context: float, rows: int) -> Step:
-    """One step over `tokens` new tokens of `rows` sequences.
-
-    Args:
-        context: tokens that a new token attends to, on average.
-        rows: sequences that get a next token, so a row of logits.
-    """
+    """One step over `tokens` new tokens, each attending to `context` others on average, and `rows` rows of logits."""
     attention = 4 * shape.layers * shape.heads * shape.head_dim * tokens * context
     products = 2 * shape.layer_parameters * tokens + 2 * shape.hidden * shape.vocabulary * rows
     weights = shape.layer_parameters * shape.layer_weight_bytes + (shape.head_bytes if rows else 0)

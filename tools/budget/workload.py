@@ -19,7 +19,7 @@ from shopbench.prompts import encode_prompt, encode_text
 from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TASKS
-from shopbench.tracks import TRACKS, Track
+from shopbench.tracks import MAX_BATCH_SIZE, TRACKS, Track
 
 GPU_BLOCK = 16
 """Tokens in a block of the prefix cache on CUDA."""
@@ -27,13 +27,9 @@ GPU_BLOCK = 16
 
 @dataclass(frozen=True)
 class BatchLoad:
-    """One batch in tokens.
+    """One batch: the tokens of all its prompts, and of them those that no earlier prompt has left in the cache.
 
-    Attributes:
-        questions: number of questions.
-        prompt_tokens: of all its prompts together.
-        uncached_tokens: those of them that no earlier prompt has left in the cache.
-        steps: decode steps if every answer is as long as the true one; most_steps: if it is as long as allowed.
+    `steps` are its decode steps if every answer is as long as the true one, `most_steps` if as long as allowed.
     """
 
     questions: int
@@ -63,18 +59,12 @@ def batches_of_tracks(samples: Sequence[Sample], tokenizer: Any) -> dict[int, li
     }
 
 
-def loads(samples: Sequence[Sample], tokenizer: Any, block: int, batch_size: int = 16) -> list[BatchLoad]:
-    """The batches of these questions.
-
-    Args:
-        tokenizer: a Hugging Face tokenizer.
-        block: tokens in a block of the prefix cache.
-    """
+def loads(samples: Sequence[Sample], tokenizer: Any, block: int) -> list[BatchLoad]:
+    """The batches of these questions; `block`: tokens in a block of the prefix cache."""
     cached: set[int] = set()
     batches = []
-    for places in batches_of(SHOPBENCH, items_of(samples), batch_size):
-        prompt_tokens = uncached = 0
-        longest, most = 1, 1
+    for places in batches_of(SHOPBENCH, items_of(samples), MAX_BATCH_SIZE):
+        prompt_tokens, uncached, longest, most = 0, 0, 1, 1
         for sample in (samples[place] for place in places):
             task_type = Question.read(sample.input_field, sample.is_multiple_choice).task_type
             prompt = encode_prompt(tokenizer, task_type, sample.input_field)

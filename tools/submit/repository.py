@@ -14,9 +14,7 @@ from pathlib import Path
 
 from shopbench.requirements import canonical, requirement_lines
 from shopbench.sample import read_samples, write_samples
-from tools.submit.git import GitError, blobs, current_branch, git, is_lfs_installed
-from tools.submit.push import plan
-from tools.submit.submission import TAG_PREFIX, Submission, read_manifest
+from tools.submit.submission import GitError, Submission, git, plan, read_manifest
 
 PLACEHOLDER = "aicrowd-participant"
 BIG_FILE = 10_000_000
@@ -29,16 +27,13 @@ _DRY_RUN_EVERY = 3
 
 
 def manifest(submission: Submission) -> Iterator[str]:
-    """aicrowd.json names the track, real authors, and asks for GPUs."""
+    """aicrowd.json: the track's challenge id, authors, gpu."""
     wanted, found = submission.track.challenge_id, submission.manifest.get("challenge_id")
     if found != wanted:
         yield f"aicrowd.json: challenge_id is {found!r}; set {wanted!r} (`push` does)"
     authors = submission.manifest.get("authors")
-    if (
-        not isinstance(authors, list)
-        or not authors
-        or not all(isinstance(name, str) and name.strip() for name in authors)
-    ):
+    named = isinstance(authors, list) and all(isinstance(name, str) and name.strip() for name in authors)
+    if not named or not authors:
         yield 'aicrowd.json: names no authors; set "authors": ["<your AIcrowd user name>"]'
     elif PLACEHOLDER in authors:
         yield f"aicrowd.json: the author is still {PLACEHOLDER}; write your AIcrowd user name"
@@ -47,7 +42,7 @@ def manifest(submission: Submission) -> Iterator[str]:
 
 
 def interface(submission: Submission) -> Iterator[str]:
-    """models.user_config imports without network and has what the evaluator calls."""
+    """models.user_config imports offline, with the evaluator's interface."""
     script = (
         "from models.user_config import UserModel as m\n"
         "missing = [n for n in ('get_batch_size', 'batch_predict') if not callable(getattr(m, n, None))]\n"
@@ -58,30 +53,23 @@ def interface(submission: Submission) -> Iterator[str]:
 
 
 def requirements(submission: Submission) -> Iterator[str]:
-    """requirements.txt is pinned, and requirements.lock was resolved from it as it is."""
-    texts = {}
+    """requirements are pinned, and the lock is theirs."""
+    texts, pins = [], []
     for name in ("requirements.txt", "requirements.lock"):
         try:
-            texts[name] = (submission.root / name).read_text(encoding="utf-8")
+            texts.append((submission.root / name).read_text(encoding="utf-8"))
         except OSError as error:
             yield f"{name}: cannot be read ({error.strerror}); restore it, or make the lock: python -m tools.lock"
-    pins: dict[str, dict[str, str]] = {}
-    for name, text in texts.items():
-        pins[name] = {}
-        for line in requirement_lines(text):
-            pinned = _PINNED.match(line)
-            if pinned:
-                pins[name][canonical(pinned[1])] = pinned[2]
-            else:
-                yield f"{name}: {line!r} is not pinned; write <name>==<version>"
+            continue
+        pinned = {line: _PINNED.match(line) for line in requirement_lines(texts[-1])}
+        pins.append({(canonical(pin[1]), pin[2]) for pin in pinned.values() if pin})
+        for line in (line for line, pin in pinned.items() if not pin):
+            yield f"{name}: {line!r} is not pinned; write <name>==<version>"
     if len(pins) < 2:
         return
-    wanted, lock = pins["requirements.txt"], pins["requirements.lock"]
-    if not wanted:
+    if not pins[0]:
         yield "requirements.txt: asks for nothing; restore it"
-    if any(lock.get(name) != version for name, version in wanted.items()) or (
-        lock_mark(texts["requirements.txt"]) not in texts["requirements.lock"]
-    ):
+    if not pins[0] <= pins[1] or lock_mark(texts[0]) not in texts[1]:
         yield "requirements.lock: was resolved from another requirements.txt; make it again: python -m tools.lock"
 
 
@@ -114,36 +102,36 @@ def is_ignored_by_docker(lines: list[str], path: str) -> bool:
 
 
 def large_files(submission: Submission) -> Iterator[str]:
-    """Git LFS is there and keeps every committed file over 10 MB (but for KEPT_IN_GIT)."""
-    if not is_lfs_installed(submission.root):
+    """Git LFS keeps every file over 10 MB."""
+    try:
+        git(submission.root, "lfs", "version")
+    except GitError:
         yield "git-lfs: is not installed; install it (Debian, Ubuntu: apt-get install git-lfs), then: git lfs install"
-    for path, size in blobs(submission.root, "HEAD").items():
-        if size > BIG_FILE and not fnmatch.fnmatchcase(path, KEPT_IN_GIT):
-            yield f"{path}: {size / 1e6:.0f} MB in git itself; move it: git lfs migrate import --include='{path}'"
+    for line in git(submission.root, "ls-tree", "-r", "-l", "-z", "HEAD").rstrip("\0").split("\0"):
+        facts, path = line.split("\t", 1)
+        size = facts.split()[3]  # what git itself keeps: of an LFS file its pointer, of a submodule "-"
+        if size != "-" and int(size) > BIG_FILE and not fnmatch.fnmatchcase(path, KEPT_IN_GIT):
+            yield f"{path}: {int(size) / 1e6:.0f} MB in git itself; move it: git lfs migrate import --include='{path}'"
 
 
 def size(submission: Submission) -> Iterator[str]:
-    """What the evaluator checks out is not too big."""
+    """the repository is under the size limit."""
     files = git(submission.root, "ls-files", "-z").split("\0")
     paths = [submission.root / name for name in files if name]
     total = sum(path.lstat().st_size for path in paths if path.is_symlink() or path.exists())
     if total > MOST_BYTES:
-        yield (
-            f"the repository: {total / 1e9:.1f} GB checked out, {MOST_BYTES / 1e9:.0f} GB allowed; "
-            "keep one set of weights on a branch (weights/README.md)"
-        )
+        remedy = "keep one set of weights on a branch (weights/README.md)"
+        yield f"the repository: {total / 1e9:.1f} GB checked out, {MOST_BYTES / 1e9:.0f} GB allowed; {remedy}"
 
 
 def tag(submission: Submission) -> Iterator[str]:
-    """The tag has the competition's form and is new, here and at the remote."""
+    """the tag has the right form and is new."""
     name, root = submission.tag, submission.root
     try:
         git(root, "check-ref-format", f"refs/tags/{name}")
     except GitError:
         yield f"tag {name!r}: is no name git allows; give another --name"
         return
-    if not name.startswith(TAG_PREFIX):
-        yield f"tag {name!r}: does not begin with {TAG_PREFIX!r}; give another --name"
     if git(root, "tag", "--list", name):
         yield f"tag {name}: is used already; give another --name"
     elif submission.remote not in git(root, "remote").split():
@@ -155,8 +143,8 @@ def tag(submission: Submission) -> Iterator[str]:
 
 
 def clean(submission: Submission) -> Iterator[str]:
-    """Everything is committed, on a branch. aicrowd.json may already say what `push` would make it say."""
-    if not current_branch(submission.root):
+    """everything is committed."""
+    if not git(submission.root, "branch", "--show-current"):
         yield "the work tree: is on no branch; git switch <branch>"
     changed = git(submission.root, "status", "--porcelain", "--untracked-files=all").splitlines()
     if read_manifest(submission.root) == submission.manifest:
@@ -168,7 +156,7 @@ def clean(submission: Submission) -> Iterator[str]:
 
 
 def dry_run(submission: Submission) -> Iterator[str]:
-    """The evaluator's run on sample questions, without network and inside the limits."""
+    """the evaluator's run: offline, batches of 1 to 16, inside the limits."""
     chosen = read_samples(submission.root / "data" / "sample_questions.jsonl")[::_DRY_RUN_EVERY]
     with tempfile.TemporaryDirectory() as folder:
         asked, results = Path(folder) / "questions.jsonl", Path(folder) / "results.json"
@@ -184,13 +172,7 @@ def dry_run(submission: Submission) -> Iterator[str]:
 def _failure(submission: Submission, *arguments: str) -> str:
     """Run Python on the submission, without network: the last thing it said if it failed, else ""."""
     done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=submission.root,
-        env=submission.offline(),
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, *arguments], cwd=submission.root, env=submission.offline(), capture_output=True, text=True
     )
-    if not done.returncode:
-        return ""
-    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    code = done.returncode
+    return (done.stderr.strip().splitlines() or [f"exit code {code}"])[-1] if code else ""

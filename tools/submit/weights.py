@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from models.engine.core import load_tokenizer
 from models.settings import Machine, choose
-from models.weights import WeightsError, check_weights
+from models.weights import check_weights
+from shopbench.errors import UserError
 from shopbench.files import read_json
 from shopbench.prompts import prompt_hash
+from shopbench.safetensors import read_header
 from shopbench.sample import read_samples
 from tools.budget.devices import GIB, GPUS
-from tools.budget.report import Target, verdicts
+from tools.budget.projection import Target, verdicts
 from tools.budget.roofline import Shape, plan_memory
 from tools.budget.workload import batches_of_tracks
 from tools.submit.submission import Submission
@@ -25,34 +25,23 @@ _SERVED = {".safetensors", ".json", ".jinja", ".txt", ".md", ".model"}
 
 
 def whole(submission: Submission) -> Iterator[str]:
-    """Every shard is as long as its header says, and the index names what the shards hold."""
-    weights = check_weights(submission.weights)
+    """the track's weights: every shard whole, none an LFS pointer."""
+    folder, broken = submission.weights, False
     held: dict[str, set[str]] = {}
-    for file in sorted(weights.folder.glob("*.safetensors")):
+    for file in sorted(folder.glob("*.safetensors")):
         held[file.name] = set()
         try:
-            with _tensors(file) as tensors:
-                held[file.name] = set(tensors.keys())
-        except WeightsError as error:
+            held[file.name].update(read_header(file)[0])
+        except UserError as error:
+            broken = True
             yield str(error)
-    index = weights.folder / "model.safetensors.index.json"
+    if not broken:
+        check_weights(folder)
+    index = folder / "model.safetensors.index.json"
     if index.exists():
         yield from _index_problems(index, held)
     elif len(held) > 1:
-        yield f"{weights.folder}: has {len(held)} shards and no {index.name}; copy it again"
-
-
-@contextmanager
-def _tensors(file: Path, framework: str = "numpy") -> Iterator[Any]:
-    """A safetensors file, opened; a WeightsError if it is cut short, too long or none."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        opened = safe_open(file, framework=framework)
-    except SafetensorError as error:
-        raise WeightsError(f"{file}: is no whole safetensors file ({error}); copy it again") from None
-    with opened as tensors:
-        yield tensors
+        yield f"{folder}: has {len(held)} shards and no {index.name}; copy it again"
 
 
 def _index_problems(index: Path, held: dict[str, set[str]]) -> Iterator[str]:
@@ -70,12 +59,13 @@ def _index_problems(index: Path, held: dict[str, set[str]]) -> Iterator[str]:
 
 
 def finite_scales(submission: Submission) -> Iterator[str]:
-    """No scale of a quantized weight is infinite or not a number."""
+    """no quantization scale is NaN or infinite."""
     import torch  # takes seconds, and --help needs none of it
+    from safetensors import safe_open
 
     scales = 0
     for file in sorted(check_weights(submission.weights).folder.glob("*.safetensors")):
-        with _tensors(file, "pytorch") as tensors:
+        with safe_open(file, framework="pytorch") as tensors:
             for name in (name for name in tensors.keys() if name.endswith(("scales", "_scale"))):  # noqa: SIM118
                 scales += 1
                 if not torch.isfinite(tensors.get_tensor(name)).all():
@@ -85,14 +75,14 @@ def finite_scales(submission: Submission) -> Iterator[str]:
 
 
 def quantized(submission: Submission) -> Iterator[str]:
-    """The config says how the weights are quantized."""
+    """the weights are quantized."""
     weights = check_weights(submission.weights)
     if not (weights.config.get("quantization_config") or {}).get("quant_method"):
         yield f"{weights.folder}: is not quantized; python -m training.quantize"
 
 
 def fits(submission: Submission) -> Iterator[str]:
-    """The weights can be split over the evaluator's GPUs and leave room for a full context."""
+    """the weights split over 4 T4s and leave room for a full context."""
     weights = check_weights(submission.weights)
     gpu = EVALUATOR_GPU.sustained("typical")
     settings = choose(weights, EVALUATOR, {})
@@ -105,7 +95,7 @@ def fits(submission: Submission) -> Iterator[str]:
 
 
 def provenance(submission: Submission) -> Iterator[str]:
-    """The weights were trained with today's prompts."""
+    """the weights were trained with today's prompts."""
     path = submission.weights / "provenance.json"
     found = read_json(path, "the provenance", "merge and quantize again, each stage writes it").get("prompt_hash")
     if found != prompt_hash():
@@ -116,7 +106,7 @@ def provenance(submission: Submission) -> Iterator[str]:
 
 
 def only_safetensors(submission: Submission) -> Iterator[str]:
-    """No pickle, no code: nothing in the folder can run when it is loaded."""
+    """the weights' folder: only safetensors, no code."""
     folder = check_weights(submission.weights).folder
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.suffix not in _SERVED and not file.name.startswith("."):
@@ -128,13 +118,11 @@ def only_safetensors(submission: Submission) -> Iterator[str]:
 
 
 def budget(submission: Submission) -> Iterator[str]:
-    """The projection to the evaluator's GPUs ends in time."""
-    weights = check_weights(submission.weights)
+    """the projection to 4 T4s ends in time."""
+    weights, track = check_weights(submission.weights), submission.track
     samples = read_samples(submission.root / "data" / "sample_questions.jsonl")
     target = Target(Shape.from_config(weights.config), EVALUATOR_GPU, choose(weights, EVALUATOR, {}).tensor_parallel)
     batches = batches_of_tracks(samples, load_tokenizer(weights.folder))
-    if verdicts(target, batches)[submission.track.number] == "fail":
-        yield (
-            f"budget: track {submission.track.number} would take over {submission.track.minutes} minutes; "
-            f"see: python -m tools.budget --track {submission.track.number} --no-run --weights {weights.folder}"
-        )
+    if verdicts(target, batches)[track.number] == "fail":
+        see = f"python -m tools.budget --track {track.number} --no-run --weights {weights.folder}"
+        yield f"budget: track {track.number} would take over {track.minutes} minutes; see: {see}"

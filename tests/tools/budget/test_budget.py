@@ -21,7 +21,6 @@ from tests.tools.scratch import make_weights
 from tools.budget import command as budget
 from tools.budget.command import main
 from tools.budget.measure import Measured, measure
-from tools.budget.report import format_measured
 from tools.budget.workload import draw
 
 QWEN = ROOT / "tools" / "model_configs" / "qwen2-72b-awq.json"
@@ -88,10 +87,10 @@ def test_where_the_time_goes() -> None:
     measured = Measured(3, 2.0, batches, {"prefill": 5.0, "decode": 3.0}, 7)
     assert measured.shares() == {"prefill": 0.5, "decode": 0.3, "overhead": pytest.approx(0.2)}
     assert measured.seconds_per_question == pytest.approx(10 / 3)
-    assert (measured.slowest_batch.seconds, measured.slowest_batch.allowed) == (4.0, 10.0)
+    assert measured.slowest_batch == batches[1]
     assert measured.projected_seconds(TRACKS[4]) == pytest.approx(2 + 1349 * 10 / 3)
     assert not measured.in_time(TRACKS[4])
-    shown = format_measured(measured, TRACKS[4])
+    shown = measured.text(TRACKS[4])
     assert "prefill 50%  decode 30%  overhead 20%" in shown
     assert "4.0 s of 10 s for its 1 questions" in shown
     late = Measured(16, 0.0, (Batch(list(range(16)), ["1"] * 16, 161.0),), {}, 0)

@@ -16,10 +16,9 @@ import pytest
 from shopbench.errors import exit_code_of
 from shopbench.tracks import TRACKS
 from tests.tools.scratch import git, submission, with_lfs
-from tools.submit import push
+from tools.submit import submission as sending
 from tools.submit.command import main
-from tools.submit.git import GitError
-from tools.submit.push import send
+from tools.submit.submission import GitError, send
 
 TAG = "submission-track2-v1"
 LEFT_OUT = ("--skip", "dry-run", "--skip", "interface")
@@ -195,7 +194,7 @@ def test_goes_on_after_a_kill_when_the_remote_has_it_all(
 ) -> None:
     """Between the remote's last word and our own branch: the same command finds its tag there and only follows."""
     with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(push, "follow", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        broken.setattr(sending, "follow", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         send(submission(small))
     assert refs(tmp_path / "remote.git") == ["refs/heads/main", f"refs/tags/{TAG}"]
     assert push_track(small) == 0
