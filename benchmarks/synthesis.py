@@ -25,14 +25,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from shopbench.errors import DONE, run_command
+from shopbench.errors import DONE, UserError, run_command
 from training.data.formats import Row
-from training.synthesize.chat import SynthesisError
-from training.synthesize.client import Patience, Server
+from training.synthesize.client import Server
 from training.synthesize.command import input_rows
-from training.synthesize.reply_cache import ReplyCache
+from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import SynthesisRun, ask_server
-from training.synthesize.spending import Prices, Spending
 from training.synthesize.steps import Settings
 from training.synthesize.tasks.catalogue import synthesis_task_named
 from training.synthesize.tasks.task import SynthesisTask
@@ -43,17 +41,16 @@ WARM_UP = 2
 
 async def measure(task: SynthesisTask, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
     """Seconds, requests and tokens of one run, and how many rows were accepted."""
-    spending = Spending(Prices())
+    spending = Spending()
+    run = SynthesisRun(task, rows, Settings(), spending)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(ReplyCache(Path(folder) / "journal", model, spending)) as journal,
+        closing(ReplyCache(Path(folder) / "journal", model, spending)) as cache,
+        run.bar,
     ):
-        patience = Patience(timeout=1800.0)
-        with closing(SynthesisRun(task, rows, Settings(), spending)) as run:
-            started = time.perf_counter()
-            async with Server(endpoint, model, journal, spending, concurrency, patience) as server:
-                await ask_server(run, server, concurrency)
-            seconds = time.perf_counter() - started
+        started = time.perf_counter()
+        await ask_server(run, Server(endpoint, model, cache, concurrency, timeout=1800.0))
+        seconds = time.perf_counter() - started
     return {
         "at_once": concurrency,
         "rows": len(rows),
@@ -74,7 +71,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     needed = WARM_UP + sum(ways.values()) * options.rounds
     rows = input_rows(task, options.input, needed)
     if len(rows) < needed:
-        raise SynthesisError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
+        raise UserError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
     remaining = iter(rows)
     warm_up = list(itertools.islice(remaining, WARM_UP))
     asyncio.run(measure(task, warm_up, options.endpoint, options.model, WARM_UP))

@@ -14,26 +14,16 @@ import asyncio
 import logging
 import os
 import random
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import openai
 
-from training.synthesize.chat import ChatRequest, Reply, SynthesisError
+from shopbench.errors import UserError
+from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.reply_cache import ReplyCache
-from training.synthesize.spending import Spending
 
 LONGEST_WAIT = 60.0
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a server is waited for: seconds for an answer, tries, and seconds before the second try."""
-
-    timeout: float = 120.0
-    tries: int = 6
-    first_wait: float = 1.0
 
 
 class _Passing(Exception):
@@ -46,68 +36,65 @@ class _Passing(Exception):
 
 
 class Server:
-    """One endpoint and model. Use as `async with`; counts its retries and how answers were held to their schema."""
+    """One endpoint and model; counts its retries and how answers were held to their schema (`structured`)."""
 
     def __init__(
         self,
         endpoint: str,
         model: str,
         cache: ReplyCache,
-        spending: Spending,
         concurrency: int = 16,
-        patience: Patience = Patience(),
+        timeout: float = 120.0,
+        tries: int = 6,
+        first_wait: float = 1.0,
         structured: bool = True,
         key_variable: str = "OPENAI_API_KEY",
     ) -> None:
+        """Seconds for an answer, tries of a request, seconds before the second try; UserError if it is no URL."""
         self.retries = 0
         self.structured = structured
-        self.where = without_password(endpoint)
-        self._model, self._cache, self._spending, self._patience = model, cache, spending, patience
-        self._key = os.environ.get(key_variable, "")
-        self._key_variable = key_variable
+        self.concurrency = concurrency
+        self._where = without_password(endpoint)
+        self._model, self._cache = model, cache
+        self._timeout, self._tries, self._first_wait = timeout, tries, first_wait
+        self._key_variable, self._key = key_variable, os.environ.get(key_variable, "")
         self._at_once = asyncio.Semaphore(concurrency)
         self._settled = asyncio.Condition()
         for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)  # their debug logs hold whole requests
         try:
-            self._client = openai.AsyncOpenAI(
-                api_key=self._key or "none", base_url=endpoint, max_retries=0, timeout=patience.timeout
+            self.client = openai.AsyncOpenAI(
+                api_key=self._key or "none", base_url=endpoint, max_retries=0, timeout=timeout
             )
         except Exception as error:  # whatever the URL parser raises
-            raise SynthesisError(f"{self.where}: no usable endpoint ({type(error).__name__}); give a URL") from None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
+            raise UserError(f"{self._where}: no usable endpoint ({type(error).__name__}); give a URL") from None
 
     async def answer(self, request: ChatRequest) -> Reply:
         """The answer to a request: the cache's if it was paid for, else the server's.
 
-        Raises CeilingReached before a request that might cost too much, SynthesisError if the server gives none.
+        Raises CeilingReached before a request that might cost too much, UserError if the server gives none.
         """
         if known := self._cache.find(request):
             return known
         async with self._at_once:
-            for attempt in range(self._patience.tries):
+            for attempt in range(self._tries):
                 try:
                     return await self._paid(request)
                 except _Passing as error:
                     problem = error
-                if attempt + 1 < self._patience.tries:
+                if attempt + 1 < self._tries:
                     self.retries += 1
-                    wait = min(LONGEST_WAIT, self._patience.first_wait * 2**attempt) * random.uniform(0.5, 1.0)
+                    wait = min(LONGEST_WAIT, self._first_wait * 2**attempt) * random.uniform(0.5, 1.0)
                     await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait or 0.0)))
-        raise SynthesisError(
-            f"{self.where}: {self._clean(str(problem))}, {self._patience.tries} times; "
+        raise UserError(
+            f"{self._where}: {self._clean(str(problem))}, {self._tries} times; "
             "see to the server and run the same command again: what was answered is kept"
         )
 
     async def _paid(self, request: ChatRequest) -> Reply:
         """One try: its cost is set aside, and counted when it is known."""
         async with self._settled:
-            while not self._spending.reserve(request):
+            while not self._cache.spending.reserve(request):
                 await self._settled.wait()
         try:
             reply = await self._once(request, self.structured and request.schema is not None)
@@ -117,16 +104,26 @@ class Server:
                 self._cache.lost(request)
             raise
         finally:
-            self._spending.release(request)
+            self._cache.spending.release(request)
             async with self._settled:
                 self._settled.notify_all()
         return reply
 
     async def _once(self, request: ChatRequest, structured: bool) -> Reply:
+        parameters: dict[str, Any] = {
+            "model": self._model,
+            "messages": request.messages,
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
+        if structured:
+            schema = {"name": "answer", "schema": request.schema, "strict": True}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
         try:
-            return _read(await self._client.chat.completions.create(**self._parameters(request, structured)))
+            return _read(await self.client.chat.completions.create(**parameters))
         except openai.APITimeoutError:
-            raise _Passing(f"no answer in {self._patience.timeout:g} s", charged=True) from None
+            raise _Passing(f"no answer in {self._timeout:g} s", charged=True) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
             refused = "Connect" in type(cause).__name__  # then nothing was sent
@@ -151,20 +148,7 @@ class Server:
         remedy = "check --endpoint and --model"
         if status in (401, 403):
             remedy = f"set {self._key_variable} to a key that the server takes"
-        raise SynthesisError(f"{self.where}: status {status} ({said[:200]}); {remedy}") from None
-
-    def _parameters(self, request: ChatRequest, structured: bool) -> dict[str, Any]:
-        parameters: dict[str, Any] = {
-            "model": self._model,
-            "messages": request.messages,
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "seed": request.seed,
-        }
-        if structured:
-            schema = {"name": "answer", "schema": request.schema, "strict": True}
-            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return parameters
+        raise UserError(f"{self._where}: status {status} ({said[:200]}); {remedy}") from None
 
     def _clean(self, text: str) -> str:
         one_line = " ".join(text.split())
@@ -173,8 +157,6 @@ class Server:
 
 def _read(completion: Any) -> Reply:
     """A chat completion as a Reply; AttributeError and the like for anything else."""
-    if not isinstance(completion, openai.types.chat.ChatCompletion):
-        raise TypeError("no chat completion")
     one = completion.choices[0]
     if not isinstance(one.message.content, str) or not isinstance(one.finish_reason, str):
         raise TypeError("no text")

@@ -5,12 +5,14 @@ Ray pins a vLLM of its own, so it lives in an environment beside this one. RAY_A
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from training.synthesize.chat import ChatRequest, Reply, SynthesisError
+from shopbench.errors import UserError
+from training.synthesize.chat import ChatRequest, Reply
 
 ENGINE = {"max_model_len": 4096, "enable_prefix_caching": True, "trust_remote_code": False}
 
@@ -19,12 +21,12 @@ class RayModel:
     """A model that Ray's vLLM replicas serve; the processor is built once and used for every batch of requests."""
 
     def __init__(self, model: str, replicas: int = 1, batch_size: int = 64) -> None:
-        """Build the processor; SynthesisError if Ray is not installed."""
+        """Build the processor; a UserError if Ray is not installed."""
         try:
             import ray
             from ray.data.llm import build_processor, vLLMEngineProcessorConfig
         except ImportError as error:
-            raise SynthesisError(
+            raise UserError(
                 f'--engine ray needs Ray with its LLM extra ({error.name}): pip install "ray[llm]" in an environment '
                 "of its own, or leave --engine out"
             ) from None
@@ -45,9 +47,7 @@ class RayModel:
         """Answers in the order of the requests; Ray gives them back in any."""
         found: dict[int, dict[str, Any]] = {}
         for structured in (True, False):  # a column has one type: rows with a schema and rows without do not mix
-            rows = [
-                row for row in map(request_row, range(len(requests)), requests) if bool(row["schema"]) is structured
-            ]
+            rows = [row for row in map(request_row, itertools.count(), requests) if bool(row["schema"]) is structured]
             if rows:
                 found |= {row["place"]: row for row in self._processor(self._ray.data.from_items(rows)).take_all()}
         return [reply_of(found.get(place)) for place in range(len(requests))]

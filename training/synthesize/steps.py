@@ -1,19 +1,19 @@
-"""One row's way, as a generator: it hands out requests, is given the answers, and ends in an outcome.
+"""One row's way, as a generator: it hands out requests, is given the answers, and ends in the row's result.
 
 Nothing here sends anything, so the same steps run against a server, an engine in process, Ray, or a test's list.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from training.data.formats import Row
 from training.data.options import one_line
-from training.synthesize.chat import ChatRequest, Reply
+from training.synthesize.chat import ChatRequest, Reply, as_data, filled, prompt_named
 from training.synthesize.checks import Rejected, json_object
-from training.synthesize.prompt_files import as_data, filled, prompt_named
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 Steps = Generator[list[ChatRequest], list[Reply], "RowResult"]
@@ -40,27 +40,25 @@ class RowResult:
 def steps(task: SynthesisTask, row: Row, others: Sequence[Row], settings: Settings) -> Steps:
     """Ask for an answer, again if its form is wrong; then ask what it must be derivable from."""
     prompt = prompt_named(task.name)
-    outcome = RowResult()
+    rejected: list[Rejected] = []
     for attempt in range(settings.attempts):
         rng = random.Random(f"{task.name}\n{row['id']}\n{settings.seed}")
         user = prompt.fill(**task.values(row, rng))
-        schema = prompt.schema if task.structured else None
+        schema = None if task.read else prompt.schema
         temperature = settings.temperature if attempt == 0 else max(settings.temperature, 0.3)
         seed = settings.seed + attempt
         [reply] = yield [ChatRequest(prompt.system, user, schema, task.max_tokens, temperature, seed, attempt=attempt)]
         try:
-            made = task.make(task.read(reply, prompt, row, rng), row, others, rng)
+            answer = task.read(reply, prompt, row) if task.read else json_object(reply, prompt.schema)
+            made = task.make(answer, row, others, rng)
         except Rejected as error:
-            outcome.rejected = [error]
+            rejected = [error]
             continue
-        outcome.rejected = []
-        questions = [*made.needed, *(one for several in made.questions for one in several)] if settings.derive else []
+        questions = [*made.needed, *itertools.chain(*made.questions)] if settings.derive else []
         asked = [_second_ask(one, rng, settings) for one in questions]
         replies = (yield [request for request, _ in asked]) if asked else []
-        agreed = [_agrees(reply, right) for (_, right), reply in zip(asked, replies, strict=True)]
-        _settle(made, agreed, outcome)
-        return outcome
-    return outcome
+        return _settled(made, (_agrees(reply, right) for (_, right), reply in zip(asked, replies, strict=True)))
+    return RowResult(rejected=rejected)
 
 
 def _second_ask(question: CheckQuestion, rng: random.Random, settings: Settings) -> tuple[ChatRequest, int]:
@@ -77,26 +75,24 @@ def _second_ask(question: CheckQuestion, rng: random.Random, settings: Settings)
 
 def _agrees(reply: Reply, right: int) -> bool:
     try:
-        return json_object(reply, prompt_named("check").schema)["answer"] == right
+        return bool(json_object(reply, prompt_named("check").schema)["answer"] == right)
     except Rejected:
         return False
 
 
-def _settle(made: Candidates, agreed: list[bool], outcome: RowResult) -> None:
-    """Keep the rows whose questions were answered in the same way, if they are enough."""
-    needed = agreed[: len(made.needed)]
-    if not all(needed):
-        outcome.rejected = [Rejected("not derivable", f"{made.needed[needed.index(False)].text} {made.rows}")]
-        return
-    kept, place = [], len(needed)
+def _settled(made: Candidates, agreed: Iterator[bool]) -> RowResult:
+    """The rows whose questions were answered in the same way (all rows where nothing was asked), if they are enough."""
+    for question in made.needed:
+        if not next(agreed, True):
+            return RowResult(rejected=[Rejected("not derivable", f"{question.text} {made.rows}")])
+    result = RowResult()
     for row, several in zip(made.rows, made.questions, strict=True):
-        answers = agreed[place : place + len(several)]
-        place += len(several)
-        if all(answers):
-            kept.append(row)
+        if all(list(itertools.islice(agreed, len(several)))):
+            result.rows.append(row)
         elif made.joined is None:
-            outcome.rejected.append(Rejected("not derivable", str({**row, "asked": several[0].text})))
-    if len(kept) < made.least:
-        outcome.rejected = outcome.rejected or [Rejected("not derivable", str(made.rows))]
-    else:
-        outcome.rows = [made.joined(kept)] if made.joined else kept
+            result.rejected.append(Rejected("not derivable", str({**row, "asked": several[0].text})))
+    if len(result.rows) < made.least:
+        return RowResult(rejected=result.rejected or [Rejected("not derivable", str(made.rows))])
+    if made.joined:
+        result.rows = [made.joined(result.rows)]
+    return result

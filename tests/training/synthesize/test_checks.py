@@ -7,13 +7,21 @@ import random
 
 import pytest
 
-from training.synthesize.acceptance import Acceptance
-from training.synthesize.chat import Reply
-from training.synthesize.checks import Rejected, alike, json_object, label, no_copy, quoted_in, words_between
-from training.synthesize.prompt_files import prompt_named
+from training.synthesize.chat import Reply, prompt_named
+from training.synthesize.checks import (
+    Rejected,
+    alike,
+    in_language,
+    json_object,
+    label,
+    language_of,
+    no_copy,
+    quoted_in,
+    words_between,
+)
+from training.synthesize.run import Acceptance
 from training.synthesize.steps import RowResult
 from training.synthesize.tasks.catalogue import synthesis_tasks
-from training.synthesize.tasks.languages import in_language, language_of
 from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
@@ -34,7 +42,7 @@ def test_every_job_has_a_prompt_whose_placeholders_it_fills() -> None:
         row = rows.get(name, {"id": "a", "title": "Teapot", "text": "It pours.", "type": "kitchen", "seed": "x"})
         said = prompt_named(name).fill(**task.values(row, random.Random(0)))
         assert "{title}" not in said and "{seed}" not in said and len(said) > 200
-        assert task.structured == (prompt_named(name).schema is not None and name != "traits")
+        assert prompt_named(name).schema is not None and (task.read is None) == (name != "traits")
 
 
 @pytest.mark.parametrize(

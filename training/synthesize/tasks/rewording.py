@@ -19,8 +19,7 @@ from training.data.catalogue import all_tasks
 from training.data.formats import Row, SourceFolder
 from training.data.hashes import digest
 from training.data.wordings import placeholders
-from training.synthesize.checks import Rejected, alike
-from training.synthesize.tasks.languages import in_language
+from training.synthesize.checks import Rejected, alike, in_language
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 COUNT = 6
@@ -50,10 +49,10 @@ def reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
 
 
 def _once_each(wording: str, instruction: str) -> str:
-    wanted = placeholders(instruction)
-    found = [field for _, field, _, _ in string.Formatter().parse(wording)] if None not in placeholders(wording) else []
-    if sorted(field for field in found if field is not None) != sorted(map(str, wanted)):
-        raise Rejected("placeholders", f"{wording} (wanted: {', '.join(sorted(map(str, wanted)))})")
+    wanted = sorted(map(str, placeholders(instruction)))
+    parsed = string.Formatter().parse(wording) if None not in placeholders(wording) else ()
+    if sorted(field for _, field, _, _ in parsed if field is not None) != wanted:
+        raise Rejected("placeholders", f"{wording} (wanted: {', '.join(wanted)})")
     return wording
 
 
@@ -103,7 +102,6 @@ TASKS = (
         make=wordings,
         rows=instructions,
         source=lambda row: str(row["instruction"]),
-        text=lambda row: "",
         max_tokens=500,
     ),
 )

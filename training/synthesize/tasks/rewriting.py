@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any
 
 from shopbench import answers
@@ -21,10 +21,8 @@ from training.data.formats import MissingDataset, Row, SourceFolder
 from training.data.hashes import digest
 from training.data.options import distinct, multiple_choice, one_line, ranking, retrieval, same_key
 from training.data.wordings import choice, entities, ordering, selection, written
-from training.synthesize.chat import Reply
-from training.synthesize.checks import Rejected, no_copy, of_schema, quoted_in, whole
-from training.synthesize.prompt_files import Prompt
-from training.synthesize.tasks.languages import in_language
+from training.synthesize.chat import Prompt, Reply
+from training.synthesize.checks import Rejected, in_language, no_copy, of_schema, quoted_in, whole
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
 
@@ -69,14 +67,8 @@ def wanted_type(row: Row) -> TaskType:
 
 def seeds(sources: SourceFolder) -> Iterator[Row]:
     """Samples of a few dataset tasks by turns, as far as their sources are there: {"id", "seed"}."""
-    running = [_samples(name, sources) for name in SEED_TASKS if name in all_tasks()]
-    while running:
-        for one in list(running):
-            row = next(one, None)
-            if row is None:
-                running.remove(one)
-            else:
-                yield row
+    for turn in zip_longest(*(_samples(name, sources) for name in SEED_TASKS)):
+        yield from filter(None, turn)
 
 
 def _samples(name: str, sources: SourceFolder) -> Iterator[Row]:
@@ -91,15 +83,15 @@ def _samples(name: str, sources: SourceFolder) -> Iterator[Row]:
         return
 
 
-def sample_of(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> Sample:
+def _sample_of(
+    kind: TaskType, answer: dict[str, Any], right: list[str], wrong: list[str], rng: random.Random
+) -> Sample:
     """The question as ShopBench would show it; Rejected where the parts make none of this type."""
-    instruction, context = answer["instruction"].strip(), answer["context"].strip()
-    options, right = distinct(answer["options"]), distinct(answer["right"])
-    keys = {same_key(one) for one in right}
-    wrong = [one for one in options if same_key(one) not in keys]
+    context = answer["context"].strip()
+    text = f"{answer['instruction'].strip()}\n{context}".strip()
+    options = distinct(answer["options"])
     if options and len(wrong) != len(options) - len(right):
         raise Rejected("not of the form", f"right answers that are no options: {right}")
-    text = f"{instruction}\n{context}".strip()
     if kind is TaskType.MULTIPLE_CHOICE and len(right) == 1:
         made = choice(rng, text, multiple_choice(right[0], wrong, rng))
     elif kind is TaskType.RETRIEVAL and len(right) == 3:
@@ -119,12 +111,11 @@ def sample_of(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> Sam
     return made
 
 
-def questions_on(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> list[CheckQuestion]:
+def _questions_on(
+    kind: TaskType, answer: dict[str, Any], right: list[str], wrong: list[str], rng: random.Random
+) -> list[CheckQuestion]:
     """What a second reader must answer in the same way for the right answer to count as derivable."""
     data = {"instruction": answer["instruction"], "context": answer["context"]}
-    right = distinct(answer["right"])
-    keys = {same_key(one) for one in right}
-    wrong = [one for one in distinct(answer["options"]) if same_key(one) not in keys]
     if kind is TaskType.MULTIPLE_CHOICE:
         return [CheckQuestion.on(ASKED, right[0], wrong[:3], **data)]
     if kind is TaskType.RETRIEVAL:
@@ -134,20 +125,19 @@ def questions_on(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> 
     if kind is TaskType.NER:
         words = distinct(word for word in answer["context"].split() if same_key(word) not in same_key(" ".join(right)))
         return [CheckQuestion.on(ASKED, one, rng.sample(words, min(3, len(words))), **data) for one in right]
-    return [
-        CheckQuestion.on(
-            CLAIM, "Yes, it follows from the question", ["No", "It cannot be known"], given=right[0], **data
-        )
-    ]
+    doubts = ["No", "It cannot be known"]
+    return [CheckQuestion.on(CLAIM, "Yes, it follows from the question", doubts, given=right[0], **data)]
 
 
 def _make(task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str) -> Candidates:
     kind = wanted_type(row)
     in_language(f"{answer['instruction']} {answer['context']}", language, "the question")
     no_copy(answer["instruction"], seed_text(row), "instruction")
-    sample = replace(sample_of(kind, answer, rng), task_name=task)
+    right = distinct(answer["right"])
+    wrong = distinct(answer["options"], taken=right)
+    sample = replace(_sample_of(kind, answer, right, wrong, rng), task_name=task)
     made = {"id": row["id"], **sample.to_dict()}
-    return Candidates([made], [questions_on(kind, answer, rng)])
+    return Candidates([made], [_questions_on(kind, answer, right, wrong, rng)])
 
 
 def rewritten(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
@@ -168,7 +158,7 @@ def with_traits(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
     return Candidates([{**made.rows[0], "traits": vars(wanted)}], made.questions)
 
 
-def read_traits(reply: Reply, prompt: Prompt, row: Row, rng: random.Random) -> dict[str, Any]:
+def read_traits(reply: Reply, prompt: Prompt, row: Row) -> dict[str, Any]:
     """The parts between the delimiters; the prompt's last lines are the answer's first, and need not be repeated."""
     text = whole(reply)
     if "[[difficulty" not in text:
@@ -182,10 +172,6 @@ def _values(row: Row, rng: random.Random) -> dict[str, object]:
     return {"task_type": kind.replace("_", " "), "form": FORMS[kind], "seed": seed_text(row)}
 
 
-def _question(row: Row) -> str:
-    return str(row["input_field"])
-
-
 TASKS = (
     SynthesisTask(
         name="rewrite",
@@ -195,8 +181,8 @@ TASKS = (
         make=rewritten,
         rows=seeds,
         source=seed_text,
-        text=_question,
         max_tokens=400,
+        text="input_field",
     ),
     SynthesisTask(
         name="traits",
@@ -206,9 +192,8 @@ TASKS = (
         make=with_traits,
         rows=seeds,
         source=seed_text,
-        text=_question,
         max_tokens=400,
-        structured=False,
+        text="input_field",
         read=read_traits,
     ),
 )

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from training.data.formats import Row, SourceFolder
-from training.synthesize.chat import Reply
-from training.synthesize.checks import json_object
-from training.synthesize.prompt_files import Prompt, as_data, filled
+from training.synthesize.chat import Prompt, Reply, as_data, filled
 
 
 @dataclass(frozen=True)
@@ -47,12 +45,7 @@ class Candidates:
     questions: list[list[CheckQuestion]]
     least: int = 1
     joined: Callable[[list[Row]], Row] | None = None
-    needed: list[CheckQuestion] = field(default_factory=list)
-
-
-def answered_in_json(reply: Reply, prompt: Prompt, row: Row, rng: random.Random) -> dict[str, Any]:
-    """The usual way to read an answer: a JSON object of the prompt's schema."""
-    return json_object(reply, prompt.schema)
+    needed: Sequence[CheckQuestion] = ()
 
 
 @dataclass(frozen=True)
@@ -66,18 +59,18 @@ class SynthesisTask:
             raises Rejected. The generator starts as the one of `values`.
         rows: the input rows under a sources folder, made as the build makes them.
         source: the text that a row was made from: two rows of one text give one output.
-        text: the text of an output row that must not nearly repeat another's; "" for none.
-        structured: whether the answer is JSON, so that a server can be held to the schema.
+        text: the field of an output row that must not nearly repeat another's; "" for none.
+        read: a reply as the answer that `make` takes; raises Rejected. None where the answer is JSON, so that a server
+            can be held to the schema.
     """
 
     name: str
-    kind: str
     fields: tuple[str, ...]
     values: Callable[[Row, random.Random], dict[str, object]]
     make: Callable[[dict[str, Any], Row, Sequence[Row], random.Random], Candidates]
     rows: Callable[[SourceFolder], Iterator[Row]]
     source: Callable[[Row], str]
-    text: Callable[[Row], str]
-    max_tokens: int = 200
-    structured: bool = True
-    read: Callable[[Reply, Prompt, Row, random.Random], dict[str, Any]] = answered_in_json
+    max_tokens: int
+    kind: str = "label"
+    text: str = ""
+    read: Callable[[Reply, Prompt, Row], dict[str, Any]] | None = None

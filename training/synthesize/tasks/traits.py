@@ -20,8 +20,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from training.synthesize.checks import Rejected, words_between
-from training.synthesize.tasks.languages import LANGUAGES, in_language
+from training.synthesize.checks import LANGUAGES, Rejected, in_language, words_between
 
 DIFFICULTIES = ("easy", "medium", "hard")
 LENGTHS = {
