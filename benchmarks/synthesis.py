@@ -31,9 +31,8 @@ from training.synthesize.client import Server
 from training.synthesize.command import input_rows
 from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import SynthesisRun, ask_server
-from training.synthesize.steps import Settings
 from training.synthesize.tasks.catalogue import synthesis_task_named
-from training.synthesize.tasks.task import SynthesisTask
+from training.synthesize.tasks.task import Settings, SynthesisTask
 
 WARM_UP = 2
 """Rows before the first measurement."""

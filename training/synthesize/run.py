@@ -6,9 +6,9 @@ import asyncio
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm import tqdm
 
@@ -22,8 +22,7 @@ from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.checks import Rejected
 from training.synthesize.client import Server
 from training.synthesize.reply_cache import CeilingReached, ReplyCache, Spending
-from training.synthesize.steps import RowResult, Settings, Steps, steps
-from training.synthesize.tasks.task import SynthesisTask
+from training.synthesize.tasks.task import RowResult, Settings, Steps, SynthesisTask, steps
 
 OTHERS = 40
 """How many rows of the input a row may take wrong options from: those that follow it, round the end.
@@ -155,14 +154,10 @@ async def _together(server: Server, requests: list[ChatRequest]) -> list[Reply]:
     return [reply for reply in replies if isinstance(reply, Reply)]
 
 
-class BatchModel(Protocol):
-    """What answers many requests in one call, in their order: the engine in process, or Ray."""
-
-    def answer(self, requests: Sequence[ChatRequest]) -> list[Reply]: ...
-
-
-def ask_in_batches(run: SynthesisRun, model: BatchModel, cache: ReplyCache, size: int) -> None:
-    """Answer the rows' requests in engine calls of about `size` requests, kept after each call."""
+def ask_in_batches(
+    run: SynthesisRun, answer: Callable[[Sequence[ChatRequest]], list[Reply]], cache: ReplyCache, size: int
+) -> None:
+    """Answer the rows' requests in calls of about `size`, in whose order `answer` replies; kept after each call."""
     waiting = run.begin()
     going: dict[int, tuple[Steps, list[ChatRequest]]] = {}
     while True:
@@ -178,7 +173,7 @@ def ask_in_batches(run: SynthesisRun, model: BatchModel, cache: ReplyCache, size
         except CeilingReached as problem:
             run.stopped = str(problem)
             return
-        for request, reply in zip(sent, model.answer(sent) if sent else [], strict=True):
+        for request, reply in zip(sent, answer(sent) if sent else [], strict=True):
             run.spending.release(request)
             cache.keep(request, reply)
         for place, (row_steps, requests) in list(going.items()):

@@ -19,8 +19,8 @@ from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.ray_batch import RayModel, from_row, reply_of, request_row, to_row
 from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import SynthesisRun, ask_in_batches
-from training.synthesize.steps import Settings
 from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.task import Settings
 
 from .test_synthesize import TASK, label_and_check, product_rows
 
@@ -42,7 +42,7 @@ def through(journal: Path, model: Any, most_tokens: int | None = None) -> Synthe
     spending = Spending(most_tokens=most_tokens)
     run = SynthesisRun(synthesis_tasks()[TASK], product_rows(24), Settings(), spending)
     with closing(ReplyCache(journal, "m", spending)) as kept, run.bar:
-        ask_in_batches(run, model, kept, size=8)
+        ask_in_batches(run, model.answer, kept, size=8)
     return run
 
 

@@ -20,8 +20,8 @@ from training.synthesize.checks import (
     words_between,
 )
 from training.synthesize.run import Acceptance
-from training.synthesize.steps import RowResult
 from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.task import RowResult
 from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

@@ -83,61 +83,53 @@ def _samples(name: str, sources: SourceFolder) -> Iterator[Row]:
         return
 
 
-def _sample_of(
-    kind: TaskType, answer: dict[str, Any], right: list[str], wrong: list[str], rng: random.Random
-) -> Sample:
-    """The question as ShopBench would show it; Rejected where the parts make none of this type."""
-    context = answer["context"].strip()
-    text = f"{answer['instruction'].strip()}\n{context}".strip()
-    options = distinct(answer["options"])
+def _parts(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> tuple[Sample | None, list[CheckQuestion]]:
+    """The question as ShopBench would show it, None where the parts make none of this type; and what a second reader
+    must answer in the same way for the right answer to count as derivable."""
+    instruction, context = answer["instruction"], answer["context"]
+    text = f"{instruction.strip()}\n{context.strip()}".strip()
+    options, right = distinct(answer["options"]), distinct(answer["right"])
+    wrong = distinct(options, taken=right)
     if options and len(wrong) != len(options) - len(right):
         raise Rejected("not of the form", f"right answers that are no options: {right}")
+
+    def check(right: str, wrong: list[str], wording: str = ASKED, **more: str) -> CheckQuestion:
+        return CheckQuestion.on(wording, right, wrong, instruction=instruction, context=context, **more)
+
+    def check_each(wrong: list[str]) -> list[CheckQuestion]:
+        return [check(one, rng.sample(wrong, min(3, len(wrong)))) for one in right]
+
     if kind is TaskType.MULTIPLE_CHOICE and len(right) == 1:
-        made = choice(rng, text, multiple_choice(right[0], wrong, rng))
-    elif kind is TaskType.RETRIEVAL and len(right) == 3:
-        made = selection(rng, text, "Item", retrieval(right, wrong, rng, len(options), least=7))
-    elif kind is TaskType.RANKING and len(right) == 5:
-        made = ordering(rng, text, "Item", ranking(list(zip(right, GAINS, strict=True)), rng))
-    elif kind is TaskType.NER and not options:
-        made = entities(rng, text, [quoted_in(one, context, "entity") for one in right])
-    elif kind is TaskType.GENERATION and not options and len(right) == 1:
-        made = written(rng, text, right[0], "rougel")
-    else:
-        made = None
-    if made is None:
-        raise Rejected("not of the form", f"{kind}: {len(options)} options, {len(right)} right")
-    if Question.read(made.input_field, made.is_multiple_choice).task_type is not kind:
-        raise Rejected("reads as another task type", made.input_field)
-    return made
-
-
-def _questions_on(
-    kind: TaskType, answer: dict[str, Any], right: list[str], wrong: list[str], rng: random.Random
-) -> list[CheckQuestion]:
-    """What a second reader must answer in the same way for the right answer to count as derivable."""
-    data = {"instruction": answer["instruction"], "context": answer["context"]}
-    if kind is TaskType.MULTIPLE_CHOICE:
-        return [CheckQuestion.on(ASKED, right[0], wrong[:3], **data)]
-    if kind is TaskType.RETRIEVAL:
-        return [CheckQuestion.on(ASKED, one, rng.sample(wrong, min(3, len(wrong))), **data) for one in right]
-    if kind is TaskType.RANKING:
-        return [CheckQuestion.on(FIRST, right[high], [right[low]], **data) for high, low in ((0, 4), (1, 3))]
-    if kind is TaskType.NER:
-        words = distinct(word for word in answer["context"].split() if same_key(word) not in same_key(" ".join(right)))
-        return [CheckQuestion.on(ASKED, one, rng.sample(words, min(3, len(words))), **data) for one in right]
-    doubts = ["No", "It cannot be known"]
-    return [CheckQuestion.on(CLAIM, "Yes, it follows from the question", doubts, given=right[0], **data)]
+        return choice(rng, text, multiple_choice(right[0], wrong, rng)), [check(right[0], wrong[:3])]
+    if kind is TaskType.RETRIEVAL and len(right) == 3:
+        shown = retrieval(right, wrong, rng, len(options), least=7)
+        return selection(rng, text, "Item", shown), check_each(wrong)
+    if kind is TaskType.RANKING and len(right) == 5:
+        shown = ranking(list(zip(right, GAINS, strict=True)), rng)
+        first = [check(right[high], [right[low]], FIRST) for high, low in ((0, 4), (1, 3))]
+        return ordering(rng, text, "Item", shown), first
+    if kind is TaskType.NER and not options:
+        found = [quoted_in(one, context.strip(), "entity") for one in right]
+        others = distinct(word for word in context.split() if same_key(word) not in same_key(" ".join(right)))
+        return entities(rng, text, found), check_each(others)
+    if kind is TaskType.GENERATION and not options and len(right) == 1:
+        doubts = ["No", "It cannot be known"]
+        claim = check("Yes, it follows from the question", doubts, CLAIM, given=right[0])
+        return written(rng, text, right[0], "rougel"), [claim]
+    return None, []
 
 
 def _make(task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str) -> Candidates:
     kind = wanted_type(row)
     in_language(f"{answer['instruction']} {answer['context']}", language, "the question")
     no_copy(answer["instruction"], seed_text(row), "instruction")
-    right = distinct(answer["right"])
-    wrong = distinct(answer["options"], taken=right)
-    sample = replace(_sample_of(kind, answer, right, wrong, rng), task_name=task)
-    made = {"id": row["id"], **sample.to_dict()}
-    return Candidates([made], [_questions_on(kind, answer, right, wrong, rng)])
+    made, questions = _parts(kind, answer, rng)
+    if made is None:
+        options, right = (len(distinct(answer[name])) for name in ("options", "right"))
+        raise Rejected("not of the form", f"{kind}: {options} options, {right} right")
+    if Question.read(made.input_field, made.is_multiple_choice).task_type is not kind:
+        raise Rejected("reads as another task type", made.input_field)
+    return Candidates([{"id": row["id"], **replace(made, task_name=task).to_dict()}], [questions])
 
 
 def rewritten(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:

@@ -1,19 +1,22 @@
-"""What a synthesis task is; catalogue.py has all of them by name.
+"""What a synthesis task is, and a row's way through it; catalogue.py has all tasks by name.
 
-It turns a row into one request, and its answer into rows of the output. Four kinds: "label" (what the source
+A task turns a row into one request, and its answer into rows of the output. Four kinds: "label" (what the source
 lacks: categories, aspects, snippets; Table 7 rows 1-4 and 20), "rewrite" (a seed becomes a question of another
 form), "reword" (an instruction in other words) and "traits" (a question with wanted traits).
 """
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from training.data.formats import Row, SourceFolder
-from training.synthesize.chat import Prompt, Reply, as_data, filled
+from training.data.options import one_line
+from training.synthesize.chat import ChatRequest, Prompt, Reply, as_data, filled, prompt_named
+from training.synthesize.checks import Rejected, json_object
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,88 @@ class SynthesisTask:
     kind: str = "label"
     text: str = ""
     read: Callable[[Reply, Prompt, Row], dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the answers depend on besides prompts and model."""
+
+    attempts: int = 2
+    temperature: float = 0.7
+    seed: int = 0
+    derive: bool = True
+
+
+@dataclass
+class RowResult:
+    """What became of a row: output rows, and what was rejected of it, with the reason and what it was about."""
+
+    rows: list[Row] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+Steps = Generator[list[ChatRequest], list[Reply], RowResult]
+
+
+def steps(task: SynthesisTask, row: Row, others: Sequence[Row], settings: Settings) -> Steps:
+    """One row's way: hands out requests, is given the answers, and ends in the row's result. Nothing is sent here.
+
+    It asks for an answer, again if its form is wrong; then it asks what the answer must be derivable from.
+    """
+    prompt = prompt_named(task.name)
+    rejected: list[Rejected] = []
+    for attempt in range(settings.attempts):
+        rng = random.Random(f"{task.name}\n{row['id']}\n{settings.seed}")
+        user = prompt.fill(**task.values(row, rng))
+        schema = None if task.read else prompt.schema
+        temperature = settings.temperature if attempt == 0 else max(settings.temperature, 0.3)
+        seed = settings.seed + attempt
+        [reply] = yield [ChatRequest(prompt.system, user, schema, task.max_tokens, temperature, seed, attempt=attempt)]
+        try:
+            answer = task.read(reply, prompt, row) if task.read else json_object(reply, prompt.schema)
+            made = task.make(answer, row, others, rng)
+        except Rejected as error:
+            rejected = [error]
+            continue
+        questions = [*made.needed, *itertools.chain(*made.questions)] if settings.derive else []
+        asked = [_second_ask(one, rng, settings) for one in questions]
+        replies = (yield [request for request, _ in asked]) if asked else []
+        return _settled(made, (_agrees(reply, right) for (_, right), reply in zip(asked, replies, strict=True)))
+    return RowResult(rejected=rejected)
+
+
+def _second_ask(question: CheckQuestion, rng: random.Random, settings: Settings) -> tuple[ChatRequest, int]:
+    """The question with its options shuffled, and the number of the right one (from 1)."""
+    prompt = prompt_named("check")
+    options = [question.right, *question.wrong]
+    rng.shuffle(options)
+    right = options.index(question.right) + 1
+    shown = "\n".join(f"{number}. {as_data(one_line(option))}" for number, option in enumerate(options, 1))
+    schema = {**prompt.schema, "properties": {"answer": {"type": "integer", "enum": list(range(1, len(options) + 1))}}}
+    user = filled(prompt.user, question=question.text, options=shown)
+    return ChatRequest(prompt.system, user, schema, 16, 0.0, settings.seed, choices=len(options)), right
+
+
+def _agrees(reply: Reply, right: int) -> bool:
+    try:
+        return bool(json_object(reply, prompt_named("check").schema)["answer"] == right)
+    except Rejected:
+        return False
+
+
+def _settled(made: Candidates, agreed: Iterator[bool]) -> RowResult:
+    """The rows whose questions were answered in the same way (all rows where nothing was asked), if they are enough."""
+    for question in made.needed:
+        if not next(agreed, True):
+            return RowResult(rejected=[Rejected("not derivable", f"{question.text} {made.rows}")])
+    result = RowResult()
+    for row, several in zip(made.rows, made.questions, strict=True):
+        if all(list(itertools.islice(agreed, len(several)))):
+            result.rows.append(row)
+        elif made.joined is None:
+            result.rejected.append(Rejected("not derivable", str({**row, "asked": several[0].text})))
+    if len(result.rows) < made.least:
+        return RowResult(rejected=result.rejected or [Rejected("not derivable", str(made.rows))])
+    if made.joined:
+        result.rows = [made.joined(result.rows)]
+    return result
