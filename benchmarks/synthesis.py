@@ -38,7 +38,7 @@ WARM_UP = 2
 """Rows before the first measurement."""
 
 
-async def measure(task: SynthesisTask, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
+def measure(task: SynthesisTask, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
     """Seconds, requests and tokens of one run, and how many rows were accepted."""
     spending = Spending()
     run = SynthesisRun(task, rows, Settings(), spending)
@@ -48,7 +48,7 @@ async def measure(task: SynthesisTask, rows: list[Row], endpoint: str, model: st
         run.bar,
     ):
         started = time.perf_counter()
-        await ask_server(run, Server(endpoint, model, cache, concurrency, timeout=1800.0))
+        asyncio.run(ask_server(run, Server(endpoint, model, cache, concurrency, timeout=1800.0)))
         seconds = time.perf_counter() - started
     return {
         "at_once": concurrency,
@@ -73,12 +73,12 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         raise UserError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
     remaining = iter(rows)
     warm_up = list(itertools.islice(remaining, WARM_UP))
-    asyncio.run(measure(task, warm_up, options.endpoint, options.model, WARM_UP))
+    measure(task, warm_up, options.endpoint, options.model, WARM_UP)
     runs: list[dict[str, Any]] = []
     for number in range(options.rounds):
         for concurrency in list(ways)[:: 1 if number % 2 == 0 else -1]:
             portion = list(itertools.islice(remaining, ways[concurrency]))
-            runs.append(asyncio.run(measure(task, portion, options.endpoint, options.model, concurrency)))
+            runs.append(measure(task, portion, options.endpoint, options.model, concurrency))
             tqdm.write(json.dumps(runs[-1]), file=sys.stderr)
     rate = {way: statistics.median(run["answer_tokens_per_s"] for run in runs if run["at_once"] == way) for way in ways}
     return {

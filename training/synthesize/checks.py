@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import jsonschema
@@ -21,13 +22,12 @@ COPIED = 0.5
 ALIKE = 0.75
 """Two wordings are the same if they share so many of their words' pairs."""
 COMMON = {  # words that every text of a language has
-    "English": "the and is are of to for with which what this that you from in it not or an be these has best",
-    "German": "der die das und ist sind für mit welche welcher welches diese ein eine nicht von zu oder dem den im",
-    "French": "le la les et est sont pour avec quel quelle quels ce cette un une des du dans ou que sur pas au",
-    "Spanish": "el la los las y es son para con qué cuál este esta un una del de en o que no por se al",
-    "Italian": "il lo la gli le e è sono per con quale quali questo questa un una del di che non nel o più della",
+    "English": "the and is are of to for with which what this that you from in it not or an be these has best".split(),
+    "German": "der die das und ist sind für mit welche welcher welches diese ein eine nicht von zu oder dem den im".split(),
+    "French": "le la les et est sont pour avec quel quelle quels ce cette un une des du dans ou que sur pas au".split(),
+    "Spanish": "el la los las y es son para con qué cuál este esta un una del de en o que no por se al".split(),
+    "Italian": "il lo la gli le e è sono per con quale quali questo questa un una del di che non nel o più della".split(),
 }
-_WORDS = {language: set(words.split()) for language, words in COMMON.items()}
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u2e80-\u9fff\uac00-\ud7af]")
 LANGUAGES = (*COMMON, "Japanese")
@@ -38,8 +38,7 @@ class Rejected(Exception):
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.detail = detail[:300]
+        self.reason, self.detail = reason, detail[:300]
 
 
 def whole(reply: Reply) -> str:
@@ -64,14 +63,13 @@ def json_object(reply: Reply, schema: dict[str, Any]) -> dict[str, Any]:
     return of_schema(value, schema)
 
 
-def of_schema(value: Any, schema: dict[str, Any]) -> dict[str, Any]:
+def of_schema(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """The value itself, if it is what the schema says (an object, in every prompt file)."""
     problem = next(iter(jsonschema.Draft202012Validator(schema).iter_errors(value)), None)
     if problem is not None:
         place = ".".join(map(str, problem.absolute_path)) or "the whole"
         raise Rejected("not of the schema", f"{place}: {problem.message[:200]}")
-    checked: dict[str, Any] = value
-    return checked
+    return value
 
 
 def words_between(text: str, least: int, most: int, what: str) -> str:
@@ -144,8 +142,8 @@ def language_of(text: str) -> str | None:
     if _KANA.search(text):
         return "Japanese"
     words = re.findall(r"[^\W\d_]+", text.casefold())
-    hits = sorted(((sum(word in known for word in words), name) for name, known in _WORDS.items()), reverse=True)
-    (most, language), (second, _) = hits[0], hits[1]
+    hits = Counter({name: sum(word in known for word in words) for name, known in COMMON.items()})
+    (language, most), (_, second) = hits.most_common(2)
     return language if most >= 2 and most > second else None
 
 

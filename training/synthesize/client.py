@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 import random
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,36 +36,34 @@ class _Passing(Exception):
         self.charged = charged
 
 
+@dataclass
 class Server:
-    """One endpoint and model; counts its retries and how answers were held to their schema (`structured`)."""
+    """One endpoint and model; counts its retries and how answers were held to their schema (`structured`).
 
-    def __init__(
-        self,
-        endpoint: str,
-        model: str,
-        cache: ReplyCache,
-        concurrency: int = 16,
-        timeout: float = 120.0,
-        tries: int = 6,
-        first_wait: float = 1.0,
-        structured: bool = True,
-        key_variable: str = "OPENAI_API_KEY",
-    ) -> None:
-        """Seconds for an answer, tries of a request, seconds before the second try; UserError if it is no URL."""
-        self.retries = 0
-        self.structured = structured
-        self.concurrency = concurrency
-        self._where = without_password(endpoint)
-        self._model, self._cache = model, cache
-        self._timeout, self._tries, self._first_wait = timeout, tries, first_wait
-        self._key_variable, self._key = key_variable, os.environ.get(key_variable, "")
-        self._at_once = asyncio.Semaphore(concurrency)
+    `timeout` is seconds for an answer, `first_wait` seconds before the second try. A UserError if `endpoint` is no URL.
+    """
+
+    endpoint: str
+    model: str
+    cache: ReplyCache
+    concurrency: int = 16
+    timeout: float = 120.0
+    tries: int = 6
+    first_wait: float = 1.0
+    structured: bool = True
+    key_variable: str = "OPENAI_API_KEY"
+    retries: int = 0
+
+    def __post_init__(self) -> None:
+        self._where = without_password(self.endpoint)
+        self._key = os.environ.get(self.key_variable, "")
+        self._at_once = asyncio.Semaphore(self.concurrency)
         self._settled = asyncio.Condition()
         for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)  # their debug logs hold whole requests
         try:
             self.client = openai.AsyncOpenAI(
-                api_key=self._key or "none", base_url=endpoint, max_retries=0, timeout=timeout
+                api_key=self._key or "none", base_url=self.endpoint, max_retries=0, timeout=self.timeout
             )
         except Exception as error:  # whatever the URL parser raises
             raise UserError(f"{self._where}: no usable endpoint ({type(error).__name__}); give a URL") from None
@@ -74,44 +73,44 @@ class Server:
 
         Raises CeilingReached before a request that might cost too much, UserError if the server gives none.
         """
-        if known := self._cache.find(request):
+        if known := self.cache.find(request):
             return known
         async with self._at_once:
-            for attempt in range(self._tries):
+            for attempt in range(self.tries):
                 try:
                     return await self._paid(request)
                 except _Passing as error:
                     problem = error
-                if attempt + 1 < self._tries:
+                if attempt + 1 < self.tries:
                     self.retries += 1
-                    wait = min(LONGEST_WAIT, self._first_wait * 2**attempt) * random.uniform(0.5, 1.0)
+                    wait = min(LONGEST_WAIT, self.first_wait * 2**attempt) * random.uniform(0.5, 1.0)
                     await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait)))
         raise UserError(
-            f"{self._where}: {self._clean(str(problem))}, {self._tries} times; "
+            f"{self._where}: {self._clean(str(problem))}, {self.tries} times; "
             "see to the server and run the same command again: what was answered is kept"
         )
 
     async def _paid(self, request: ChatRequest) -> Reply:
         """One try: its cost is set aside, and counted when it is known."""
         async with self._settled:
-            while not self._cache.spending.reserve(request):
+            while not self.cache.spending.reserve(request):
                 await self._settled.wait()
         try:
             reply = await self._once(request, self.structured and request.schema is not None)
-            self._cache.keep(request, reply)
+            self.cache.keep(request, reply)
         except _Passing as problem:
             if problem.charged:
-                self._cache.lost(request)
+                self.cache.lost(request)
             raise
         finally:
-            self._cache.spending.release(request)
+            self.cache.spending.release(request)
             async with self._settled:
                 self._settled.notify_all()
         return reply
 
     async def _once(self, request: ChatRequest, structured: bool) -> Reply:
         parameters: dict[str, Any] = {
-            "model": self._model,
+            "model": self.model,
             "messages": request.messages,
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
@@ -123,7 +122,7 @@ class Server:
         try:
             return _read(await self.client.chat.completions.create(**parameters))
         except openai.APITimeoutError:
-            raise _Passing(f"no answer in {self._timeout:g} s", charged=True) from None
+            raise _Passing(f"no answer in {self.timeout:g} s", charged=True) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
             refused = "Connect" in type(cause).__name__  # then nothing was sent
@@ -149,7 +148,7 @@ class Server:
             return reply
         remedy = "check --endpoint and --model"
         if status in (401, 403):
-            remedy = f"set {self._key_variable} to a key that the server takes"
+            remedy = f"set {self.key_variable} to a key that the server takes"
         raise UserError(f"{self._where}: status {status} ({said[:200]}); {remedy}") from None
 
     def _clean(self, text: str) -> str:

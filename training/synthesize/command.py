@@ -57,45 +57,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     journal = options.output.with_name(options.output.name + ".journal")
     with closing(ReplyCache(journal, options.model, spending)) as cache:
         run = SynthesisRun(task, rows, settings, spending, options.wanted, options.limit)
-        with run.bar:
-            try:
-                if options.engine == "ray" or options.endpoint == "local":
-                    _with_batches(run, cache, options)
-                else:
-                    facts |= asyncio.run(_with_server(run, cache, options))
-            except KeyboardInterrupt:
-                run.stopped = INTERRUPTION
+        try:
+            with run.bar:
+                facts |= _ask(run, cache, options)
+        except KeyboardInterrupt:
+            run.stopped = INTERRUPTION
     return _write(run, options, facts)
 
 
-def _with_batches(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> None:
+def _ask(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> dict[str, Any]:
+    """Ask in the way that the options name; what the manifest says of it."""
     model: Any
     if options.engine == "ray":
         from training.synthesize.ray_batch import RayModel
 
-        model = RayModel(options.model, options.replicas)
-    else:
+        model, size = RayModel(options.model, options.replicas), 16 * options.concurrency
+    elif options.endpoint == "local":
         from training.synthesize.local import LocalModel
 
-        model = LocalModel.of(Path(options.model))
+        model, size = LocalModel.of(Path(options.model)), options.concurrency
+    else:
+        server = Server(
+            options.endpoint,
+            options.model,
+            cache,
+            concurrency=options.concurrency,
+            timeout=options.timeout,
+            tries=options.tries,
+            first_wait=options.first_wait,
+            structured=not options.unstructured,
+            key_variable=options.key_variable,
+        )
+        asyncio.run(ask_server(run, server))
+        return {"structured_output": server.structured, "retries": server.retries}
     with closing(model):
-        ask_in_batches(run, model.answer, cache, options.concurrency * (16 if options.engine == "ray" else 1))
-
-
-async def _with_server(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> dict[str, Any]:
-    server = Server(
-        options.endpoint,
-        options.model,
-        cache,
-        concurrency=options.concurrency,
-        timeout=options.timeout,
-        tries=options.tries,
-        first_wait=options.first_wait,
-        structured=not options.unstructured,
-        key_variable=options.key_variable,
-    )
-    await ask_server(run, server)
-    return {"structured_output": server.structured, "retries": server.retries}
+        ask_in_batches(run, model.answer, cache, size)
+    return {}
 
 
 def input_rows(task: SynthesisTask, source: Path, limit: int | None) -> list[Row]:
@@ -144,10 +141,7 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
             for reason in dict.fromkeys(one["reason"] for one in rejected)
         },
         "spent": {
-            "requests": spending.requests,
-            "prompt_tokens": spending.prompt_tokens,
-            "answer_tokens": spending.answer_tokens,
-            "lost_requests": spending.lost_requests,
+            **{name: vars(spending)[name] for name in ("requests", "prompt_tokens", "answer_tokens", "lost_requests")},
             "cost": round(spending.cost, 6),
         },
         "stopped": run.stopped,

@@ -18,10 +18,9 @@ ENGINE = {"max_model_len": 4096, "enable_prefix_caching": True, "trust_remote_co
 
 
 class RayModel:
-    """A model that Ray's vLLM replicas serve; the processor is built once and used for every batch of requests."""
+    """A model that Ray's vLLM replicas serve, in batches; a UserError if Ray is not installed."""
 
-    def __init__(self, model: str, replicas: int = 1, batch_size: int = 64) -> None:
-        """Build the processor; a UserError if Ray is not installed."""
+    def __init__(self, model: str, replicas: int = 1) -> None:
         try:
             import ray
             from ray.data.llm import build_processor, vLLMEngineProcessorConfig
@@ -37,7 +36,7 @@ class RayModel:
         config = vLLMEngineProcessorConfig(
             model_source=model,
             engine_kwargs=ENGINE,
-            batch_size=batch_size,
+            batch_size=64,
             concurrency=replicas,
             should_continue_on_error=True,
         )
@@ -89,6 +88,5 @@ def reply_of(row: dict[str, Any] | None) -> Reply:
     problem = "Ray gave no answer" if row is None else row.get("__inference_error__")
     if row is None or problem:
         return Reply(str(problem)[:300], "refused")
-    cut = row["num_generated_tokens"] >= row["most_tokens"]
-    finish = "length" if cut else "stop"
+    finish = "length" if row["num_generated_tokens"] >= row["most_tokens"] else "stop"
     return Reply(row["generated_text"], finish, row["num_input_tokens"], row["num_generated_tokens"])

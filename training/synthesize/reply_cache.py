@@ -63,18 +63,17 @@ class Spending:
         CeilingReached if nothing is under way and there still is not enough left.
         """
         held = [*self._reserved.values(), (request.prompt_tokens, request.max_tokens)]
-        prompt = self.prompt_tokens + sum(one for one, _ in held)
-        answer = self.answer_tokens + sum(other for _, other in held)
-        problem = ""
+        prompt, answer = map(sum, zip((self.prompt_tokens, self.answer_tokens), *held, strict=True))
         if self.most_tokens is not None and prompt + answer > self.most_tokens:
             problem = f"ceiling of {self.most_tokens} tokens, {self.tokens} used"
         elif self.most_cost is not None and self._price(prompt, answer) > self.most_cost:
             problem = f"ceiling of {self.most_cost:g} in money, {self.cost:.4f} used"
-        if problem and not self._reserved:
-            raise CeilingReached(problem)
-        if not problem:
+        else:
             self._reserved[id(request)] = held[-1]
-        return not problem
+            return True
+        if not self._reserved:
+            raise CeilingReached(problem)
+        return False
 
     def release(self, request: ChatRequest) -> None:
         """The request came to an end, well or not."""

@@ -22,7 +22,7 @@ from training.synthesize.checks import (
 from training.synthesize.run import Acceptance
 from training.synthesize.tasks.catalogue import synthesis_tasks
 from training.synthesize.tasks.task import RowResult
-from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
+from training.synthesize.tasks.traits import Traits, check_traits, read_marked, wanted_traits
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
@@ -145,7 +145,7 @@ def test_traits_that_were_not_wanted() -> None:
     assert reason(check_traits, {**parts, "tone": "formal"}, WANTED) == "other traits"
     assert reason(check_traits, {**parts, "instruction": "Was ist das für eine Kanne?"}, WANTED) == "language"
     assert reason(check_traits, {**parts, "context": "word " * 30}, WANTED) == "length"
-    drawn = draw_traits(random.Random(1), {"language": "German"})
+    drawn = wanted_traits({"id": "1", "traits": {"language": "German"}})
     assert drawn.language == "German" and drawn.tone in ("neutral", "casual", "formal", "impatient")
 
 

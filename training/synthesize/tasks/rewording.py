@@ -80,9 +80,9 @@ def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
     rows: list[Row] = []
     questions = []
     for text in kept:
-        unseen = int(digest(text), 16) % UNSEEN == 0
-        task = row.get("task") or str(row["id"])
-        rows.append({"id": f"{row['id']}/{digest(text)}", "task": task, "wording": text, "unseen": unseen})
+        key = digest(text)
+        made = {"id": f"{row['id']}/{key}", "task": row.get("task") or str(row["id"]), "wording": text}
+        rows.append({**made, "unseen": int(key, 16) % UNSEEN == 0})
         wrong = rng.sample(strangers, min(3, len(strangers)))
         questions.append([CheckQuestion.on(WHICH_SAME, row["instruction"], wrong, wording=text)])
     return Candidates(rows, questions)

@@ -24,7 +24,7 @@ from training.data.wordings import choice, entities, ordering, selection, writte
 from training.synthesize.chat import Prompt, Reply
 from training.synthesize.checks import Rejected, in_language, no_copy, of_schema, quoted_in, whole
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
-from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
+from training.synthesize.tasks.traits import check_traits, read_marked, wanted_traits
 
 FORMS = {
     TaskType.MULTIPLE_CHOICE: "It has exactly 4 options, and exactly 1 of them is right.",
@@ -137,14 +137,9 @@ def rewritten(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rand
     return _make("synthetic_rewrite", answer, row, rng, str(row.get("language") or "English"))
 
 
-def traits_of(row: Row) -> Traits:
-    """The traits that a row's question is to have: those it names ("traits"), the others by its hash."""
-    return draw_traits(random.Random(f"traits\n{row['id']}"), row.get("traits") or {})
-
-
 def with_traits(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """A question of the wanted type and traits."""
-    wanted = traits_of(row)
+    wanted = wanted_traits(row)
     check_traits(answer, wanted)
     made = _make("synthetic_traits", answer, row, rng, wanted.language)
     return Candidates([{**made.rows[0], "traits": vars(wanted)}], made.questions)
@@ -155,7 +150,7 @@ def read_traits(reply: Reply, prompt: Prompt, row: Row) -> dict[str, Any]:
     text = whole(reply)
     if "[[difficulty" not in text:
         first = "" if "[[instruction]]" in text else "\n[[instruction]]"
-        text = f"{traits_of(row).marked()}{first}\n{text}"
+        text = f"{wanted_traits(row).marked()}{first}\n{text}"
     return of_schema(read_marked(text), prompt.schema)
 
 
@@ -164,28 +159,22 @@ def _values(row: Row, rng: random.Random) -> dict[str, object]:
     return {"task_type": kind.replace("_", " "), "form": FORMS[kind], "seed": seed_text(row)}
 
 
-TASKS = (
-    SynthesisTask(
-        name="rewrite",
-        kind="rewrite",
-        fields=(),
-        values=_values,
-        make=rewritten,
-        rows=seeds,
-        source=seed_text,
-        max_tokens=400,
-        text="input_field",
-    ),
-    SynthesisTask(
-        name="traits",
-        kind="traits",
-        fields=(),
-        values=lambda row, rng: {**_values(row, rng), "traits": traits_of(row).marked()},
-        make=with_traits,
-        rows=seeds,
-        source=seed_text,
-        max_tokens=400,
-        text="input_field",
-        read=read_traits,
-    ),
+REWRITE = SynthesisTask(
+    name="rewrite",
+    kind="rewrite",
+    values=_values,
+    make=rewritten,
+    rows=seeds,
+    source=seed_text,
+    max_tokens=400,
+    text="input_field",
 )
+TRAITS = replace(
+    REWRITE,
+    name="traits",
+    kind="traits",
+    values=lambda row, rng: {**_values(row, rng), "traits": wanted_traits(row).marked()},
+    make=with_traits,
+    read=read_traits,
+)
+TASKS = (REWRITE, TRAITS)

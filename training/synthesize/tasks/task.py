@@ -68,13 +68,13 @@ class SynthesisTask:
     """
 
     name: str
-    fields: tuple[str, ...]
     values: Callable[[Row, random.Random], dict[str, object]]
     make: Callable[[dict[str, Any], Row, Sequence[Row], random.Random], Candidates]
     rows: Callable[[SourceFolder], Iterator[Row]]
     source: Callable[[Row], str]
     max_tokens: int
     kind: str = "label"
+    fields: tuple[str, ...] = ()
     text: str = ""
     read: Callable[[Reply, Prompt, Row], dict[str, Any]] | None = None
 

@@ -20,14 +20,11 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from training.data.formats import Row
 from training.synthesize.checks import LANGUAGES, Rejected, in_language, words_between
 
 DIFFICULTIES = ("easy", "medium", "hard")
-LENGTHS = {
-    "short, at most 30 words": (3, 30),
-    "medium, 20 to 60 words": (20, 60),
-    "long, 50 to 150 words": (50, 150),
-}
+LENGTHS = {"short, at most 30 words": (3, 30), "medium, 20 to 60 words": (20, 60), "long, 50 to 150 words": (50, 150)}
 TONES = ("neutral", "casual", "formal", "impatient")
 LISTS = ("options", "right")
 _MARK = re.compile(r"^\[\[\s*(\w+)\s*(?::\s*(.*?)\s*)?\]\][ \t]*$", re.MULTILINE)
@@ -47,8 +44,9 @@ class Traits:
         return "\n".join(f"[[{name}: {value}]]" for name, value in asdict(self).items())
 
 
-def draw_traits(rng: random.Random, given: dict[str, Any]) -> Traits:
-    """Traits by chance, but for those that a row asks for; English twice as often as any other language."""
+def wanted_traits(row: Row) -> Traits:
+    """Those that a row asks for ("traits"), the others by its id; English twice as often as any other language."""
+    rng, given = random.Random(f"traits\n{row['id']}"), row.get("traits") or {}
     drawn = {
         "difficulty": rng.choice(DIFFICULTIES),
         "length": rng.choice(list(LENGTHS)),
@@ -71,11 +69,10 @@ def read_marked(text: str) -> dict[str, Any]:
         name, body = mark[1], text[mark.end() : following.start()].strip()
         if name in parts or name == "end":
             raise Rejected("not of the form", f"[[{name}]] twice")
+        parts[name] = mark[2] if mark[2] is not None else body
         if name in LISTS:
             lines = (re.sub(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+", "", line).strip() for line in body.splitlines())
             parts[name] = [line for line in lines if line]
-        else:
-            parts[name] = mark[2] if mark[2] is not None else body
     return parts
 
 
