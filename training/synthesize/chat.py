@@ -30,10 +30,6 @@ class Prompt:
     schema: dict[str, Any]
     hash: str
 
-    def fill(self, **values: object) -> str:
-        """The user message with its values as data."""
-        return filled(self.user, **{name: as_data(str(value)) for name, value in values.items()})
-
 
 @lru_cache
 def prompt_named(name: str) -> Prompt:
@@ -46,21 +42,24 @@ def prompt_named(name: str) -> Prompt:
         schema = json.loads(sections["schema"])
         return Prompt(sections["system"], sections["user"], schema, hashlib.sha256(text.encode()).hexdigest())
     except KeyError as error:
-        raise UserError(
-            f"{path}: no section '=== {error.args[0]}'; a prompt file has system, user and schema"
-        ) from None
+        raise UserError(f"{path}: no section '=== {error.args[0]}'; give it system, user and schema") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}: its schema is broken JSON ({error}); mend it") from None
 
 
-def filled(wording: str, /, **values: str) -> str:
-    """A wording with its values, each put in once; values that are no data (`as_data`) must be ours."""
+def filled(wording: str, /, **values: object) -> str:
+    """A wording with its values as data, each put in once."""
+    return filled_as_is(wording, **{name: as_data(value) for name, value in values.items()})
+
+
+def filled_as_is(wording: str, /, **values: str) -> str:
+    """A wording with values that are ours, or are `as_data` already."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], wording)
 
 
-def as_data(text: str) -> str:
+def as_data(value: object) -> str:
     """Text that cannot end the <<< >>> around it, without control characters and lone surrogates."""
-    plain = text.encode("utf-8", "replace").decode("utf-8").replace("<<<", "‹‹‹").replace(">>>", "›››")
+    plain = str(value).encode("utf-8", "replace").decode("utf-8").replace("<<<", "‹‹‹").replace(">>>", "›››")
     return "".join(letter for letter in plain if letter >= " " or letter in "\n\t")
 
 

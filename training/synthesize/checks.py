@@ -22,12 +22,13 @@ COPIED = 0.5
 ALIKE = 0.75
 """Two wordings are the same if they share so many of their words' pairs."""
 COMMON = {  # words that every text of a language has
-    "English": "the and is are of to for with which what this that you from in it not or an be these has best".split(),
-    "German": "der die das und ist sind für mit welche welcher welches diese ein eine nicht von zu oder dem den im".split(),
-    "French": "le la les et est sont pour avec quel quelle quels ce cette un une des du dans ou que sur pas au".split(),
-    "Spanish": "el la los las y es son para con qué cuál este esta un una del de en o que no por se al".split(),
-    "Italian": "il lo la gli le e è sono per con quale quali questo questa un una del di che non nel o più della".split(),
+    "English": "the and is are of to for with which what this that you from in it not or an be these has best",
+    "German": "der die das und ist sind für mit welche welcher welches diese ein eine nicht von zu oder dem den im",
+    "French": "le la les et est sont pour avec quel quelle quels ce cette un une des du dans ou que sur pas au",
+    "Spanish": "el la los las y es son para con qué cuál este esta un una del de en o que no por se al",
+    "Italian": "il lo la gli le e è sono per con quale quali questo questa un una del di che non nel o più della",
 }
+_WORDS = {language: set(words.split()) for language, words in COMMON.items()}
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u2e80-\u9fff\uac00-\ud7af]")
 LANGUAGES = (*COMMON, "Japanese")
@@ -142,7 +143,7 @@ def language_of(text: str) -> str | None:
     if _KANA.search(text):
         return "Japanese"
     words = re.findall(r"[^\W\d_]+", text.casefold())
-    hits = Counter({name: sum(word in known for word in words) for name, known in COMMON.items()})
+    hits = Counter({name: sum(word in known for word in words) for name, known in _WORDS.items()})
     (language, most), (_, second) = hits.most_common(2)
     return language if most >= 2 and most > second else None
 

@@ -33,7 +33,7 @@ from training.synthesize.chat import prompt_named
 from training.synthesize.client import Server, without_password
 from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import OTHERS, SynthesisRun, ask_in_batches, ask_server
-from training.synthesize.tasks.catalogue import synthesis_task_named, synthesis_tasks
+from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS, synthesis_task_named
 from training.synthesize.tasks.task import Settings, SynthesisTask
 from training.weights.folders import versions
 
@@ -159,7 +159,7 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.synthesize", description="Make training data with an LLM")
-    parser.add_argument("task", help=f"one of {', '.join(sorted(synthesis_tasks()))}")
+    parser.add_argument("task", help=f"one of {', '.join(sorted(SYNTHESIS_TASKS))}")
     parser.add_argument("--model", required=True, help="the model's name on the server; for local, its folder")
     parser.add_argument(
         "--endpoint", default="local", help="URL of an OpenAI API (…/v1), or local: the engine in process"

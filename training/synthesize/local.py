@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ from training.synthesize.chat import ChatRequest, Reply
 SECONDS_AN_ANSWER = 120.0
 
 
+@dataclass
 class LocalModel:
     """A running engine and its tokenizer; close it when done."""
 
-    def __init__(self, engine: Engine, tokenizer: Any) -> None:
-        self._engine, self._tokenizer = engine, tokenizer
-        self.close = engine.close
+    engine: Engine
+    tokenizer: Any
 
     @classmethod
     def of(cls, folder: Path) -> LocalModel:
@@ -43,16 +44,16 @@ class LocalModel:
 
     def answer(self, chats: Sequence[ChatRequest]) -> list[Reply]:
         """Answers in the order of the requests, from one engine call."""
-        prompts = [encode_chat(self._tokenizer, chat.system, chat.user) for chat in chats]
+        prompts = [encode_chat(self.tokenizer, chat.system, chat.user) for chat in chats]
         asked = {
             place: Request(
                 prompt, OneDigit(tuple(range(1, chat.choices + 1))) if chat.choices else FreeText(chat.max_tokens)
             )
             for place, (chat, prompt) in enumerate(zip(chats, prompts, strict=True))
-            if len(prompt) + chat.max_tokens < self._engine.settings.context
+            if len(prompt) + chat.max_tokens < self.engine.settings.context
         }
         try:
-            completions = self._engine.generate(list(asked.values()), SECONDS_AN_ANSWER * len(asked) + 60)
+            completions = self.engine.generate(list(asked.values()), SECONDS_AN_ANSWER * len(asked) + 60)
         except EngineDied as error:
             raise UserError(f"{error}; run the same command again: what was answered is kept") from None
         replies = [Reply("longer than the model's context", "refused")] * len(chats)
@@ -60,8 +61,12 @@ class LocalModel:
             replies[place] = self._reply(chats[place], request, completion.token_ids)
         return replies
 
+    def close(self) -> None:
+        """End the engine's processes."""
+        self.engine.close()
+
     def _reply(self, chat: ChatRequest, request: Request, tokens: list[int]) -> Reply:
-        text = Vocabulary.of(self._tokenizer).text(tokens)
+        text = Vocabulary.of(self.tokenizer).text(tokens)
         if chat.choices:
             text = json.dumps({"answer": int(request.space.finish(text))})
         finish = "length" if not chat.choices and len(tokens) >= chat.max_tokens else "stop"

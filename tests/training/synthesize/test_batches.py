@@ -19,7 +19,7 @@ from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.ray_batch import RayModel, from_row, reply_of, request_row, to_row
 from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import SynthesisRun, ask_in_batches
-from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS
 from training.synthesize.tasks.task import Settings
 
 from .test_synthesize import TASK, label_and_check, product_rows
@@ -40,7 +40,7 @@ class Batched:
 
 def through(journal: Path, model: Any, most_tokens: int | None = None) -> SynthesisRun:
     spending = Spending(most_tokens=most_tokens)
-    run = SynthesisRun(synthesis_tasks()[TASK], product_rows(24), Settings(), spending)
+    run = SynthesisRun(SYNTHESIS_TASKS[TASK], product_rows(24), Settings(), spending)
     with closing(ReplyCache(journal, "m", spending)) as kept, run.bar:
         ask_in_batches(run, model.answer, kept, size=8)
     return run

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from training.synthesize.chat import Reply, prompt_named
+from training.synthesize.chat import Reply, filled, prompt_named
 from training.synthesize.checks import (
     Rejected,
     alike,
@@ -20,7 +20,7 @@ from training.synthesize.checks import (
     words_between,
 )
 from training.synthesize.run import Acceptance
-from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS
 from training.synthesize.tasks.task import RowResult
 from training.synthesize.tasks.traits import Traits, check_traits, read_marked, wanted_traits
 
@@ -38,9 +38,9 @@ def test_every_job_has_a_prompt_whose_placeholders_it_fills() -> None:
         "amazon_reviews_complement": {"id": "a", "type": "teapot"},
         "reword": {"id": "a", "instruction": "Which {thing} is it?", "task_type": "generation", "example": "x"},
     }
-    for name, task in synthesis_tasks().items():
+    for name, task in SYNTHESIS_TASKS.items():
         row = rows.get(name, {"id": "a", "title": "Teapot", "text": "It pours.", "type": "kitchen", "seed": "x"})
-        said = prompt_named(name).fill(**task.values(row, random.Random(0)))
+        said = filled(prompt_named(name).user, **task.values(row, random.Random(0)))
         assert "{title}" not in said and "{seed}" not in said and len(said) > 200
         assert prompt_named(name).schema is not None and (task.read is None) == (name != "traits")
 
@@ -150,7 +150,7 @@ def test_traits_that_were_not_wanted() -> None:
 
 
 def test_repeats_and_near_repeats() -> None:
-    taken = Acceptance(synthesis_tasks()["amazon_m2_explain_product"])
+    taken = Acceptance(SYNTHESIS_TASKS["amazon_m2_explain_product"])
     text = (
         "A hedge trimmer is a garden tool with a long toothed blade that cuts bushes and hedges into shape for owners."
     )

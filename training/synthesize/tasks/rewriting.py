@@ -119,7 +119,9 @@ def _parts(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> tuple[
     return None, []
 
 
-def _make(task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str) -> Candidates:
+def _question(
+    task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str, **more: object
+) -> Candidates:
     kind = wanted_type(row)
     in_language(f"{answer['instruction']} {answer['context']}", language, "the question")
     no_copy(answer["instruction"], seed_text(row), "instruction")
@@ -129,20 +131,19 @@ def _make(task: str, answer: dict[str, Any], row: Row, rng: random.Random, langu
         raise Rejected("not of the form", f"{kind}: {options} options, {right} right")
     if Question.read(made.input_field, made.is_multiple_choice).task_type is not kind:
         raise Rejected("reads as another task type", made.input_field)
-    return Candidates([{"id": row["id"], **replace(made, task_name=task).to_dict()}], [questions])
+    return Candidates([{"id": row["id"], **replace(made, task_name=task).to_dict(), **more}], [questions])
 
 
 def rewritten(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """A question of the wanted type, in English unless the row names a language."""
-    return _make("synthetic_rewrite", answer, row, rng, str(row.get("language") or "English"))
+    return _question("synthetic_rewrite", answer, row, rng, str(row.get("language") or "English"))
 
 
 def with_traits(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """A question of the wanted type and traits."""
     wanted = wanted_traits(row)
     check_traits(answer, wanted)
-    made = _make("synthetic_traits", answer, row, rng, wanted.language)
-    return Candidates([{**made.rows[0], "traits": vars(wanted)}], made.questions)
+    return _question("synthetic_traits", answer, row, rng, wanted.language, traits=vars(wanted))
 
 
 def read_traits(reply: Reply, prompt: Prompt, row: Row) -> dict[str, Any]:

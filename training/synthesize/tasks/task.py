@@ -15,7 +15,7 @@ from typing import Any
 
 from training.data.formats import Row, SourceFolder
 from training.data.options import one_line
-from training.synthesize.chat import ChatRequest, Prompt, Reply, as_data, filled, prompt_named
+from training.synthesize.chat import ChatRequest, Prompt, Reply, as_data, filled, filled_as_is, prompt_named
 from training.synthesize.checks import Rejected, json_object
 
 
@@ -33,7 +33,7 @@ class CheckQuestion:
     @classmethod
     def on(cls, wording: str, right: str, wrong: Iterable[str], /, **data: str) -> CheckQuestion:
         """A question with data in its {placeholders}."""
-        return cls(filled(wording, **{name: as_data(text) for name, text in data.items()}), right, tuple(wrong))
+        return cls(filled(wording, **data), right, tuple(wrong))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def steps(task: SynthesisTask, row: Row, others: Sequence[Row], settings: Settin
     rejected: list[Rejected] = []
     for attempt in range(settings.attempts):
         rng = random.Random(f"{task.name}\n{row['id']}\n{settings.seed}")
-        user = prompt.fill(**task.values(row, rng))
+        user = filled(prompt.user, **task.values(row, rng))
         schema = None if task.read else prompt.schema
         temperature = settings.temperature if attempt == 0 else max(settings.temperature, 0.3)
         seed = settings.seed + attempt
@@ -135,13 +135,13 @@ def _second_ask(question: CheckQuestion, rng: random.Random, settings: Settings)
     right = options.index(question.right) + 1
     shown = "\n".join(f"{number}. {as_data(one_line(option))}" for number, option in enumerate(options, 1))
     schema = {**prompt.schema, "properties": {"answer": {"type": "integer", "enum": list(range(1, len(options) + 1))}}}
-    user = filled(prompt.user, question=question.text, options=shown)
+    user = filled_as_is(prompt.user, question=question.text, options=shown)
     return ChatRequest(prompt.system, user, schema, 16, 0.0, settings.seed, choices=len(options)), right
 
 
 def _agrees(reply: Reply, right: int) -> bool:
     try:
-        return bool(json_object(reply, prompt_named("check").schema)["answer"] == right)
+        return json_object(reply, prompt_named("check").schema)["answer"] == right
     except Rejected:
         return False
 
