@@ -34,8 +34,7 @@ from training.synthesize.run import SynthesisRun, ask_server
 from training.synthesize.tasks.catalogue import synthesis_task_named
 from training.synthesize.tasks.task import Settings, SynthesisTask
 
-WARM_UP = 2
-"""Rows before the first measurement."""
+WARM_UP = 2  # rows before the first measurement
 
 
 def measure(task: SynthesisTask, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:

@@ -155,8 +155,3 @@ def in_language(text: str, language: str, what: str) -> str:
     if strange != (language == "Japanese") or found not in (None, language):
         raise Rejected("language", f"{what} in {found or 'another script'}, not in {language}: {text}")
     return text
-
-
-def english_label(text: str, most_words: int, what: str) -> str:
-    """A `label` that is not clearly in another language."""
-    return in_language(label(text, most_words, what), "English", what)

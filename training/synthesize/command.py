@@ -1,13 +1,12 @@
 """`python -m training.synthesize TASK --model NAME --endpoint URL|local --input ROWS --output OUT.jsonl`
 
-Training data made with a language model, in four ways (training/synthesize/tasks/). TASK is one of:
+Training data made with a language model (training/synthesize/tasks/). TASK is one of:
   amazon_m2_category_of_attribute, amazon_m2_explain_product, amazon_reviews_complement, amazon_reviews_snippets,
   amazon_reviews_covered_aspects   labels for rows 1, 20, 4, 2 and 3 of Table 7
   rewrite, traits                  questions of another form, plainly or with wanted traits
   reword                           other wordings of the dataset tasks' instructions
-Written to `synthetic/<TASK>.jsonl` under the sources folder (`synthetic/wordings.jsonl` for reword), the output is what
-`training.data.build` takes labels, questions and wordings from. --input is a file of rows, or the sources folder: then
-the rows are made as the build makes them.
+`training.data.build` takes the output from `synthetic/<TASK>.jsonl` (`synthetic/wordings.jsonl` for reword) under the
+sources folder. --input is a file of rows, or the sources folder: then the rows are made as the build makes them.
 
 What a server answered is kept in OUT.jsonl.journal before anything else is done with it: a run that was killed goes on
 with the same command and pays for nothing twice. OUT.manifest.json says what made the rows and why others were
@@ -45,13 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     task = synthesis_task_named(options.task)
     rows = input_rows(task, options.input, None if options.limit is None else options.limit + OTHERS)
-    settings = Settings(
-        # The engine in process decodes greedily: asked again, it would say the same again.
-        attempts=1 if options.endpoint == "local" else options.attempts,
-        temperature=options.temperature,
-        seed=options.seed,
-        derive=not options.no_second_ask,
-    )
+    # The engine in process decodes greedily: asked again, it would say the same again.
+    attempts = 1 if options.endpoint == "local" else options.attempts
+    settings = Settings(attempts, options.temperature, options.seed, derive=not options.no_second_ask)
     spending = Spending(options.price_prompt, options.price_answer, options.most_tokens, options.most_cost)
     facts: dict[str, Any] = {"way": options.engine or without_password(options.endpoint)}
     journal = options.output.with_name(options.output.name + ".journal")

@@ -44,14 +44,13 @@ class LocalModel:
 
     def answer(self, chats: Sequence[ChatRequest]) -> list[Reply]:
         """Answers in the order of the requests, from one engine call."""
-        prompts = [encode_chat(self.tokenizer, chat.system, chat.user) for chat in chats]
-        asked = {
-            place: Request(
-                prompt, OneDigit(tuple(range(1, chat.choices + 1))) if chat.choices else FreeText(chat.max_tokens)
-            )
-            for place, (chat, prompt) in enumerate(zip(chats, prompts, strict=True))
-            if len(prompt) + chat.max_tokens < self.engine.settings.context
-        }
+        context = self.engine.settings.context
+        asked = {}
+        for place, chat in enumerate(chats):
+            prompt = encode_chat(self.tokenizer, chat.system, chat.user)
+            if len(prompt) + chat.max_tokens < context:
+                space = OneDigit(tuple(range(1, chat.choices + 1))) if chat.choices else FreeText(chat.max_tokens)
+                asked[place] = Request(prompt, space)
         try:
             completions = self.engine.generate(list(asked.values()), SECONDS_AN_ANSWER * len(asked) + 60)
         except EngineDied as error:

@@ -102,35 +102,29 @@ class ReplyCache:
 
     def keep(self, request: ChatRequest, reply: Reply) -> None:
         """Keep an answer; it is on disk when this returns. A refusal was free: another run asks again."""
-        entry = {"key": request.key(self._model), **asdict(reply)}
-        if reply.finish != "refused":
-            self._write(entry)
-        self._take(entry)
+        self._add({"key": request.key(self._model), **asdict(reply)}, write=reply.finish != "refused")
 
     def lost(self, request: ChatRequest) -> None:
         """A request was sent and its answer never came whole: take it for charged."""
-        entry = {"lost": [request.prompt_tokens, request.max_tokens]}
-        self._write(entry)
-        self._take(entry)
+        self._add({"lost": [request.prompt_tokens, request.max_tokens]}, write=True)
 
     def close(self) -> None:
         """Let another process have it."""
         self._file.close()
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps(entry).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def _take(self, entry: dict[str, Any]) -> None:
+    def _add(self, entry: dict[str, Any], write: bool) -> None:
+        if write:
+            self._file.write(json.dumps(entry).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
         if "lost" in entry:
             self.spending.add(*entry["lost"])
             self.spending.lost_requests += 1
         else:
-            reply = Reply(**{name: value for name, value in entry.items() if name != "key"})
+            key = entry.pop("key")
+            self._replies[key] = reply = Reply(**entry)
             self.spending.add(reply.prompt_tokens, reply.answer_tokens)
             self.spending.requests += 1
-            self._replies[entry["key"]] = reply
 
     def _read(self) -> None:
         """Take up the whole lines; what follows the last one was being written when the run died."""
@@ -140,7 +134,7 @@ class ReplyCache:
             if not line.endswith(b"\n"):
                 break
             try:
-                self._take(json.loads(line))
+                self._add(json.loads(line), write=False)
             except (ValueError, TypeError, KeyError, AttributeError):
                 raise UserError(
                     f"{self._path}: broken after byte {good_bytes}; cut it there (truncate -s {good_bytes}) to keep "

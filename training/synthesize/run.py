@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,10 +25,8 @@ from training.synthesize.reply_cache import CeilingReached, ReplyCache, Spending
 from training.synthesize.tasks.task import RowResult, Settings, Steps, SynthesisTask, steps
 
 OTHERS = 40
-"""How many rows of the input a row may take wrong options from: those that follow it, round the end.
-
-They are read past the limit, so that a higher limit does not change what the first rows were asked.
-"""
+"""Rows that a row may take wrong options from: those that follow it, round the end. They are read past the limit, so
+that a higher limit does not change what the first rows were asked."""
 
 
 class Acceptance:
@@ -129,7 +127,9 @@ async def ask_server(run: SynthesisRun, server: Server) -> None:
             requests = next(row_steps)
             try:
                 while not failures:
-                    requests = row_steps.send(await _together(server, requests))
+                    sent = [asyncio.ensure_future(server.answer(request)) for request in requests]
+                    await asyncio.gather(*sent, return_exceptions=True)
+                    requests = row_steps.send([reply.result() for reply in sent])
             except StopIteration as end:
                 run.done(place, end.value)
             except CeilingReached as problem:
@@ -145,18 +145,7 @@ async def ask_server(run: SynthesisRun, server: Server) -> None:
         raise failures[0]
 
 
-async def _together(server: Server, requests: list[ChatRequest]) -> list[Reply]:
-    """The answers to a row's requests; what was sent is waited for even if one of them fails, as it is paid for."""
-    replies = await asyncio.gather(*map(server.answer, requests), return_exceptions=True)
-    for reply in replies:
-        if isinstance(reply, BaseException):
-            raise reply
-    return [reply for reply in replies if isinstance(reply, Reply)]
-
-
-def ask_in_batches(
-    run: SynthesisRun, answer: Callable[[Sequence[ChatRequest]], list[Reply]], cache: ReplyCache, size: int
-) -> None:
+def ask_in_batches(run: SynthesisRun, answer: Callable[..., list[Reply]], cache: ReplyCache, size: int) -> None:
     """Answer the rows' requests in calls of about `size`, in whose order `answer` replies; kept after each call."""
     waiting = run.begin()
     going: dict[int, tuple[Steps, list[ChatRequest]]] = {}

@@ -13,16 +13,7 @@ from training.data.options import distinct, one_line, same_key
 from training.data.reading import database, said_by_model, stream
 from training.data.sources import amazon_m2_concepts
 from training.data.sources.amazon_reviews import open_items, review_rows
-from training.synthesize.checks import (
-    Rejected,
-    english_label,
-    in_language,
-    label,
-    no_copy,
-    of_a_kind,
-    quoted_in,
-    words_between,
-)
+from training.synthesize.checks import Rejected, in_language, label, no_copy, of_a_kind, quoted_in, words_between
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 WHICH_PRODUCT = "Which of these products is a(n) <<<{kind}>>>?"
@@ -37,11 +28,6 @@ SEEN = 900
 """Characters of a review that the model is shown."""
 
 
-def _sample(rng: random.Random, options: Sequence[str]) -> list[str]:
-    """Three wrong options at most."""
-    return rng.sample(options, min(3, len(options)))
-
-
 def _titles(row: Row, others: Sequence[Row], rng: random.Random) -> tuple[str, list[str]]:
     """A product's title, and those of three other products."""
     own = one_line(row["title"], 120)
@@ -50,7 +36,7 @@ def _titles(row: Row, others: Sequence[Row], rng: random.Random) -> tuple[str, l
 
 def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 1: a category that fits the product and no three others, and those of its attributes that do the same."""
-    kind = english_label(answer["category"], 4, "category")
+    kind = in_language(label(answer["category"], 4, "category"), "English", "category")
     names = distinct(label(in_language(name, "English", "attribute"), 4, "attribute") for name in answer["attributes"])
     if any(same_key(name) == same_key(kind) for name in names):
         raise Rejected("no plain label", f"attribute and category are the same: {kind}")
@@ -67,7 +53,7 @@ def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
 
 def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 20: a type and a sentence on it that tells the product from three others and is not its description."""
-    kind = english_label(answer["product_type"], 4, "product type")
+    kind = in_language(label(answer["product_type"], 4, "product type"), "English", "product type")
     text = words_between(answer["explanation"], 8, 45, "explanation")
     in_language(no_copy(text, f"{row['title']} {row['text']}", "explanation"), "English", "explanation")
     of_a_kind(text, kind, row["title"])
@@ -82,22 +68,25 @@ def complements(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
     """Row 4: categories that go with a type, each sooner than three other types."""
     kind = row["type"]
     mine = set(same_key(kind).split())
-    names = [english_label(name, 4, "complement") for name in distinct(answer["complements"])]
+    names = [
+        in_language(label(name, 4, "complement"), "English", "complement") for name in distinct(answer["complements"])
+    ]
     # "leather golf club" -> "golf club" is the thing itself
     names = [name for name in names if not set(same_key(name).split()) <= mine]
     if not names:
         raise Rejected("copy of the seed", f"{kind}: {answer['complements']}")
     types = distinct((other["type"] for other in others), [kind, *names])
+    most = min(3, len(types))
     return Candidates(
         rows=[{"complement": name} for name in names],
-        questions=[[CheckQuestion.on(WHICH_TOGETHER, name, _sample(rng, types), kind=kind)] for name in names],
+        questions=[[CheckQuestion.on(WHICH_TOGETHER, name, rng.sample(types, most), kind=kind)] for name in names],
         joined=lambda kept: {"id": row["id"], "complements": [one["complement"] for one in kept]},
     )
 
 
 def snippets(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 2: aspects whose snippets are quoted and, read alone, say the same of the aspect."""
-    kind = english_label(answer["type"], 3, "type")
+    kind = in_language(label(answer["type"], 3, "type"), "English", "type")
     rows: list[Row] = []
     questions = []
     for one in answer["aspects"]:
@@ -116,19 +105,20 @@ def snippets(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
 
 def covered_aspects(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 3: three or more aspects that the review speaks of, in words that it says."""
-    kind = english_label(answer["type"], 3, "type")
+    kind = in_language(label(answer["type"], 3, "type"), "English", "type")
     review = one_line(row["text"], SEEN)
     names = []
     for one in answer["aspects"]:
         quoted_in(one["quote"], review, one["aspect"])
-        names.append(english_label(one["aspect"], 3, "aspect"))
+        names.append(in_language(label(one["aspect"], 3, "aspect"), "English", "aspect"))
     if len(set(map(same_key, names))) < len(names):
         raise Rejected("repeats itself", f"aspects: {names}")
     taken = {*map(same_key, names), *covered(review)}
     absent = [one for one in ASPECTS if one not in taken and one not in review.casefold()]
+    most = min(3, len(absent))
     return Candidates(
         rows=[{"aspect": name} for name in names],
-        questions=[[CheckQuestion.on(WHICH_ASPECT, name, _sample(rng, absent), text=review)] for name in names],
+        questions=[[CheckQuestion.on(WHICH_ASPECT, name, rng.sample(absent, most), text=review)] for name in names],
         least=3,
         joined=lambda kept: {"id": row["id"], "type": kind, "aspects": [one["aspect"] for one in kept]},
     )

@@ -21,10 +21,7 @@ from training.synthesize.checks import Rejected, json_object
 
 @dataclass(frozen=True)
 class CheckQuestion:
-    """Something that must be derivable: asked a second time with the options shuffled, it must give `right` again.
-
-    The text is ours; what is data in it stands between <<< and >>> (`CheckQuestion.on` puts it there).
-    """
+    """Something that must be derivable: asked a second time with the options shuffled, it must give `right` again."""
 
     text: str
     right: str
@@ -32,7 +29,7 @@ class CheckQuestion:
 
     @classmethod
     def on(cls, wording: str, right: str, wrong: Iterable[str], /, **data: str) -> CheckQuestion:
-        """A question with data in its {placeholders}."""
+        """A question in words of ours, with data in its <<<{placeholders}>>>."""
         return cls(filled(wording, **data), right, tuple(wrong))
 
 
