@@ -72,17 +72,9 @@ def _ask(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> d
 
         model, size = LocalModel.of(Path(options.model)), options.concurrency
     else:
-        server = Server(
-            options.endpoint,
-            options.model,
-            cache,
-            concurrency=options.concurrency,
-            timeout=options.timeout,
-            tries=options.tries,
-            first_wait=options.first_wait,
-            structured=not options.unstructured,
-            key_variable=options.key_variable,
-        )
+        named = ("concurrency", "timeout", "tries", "first_wait", "key_variable")
+        patience = {name: vars(options)[name] for name in named}
+        server = Server(options.endpoint, options.model, cache, structured=not options.unstructured, **patience)
         asyncio.run(ask_server(run, server))
         return {"structured_output": server.structured, "retries": server.retries}
     with closing(model):

@@ -21,8 +21,8 @@ from training.synthesize.checks import (
 )
 from training.synthesize.run import Acceptance
 from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS
+from training.synthesize.tasks.rewriting import Traits, check_traits, read_marked, wanted_traits
 from training.synthesize.tasks.task import RowResult
-from training.synthesize.tasks.traits import Traits, check_traits, read_marked, wanted_traits
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 

@@ -21,8 +21,8 @@ from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.checks import Rejected
 from training.synthesize.command import input_rows
 from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS
+from training.synthesize.tasks.rewriting import Traits
 from training.synthesize.tasks.task import Candidates, RowResult, Settings, steps
-from training.synthesize.tasks.traits import Traits
 
 REVIEW = "The colour is lovely and the price was fair. Sadly the spout drips, and it arrived a week late."
 

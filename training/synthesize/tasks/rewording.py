@@ -35,7 +35,7 @@ def instructions(sources: SourceFolder) -> Iterator[Row]:
             yield {"id": f"{name}/{number}", "task": name, "instruction": instruction}
 
 
-def reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
+def _reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
     """What a question with this wording reads as, and what it must."""
     if "task" in row:
         task = all_tasks()[row["task"]]
@@ -48,11 +48,15 @@ def reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
     return Question.read(question, kind is TaskType.MULTIPLE_CHOICE).task_type, kind
 
 
-def _once_each(wording: str, instruction: str) -> str:
-    wanted = sorted(map(str, placeholders(instruction)))
+def _checked(wording: str, row: Row) -> str:
+    wanted = sorted(map(str, placeholders(row["instruction"])))
     parsed = string.Formatter().parse(wording) if None not in placeholders(wording) else ()
     if sorted(field for _, field, _, _ in parsed if field is not None) != wanted:
         raise Rejected("placeholders", f"{wording} (wanted: {', '.join(wanted)})")
+    in_language(wording, "English", "wording")
+    found, kind = _reads_as(wording, row)
+    if found is not kind:
+        raise Rejected("reads as another task type", f"{found}: {wording}")
     return wording
 
 
@@ -65,10 +69,7 @@ def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
     problem = Rejected("too few")
     for wording in answer["wordings"]:
         try:
-            text = in_language(_once_each(wording.strip(), row["instruction"]), "English", "wording")
-            found, wanted = reads_as(text, row)
-            if found is not wanted:
-                raise Rejected("reads as another task type", f"{found}: {text}")
+            text = _checked(wording.strip(), row)
             if any(alike(text, other) for other in (row["instruction"], *kept)):
                 raise Rejected("copy of the seed", text)
             kept.append(text)
@@ -80,9 +81,8 @@ def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
     rows: list[Row] = []
     questions = []
     for text in kept:
-        key = digest(text)
-        made = {"id": f"{row['id']}/{key}", "task": row.get("task") or str(row["id"]), "wording": text}
-        rows.append({**made, "unseen": int(key, 16) % UNSEEN == 0})
+        key, task = digest(text), row.get("task") or str(row["id"])
+        rows.append({"id": f"{row['id']}/{key}", "task": task, "wording": text, "unseen": int(key, 16) % UNSEEN == 0})
         wrong = rng.sample(strangers, min(3, len(strangers)))
         questions.append([CheckQuestion.on(WHICH_SAME, row["instruction"], wrong, wording=text)])
     return Candidates(rows, questions)

@@ -2,14 +2,19 @@
 
 The model writes instruction, context, options and right answers as separate parts; numbering, shuffling and the word
 on how to answer are ours (training/data/wordings.py), so that no answer can point to the wrong number.
+
+Wanted traits are shown inside the sample output between delimiters, as More-diverse does (arXiv 2504.08002): lines such
+as [[difficulty: hard]], then [[instruction]], ..., [[right]], [[end]]. A model keeps to what it has to write out better
+than to what it is only told; and an answer that left a trait out is no answer.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import islice, zip_longest
+from dataclasses import asdict, dataclass, replace
+from itertools import islice, pairwise, zip_longest
 from typing import Any
 
 from shopbench import answers
@@ -22,9 +27,17 @@ from training.data.hashes import digest
 from training.data.options import distinct, multiple_choice, one_line, ranking, retrieval, same_key
 from training.data.wordings import choice, entities, ordering, selection, written
 from training.synthesize.chat import Prompt, Reply
-from training.synthesize.checks import Rejected, in_language, no_copy, of_schema, quoted_in, whole
+from training.synthesize.checks import (
+    LANGUAGES,
+    Rejected,
+    in_language,
+    no_copy,
+    of_schema,
+    quoted_in,
+    whole,
+    words_between,
+)
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
-from training.synthesize.tasks.traits import check_traits, read_marked, wanted_traits
 
 FORMS = {
     TaskType.MULTIPLE_CHOICE: "It has exactly 4 options, and exactly 1 of them is right.",
@@ -49,6 +62,10 @@ ASKED = "<<<{instruction}\n{context}>>>"
 FIRST = f"{ASKED}\nWhich of these comes first?"
 CLAIM = f"{ASKED}\nAnswer given: <<<{{given}}>>>\nIs that answer right?"
 GAINS = (1.0, 0.75, 0.5, 0.25, 0.0)
+DIFFICULTIES = ("easy", "medium", "hard")
+LENGTHS = {"short, at most 30 words": (3, 30), "medium, 20 to 60 words": (20, 60), "long, 50 to 150 words": (50, 150)}
+TONES = ("neutral", "casual", "formal", "impatient")
+_MARK = re.compile(r"^\[\[\s*(\w+)\s*(?::\s*(.*?)\s*)?\]\][ \t]*$", re.MULTILINE)
 
 
 def seed_text(row: Row) -> str:
@@ -137,6 +154,63 @@ def _question(
 def rewritten(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """A question of the wanted type, in English unless the row names a language."""
     return _question("synthetic_rewrite", answer, row, rng, str(row.get("language") or "English"))
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a sample is to be like."""
+
+    difficulty: str
+    length: str
+    tone: str
+    language: str
+
+    def marked(self) -> str:
+        """The lines that a sample with these traits begins with."""
+        return "\n".join(f"[[{name}: {value}]]" for name, value in asdict(self).items())
+
+
+def wanted_traits(row: Row) -> Traits:
+    """Those that a row asks for ("traits"), the others by its id; English twice as often as any other language."""
+    rng, given = random.Random(f"traits\n{row['id']}"), row.get("traits") or {}
+    drawn = {
+        "difficulty": rng.choice(DIFFICULTIES),
+        "length": rng.choice(list(LENGTHS)),
+        "tone": rng.choice(TONES),
+        "language": rng.choice(("English", *LANGUAGES)),
+    }
+    return Traits(**{name: str(given.get(name) or value) for name, value in drawn.items()})
+
+
+def read_marked(text: str) -> dict[str, Any]:
+    """The parts of an answer between its delimiters: texts, and lists for the options and the right answers.
+
+    Rejected where it does not come to [[end]], or has a part twice. What stands before the first mark is passed over.
+    """
+    marks = list(_MARK.finditer(text))
+    if not marks or marks[-1][1] != "end":
+        raise Rejected("cut off", f"no [[end]]: {text[-80:]}")
+    parts: dict[str, Any] = {}
+    for mark, following in pairwise(marks):
+        name, body = mark[1], text[mark.end() : following.start()].strip()
+        if name in parts or name == "end":
+            raise Rejected("not of the form", f"[[{name}]] twice")
+        parts[name] = mark[2] if mark[2] is not None else body
+        if name in ("options", "right"):
+            lines = (re.sub(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+", "", line).strip() for line in body.splitlines())
+            parts[name] = [line for line in lines if line]
+    return parts
+
+
+def check_traits(parts: dict[str, Any], wanted: Traits) -> None:
+    """Rejected unless the answer shows the wanted traits and, where that can be measured, has them."""
+    for name, value in asdict(wanted).items():
+        if parts[name].casefold() != value.casefold():
+            raise Rejected("other traits", f"{name}: {parts[name]}, not {value}")
+    question = f"{parts['instruction']} {parts['context']}".strip()
+    in_language(question, wanted.language, "the question")
+    if wanted.language != "Japanese" and wanted.length in LENGTHS:
+        words_between(question, *LENGTHS[wanted.length], "the question")
 
 
 def with_traits(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
