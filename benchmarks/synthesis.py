@@ -4,8 +4,8 @@
 
 Each measurement is a whole run of a task (answers, second asks, validation) into an empty folder, on rows of its own,
 so that neither the journal nor the server's prefix cache helps the later one. A run before the first round warms the
-server up (prompts' common beginnings, grammars). Rounds take turns in which way goes first. The rate is requests and
-answer tokens a second; the ratio is that of answer tokens, as the rows of the two ways are not the same.
+server up (prompts' common beginnings, grammars). Rounds take turns in which way goes first. The ratio is that of answer
+tokens a second, as the rows of the two ways are not the same.
 """
 
 from __future__ import annotations
@@ -71,13 +71,12 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     if len(rows) < needed:
         raise UserError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
     remaining = iter(rows)
-    warm_up = list(itertools.islice(remaining, WARM_UP))
-    measure(task, warm_up, options.endpoint, options.model, WARM_UP)
-    runs: list[dict[str, Any]] = []
+    measure(task, list(itertools.islice(remaining, WARM_UP)), options.endpoint, options.model, WARM_UP)
+    runs = []
     for number in range(options.rounds):
-        for concurrency in list(ways)[:: 1 if number % 2 == 0 else -1]:
-            portion = list(itertools.islice(remaining, ways[concurrency]))
-            runs.append(measure(task, portion, options.endpoint, options.model, concurrency))
+        for way in list(ways)[:: 1 if number % 2 == 0 else -1]:
+            portion = list(itertools.islice(remaining, ways[way]))
+            runs.append(measure(task, portion, options.endpoint, options.model, way))
             tqdm.write(json.dumps(runs[-1]), file=sys.stderr)
     rate = {way: statistics.median(run["answer_tokens_per_s"] for run in runs if run["at_once"] == way) for way in ways}
     return {

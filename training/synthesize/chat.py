@@ -67,10 +67,8 @@ def as_data(value: object) -> str:
 class ChatRequest:
     """One request: a chat of a system line and a user message, and how it is to be answered.
 
-    Attributes:
-        schema: the JSON schema that the answer must have; None where the answer is no JSON.
-        choices: the answer is the number of one of so many options (then `schema` says so too); 0 for a text.
-        attempt: 0 for the first try; a further try must not be the same request.
+    `schema`: what the answer must have; None where it is no JSON. `choices`: the answer is the number of one of so many
+    options (then `schema` says so too); 0 for a text. `attempt`: a further try must not be the same request.
     """
 
     system: str

@@ -44,11 +44,10 @@ class LocalModel:
 
     def answer(self, chats: Sequence[ChatRequest]) -> list[Reply]:
         """Answers in the order of the requests, from one engine call."""
-        context = self.engine.settings.context
         asked = {}
         for place, chat in enumerate(chats):
             prompt = encode_chat(self.tokenizer, chat.system, chat.user)
-            if len(prompt) + chat.max_tokens < context:
+            if len(prompt) + chat.max_tokens < self.engine.settings.context:
                 space = OneDigit(tuple(range(1, chat.choices + 1))) if chat.choices else FreeText(chat.max_tokens)
                 asked[place] = Request(prompt, space)
         try:
@@ -57,16 +56,14 @@ class LocalModel:
             raise UserError(f"{error}; run the same command again: what was answered is kept") from None
         replies = [Reply("longer than the model's context", "refused")] * len(chats)
         for (place, request), completion in zip(asked.items(), completions, strict=True):
-            replies[place] = self._reply(chats[place], request, completion.token_ids)
+            chat, tokens = chats[place], completion.token_ids
+            text = Vocabulary.of(self.tokenizer).text(tokens)
+            if chat.choices:
+                text = json.dumps({"answer": int(request.space.finish(text))})
+            cut = not chat.choices and len(tokens) >= chat.max_tokens
+            replies[place] = Reply(text, "length" if cut else "stop", len(request.prompt), len(tokens))
         return replies
 
     def close(self) -> None:
         """End the engine's processes."""
         self.engine.close()
-
-    def _reply(self, chat: ChatRequest, request: Request, tokens: list[int]) -> Reply:
-        text = Vocabulary.of(self.tokenizer).text(tokens)
-        if chat.choices:
-            text = json.dumps({"answer": int(request.space.finish(text))})
-        finish = "length" if not chat.choices and len(tokens) >= chat.max_tokens else "stop"
-        return Reply(text, finish, len(request.prompt), len(tokens))

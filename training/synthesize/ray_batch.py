@@ -14,8 +14,6 @@ from typing import Any
 from shopbench.errors import UserError
 from training.synthesize.chat import ChatRequest, Reply
 
-ENGINE = {"max_model_len": 4096, "enable_prefix_caching": True, "trust_remote_code": False}
-
 
 class RayModel:
     """A model that Ray's vLLM replicas serve, in batches; a UserError if Ray is not installed."""
@@ -35,7 +33,7 @@ class RayModel:
             ray.init(log_to_driver=False, **({} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}))
         config = vLLMEngineProcessorConfig(
             model_source=model,
-            engine_kwargs=ENGINE,
+            engine_kwargs={"max_model_len": 4096, "enable_prefix_caching": True, "trust_remote_code": False},
             batch_size=64,
             concurrency=replicas,
             should_continue_on_error=True,

@@ -23,7 +23,6 @@ WHICH_TOGETHER = "Someone has just bought a(n) <<<{kind}>>>. Which of these goes
 WHICH_SENTIMENT = "A customer wrote about a product: <<<{snippet}>>>\nWhat does that say about its {aspect}?"
 WHICH_ASPECT = "Review: <<<{text}>>>\nWhich of these does the review speak of?"
 SENTIMENTS = {"positive": "something good", "negative": "something bad"}
-NOTHING = "nothing at all"
 SEEN = 900
 """Characters of a review that the model is shown."""
 
@@ -68,9 +67,8 @@ def complements(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
     """Row 4: categories that go with a type, each sooner than three other types."""
     kind = row["type"]
     mine = set(same_key(kind).split())
-    names = [
-        in_language(label(name, 4, "complement"), "English", "complement") for name in distinct(answer["complements"])
-    ]
+    said = distinct(answer["complements"])
+    names = [in_language(label(name, 4, "complement"), "English", "complement") for name in said]
     # "leather golf club" -> "golf club" is the thing itself
     names = [name for name in names if not set(same_key(name).split()) <= mine]
     if not names:
@@ -95,9 +93,9 @@ def snippets(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
         if not 2 <= len(snippet.split()) <= 12:
             raise Rejected("length", f"snippet: {snippet}")
         rows.append({"aspect": aspect, "sentiment": one["sentiment"], "snippet": snippet})
-        wrong = [text for name, text in SENTIMENTS.items() if name != one["sentiment"]]
+        wrong = [*(text for name, text in SENTIMENTS.items() if name != one["sentiment"]), "nothing at all"]
         right = SENTIMENTS[one["sentiment"]]
-        questions.append([CheckQuestion.on(WHICH_SENTIMENT, right, [*wrong, NOTHING], snippet=snippet, aspect=aspect)])
+        questions.append([CheckQuestion.on(WHICH_SENTIMENT, right, wrong, snippet=snippet, aspect=aspect)])
     if len({row["aspect"] for row in rows}) < len(rows):
         raise Rejected("repeats itself", f"aspects: {[row['aspect'] for row in rows]}")
     return Candidates(rows, questions, joined=lambda kept: {"id": row["id"], "type": kind, "aspects": kept})

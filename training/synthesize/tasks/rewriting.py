@@ -26,17 +26,7 @@ from training.data.formats import MissingDataset, Row, SourceFolder
 from training.data.hashes import digest
 from training.data.options import distinct, multiple_choice, one_line, ranking, retrieval, same_key
 from training.data.wordings import choice, entities, ordering, selection, written
-from training.synthesize.chat import Prompt, Reply
-from training.synthesize.checks import (
-    LANGUAGES,
-    Rejected,
-    in_language,
-    no_copy,
-    of_schema,
-    quoted_in,
-    whole,
-    words_between,
-)
+from training.synthesize.checks import LANGUAGES, Rejected, in_language, no_copy, quoted_in, words_between
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 FORMS = {
@@ -130,14 +120,13 @@ def _parts(kind: TaskType, answer: dict[str, Any], rng: random.Random) -> tuple[
         others = distinct(word for word in context.split() if same_key(word) not in same_key(" ".join(right)))
         return entities(rng, text, found), check_each(others)
     if kind is TaskType.GENERATION and not options and len(right) == 1:
-        doubts = ["No", "It cannot be known"]
-        claim = check("Yes, it follows from the question", doubts, CLAIM, given=right[0])
+        claim = check("Yes, it follows from the question", ["No", "It cannot be known"], CLAIM, given=right[0])
         return written(rng, text, right[0], "rougel"), [claim]
     return None, []
 
 
 def _question(
-    task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str, **more: object
+    task: str, answer: dict[str, Any], row: Row, rng: random.Random, language: str, **more: Any
 ) -> Candidates:
     kind = wanted_type(row)
     in_language(f"{answer['instruction']} {answer['context']}", language, "the question")
@@ -220,13 +209,12 @@ def with_traits(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
     return _question("synthetic_traits", answer, row, rng, wanted.language, traits=vars(wanted))
 
 
-def read_traits(reply: Reply, prompt: Prompt, row: Row) -> dict[str, Any]:
+def read_traits(text: str, row: Row) -> dict[str, Any]:
     """The parts between the delimiters; the prompt's last lines are the answer's first, and need not be repeated."""
-    text = whole(reply)
     if "[[difficulty" not in text:
         first = "" if "[[instruction]]" in text else "\n[[instruction]]"
         text = f"{wanted_traits(row).marked()}{first}\n{text}"
-    return of_schema(read_marked(text), prompt.schema)
+    return read_marked(text)
 
 
 def _values(row: Row, rng: random.Random) -> dict[str, object]:

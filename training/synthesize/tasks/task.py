@@ -15,8 +15,8 @@ from typing import Any
 
 from training.data.formats import Row, SourceFolder
 from training.data.options import one_line
-from training.synthesize.chat import ChatRequest, Prompt, Reply, as_data, filled, filled_as_is, prompt_named
-from training.synthesize.checks import Rejected, json_object
+from training.synthesize.chat import ChatRequest, Reply, as_data, filled, filled_as_is, prompt_named
+from training.synthesize.checks import Rejected, json_object, of_schema, whole
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class SynthesisTask:
         rows: the input rows under a sources folder, made as the build makes them.
         source: the text that a row was made from: two rows of one text give one output.
         text: the field of an output row that must not nearly repeat another's; "" for none.
-        read: a reply as the answer that `make` takes; raises Rejected. None where the answer is JSON, so that a server
-            can be held to the schema.
+        read: an answer's text and its row -> what the schema describes; raises Rejected. None where the answer is JSON,
+            so that a server can be held to the schema.
     """
 
     name: str
@@ -73,7 +73,7 @@ class SynthesisTask:
     kind: str = "label"
     fields: tuple[str, ...] = ()
     text: str = ""
-    read: Callable[[Reply, Prompt, Row], dict[str, Any]] | None = None
+    read: Callable[[str, Row], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,10 @@ def steps(task: SynthesisTask, row: Row, others: Sequence[Row], settings: Settin
         seed = settings.seed + attempt
         [reply] = yield [ChatRequest(prompt.system, user, schema, task.max_tokens, temperature, seed, attempt=attempt)]
         try:
-            answer = task.read(reply, prompt, row) if task.read else json_object(reply, prompt.schema)
+            if task.read:
+                answer = of_schema(task.read(whole(reply), row), prompt.schema)
+            else:
+                answer = json_object(reply, prompt.schema)
             made = task.make(answer, row, others, rng)
         except Rejected as error:
             rejected = [error]
@@ -148,14 +151,12 @@ def _settled(made: Candidates, agreed: Iterator[bool]) -> RowResult:
     for question in made.needed:
         if not next(agreed, True):
             return RowResult(rejected=[Rejected("not derivable", f"{question.text} {made.rows}")])
-    result = RowResult()
+    kept, rejected = [], []
     for row, several in zip(made.rows, made.questions, strict=True):
         if all(list(itertools.islice(agreed, len(several)))):
-            result.rows.append(row)
+            kept.append(row)
         elif made.joined is None:
-            result.rejected.append(Rejected("not derivable", str({**row, "asked": several[0].text})))
-    if len(result.rows) < made.least:
-        return RowResult(rejected=result.rejected or [Rejected("not derivable", str(made.rows))])
-    if made.joined:
-        result.rows = [made.joined(result.rows)]
-    return result
+            rejected.append(Rejected("not derivable", str({**row, "asked": several[0].text})))
+    if len(kept) < made.least:
+        return RowResult(rejected=rejected or [Rejected("not derivable", str(made.rows))])
+    return RowResult([made.joined(kept)] if made.joined else kept, rejected)
