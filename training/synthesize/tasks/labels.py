@@ -66,11 +66,10 @@ def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
 def complements(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 4: categories that go with a type, each sooner than three other types."""
     kind = row["type"]
-    mine = set(same_key(kind).split())
     said = distinct(answer["complements"])
     names = [in_language(label(name, 4, "complement"), "English", "complement") for name in said]
     # "leather golf club" -> "golf club" is the thing itself
-    names = [name for name in names if not set(same_key(name).split()) <= mine]
+    names = [name for name in names if not set(same_key(name).split()) <= set(same_key(kind).split())]
     if not names:
         raise Rejected("copy of the seed", f"{kind}: {answer['complements']}")
     types = distinct((other["type"] for other in others), [kind, *names])

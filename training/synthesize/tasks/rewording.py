@@ -22,7 +22,6 @@ from training.data.wordings import placeholders
 from training.synthesize.checks import Rejected, alike, in_language
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
-COUNT = 6
 UNSEEN = 5
 """One in so many wordings is kept unseen."""
 WHICH_SAME = "Instruction: <<<{wording}>>>\nWhich of these instructions asks for the same?"
@@ -90,7 +89,7 @@ def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
 
 def _values(row: Row, rng: random.Random) -> dict[str, object]:
     names = ", ".join(f"{{{name}}}" for name in sorted(map(str, placeholders(row["instruction"]))))
-    return {"count": COUNT, "placeholders": names or "there are none", "instruction": row["instruction"]}
+    return {"count": 6, "placeholders": names or "there are none", "instruction": row["instruction"]}
 
 
 TASKS = (
