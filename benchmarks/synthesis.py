@@ -4,8 +4,8 @@
 
 Each measurement is a whole run of a task (answers, second asks, validation) into an empty folder, on rows of its own,
 so that neither the journal nor the server's prefix cache helps the later one. A run before the first round warms the
-server up (prompts' common beginnings, grammars). Rounds take turns in which way goes first. The rate is requests and
-answer tokens a second; the ratio is that of answer tokens, as the rows of the two ways are not the same.
+server up (prompts' common beginnings, grammars). Rounds take turns in which way goes first. The ratio is that of answer
+tokens a second, as the rows of the two ways are not the same.
 """
 
 from __future__ import annotations
@@ -25,35 +25,30 @@ from typing import Any
 
 from tqdm import tqdm
 
-from shopbench.errors import DONE, run_command
+from shopbench.errors import DONE, UserError, run_command
 from training.data.formats import Row
-from training.synthesize.chat import SynthesisError
-from training.synthesize.client import Patience, Server
+from training.synthesize.client import Server
 from training.synthesize.command import input_rows
-from training.synthesize.reply_cache import ReplyCache
+from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import SynthesisRun, ask_server
-from training.synthesize.spending import Prices, Spending
-from training.synthesize.steps import Settings
 from training.synthesize.tasks.catalogue import synthesis_task_named
-from training.synthesize.tasks.task import SynthesisTask
+from training.synthesize.tasks.task import Settings, SynthesisTask
 
-WARM_UP = 2
-"""Rows before the first measurement."""
+WARM_UP = 2  # rows before the first measurement
 
 
-async def measure(task: SynthesisTask, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
+def measure(task: SynthesisTask, rows: list[Row], endpoint: str, model: str, concurrency: int) -> dict[str, Any]:
     """Seconds, requests and tokens of one run, and how many rows were accepted."""
-    spending = Spending(Prices())
+    spending = Spending()
+    run = SynthesisRun(task, rows, Settings(), spending)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(ReplyCache(Path(folder) / "journal", model, spending)) as journal,
+        closing(ReplyCache(Path(folder) / "journal", model, spending)) as cache,
+        run.bar,
     ):
-        patience = Patience(timeout=1800.0)
-        with closing(SynthesisRun(task, rows, Settings(), spending)) as run:
-            started = time.perf_counter()
-            async with Server(endpoint, model, journal, spending, concurrency, patience) as server:
-                await ask_server(run, server, concurrency)
-            seconds = time.perf_counter() - started
+        started = time.perf_counter()
+        asyncio.run(ask_server(run, Server(endpoint, model, cache, concurrency, timeout=1800.0)))
+        seconds = time.perf_counter() - started
     return {
         "at_once": concurrency,
         "rows": len(rows),
@@ -74,15 +69,14 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     needed = WARM_UP + sum(ways.values()) * options.rounds
     rows = input_rows(task, options.input, needed)
     if len(rows) < needed:
-        raise SynthesisError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
+        raise UserError(f"{options.input}: {len(rows)} rows, {needed} are needed; give more or fewer --rows")
     remaining = iter(rows)
-    warm_up = list(itertools.islice(remaining, WARM_UP))
-    asyncio.run(measure(task, warm_up, options.endpoint, options.model, WARM_UP))
-    runs: list[dict[str, Any]] = []
+    measure(task, list(itertools.islice(remaining, WARM_UP)), options.endpoint, options.model, WARM_UP)
+    runs = []
     for number in range(options.rounds):
-        for concurrency in list(ways)[:: 1 if number % 2 == 0 else -1]:
-            portion = list(itertools.islice(remaining, ways[concurrency]))
-            runs.append(asyncio.run(measure(task, portion, options.endpoint, options.model, concurrency)))
+        for way in list(ways)[:: 1 if number % 2 == 0 else -1]:
+            portion = list(itertools.islice(remaining, ways[way]))
+            runs.append(measure(task, portion, options.endpoint, options.model, way))
             tqdm.write(json.dumps(runs[-1]), file=sys.stderr)
     rate = {way: statistics.median(run["answer_tokens_per_s"] for run in runs if run["at_once"] == way) for way in ways}
     return {

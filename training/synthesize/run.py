@@ -1,42 +1,78 @@
-"""A whole run: rows in, requests out by whichever way, rows accepted in their order, files and manifest written."""
+"""A whole run: rows in, requests out by whichever way, rows accepted in the order of the input."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm import tqdm
 
+from shopbench.errors import UserError
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
+from training.data.build.checks import NearDuplicates
 from training.data.formats import Row
-from training.synthesize.acceptance import Acceptance
-from training.synthesize.chat import ChatRequest, Reply, SynthesisError
+from training.data.options import same_key
+from training.synthesize.chat import ChatRequest, Reply
+from training.synthesize.checks import Rejected
 from training.synthesize.client import Server
-from training.synthesize.reply_cache import ReplyCache
-from training.synthesize.spending import CeilingReached, Spending
-from training.synthesize.steps import RowResult, Settings, Steps, steps
-from training.synthesize.tasks.task import SynthesisTask
+from training.synthesize.reply_cache import CeilingReached, ReplyCache, Spending
+from training.synthesize.tasks.task import RowResult, Settings, Steps, SynthesisTask, steps
 
 OTHERS = 40
-"""How many rows of the input a row may take wrong options from: those that follow it, round the end.
-
-They are read past the limit, so that a higher limit does not change what the first rows were asked.
-"""
+"""Rows that a row may take wrong options from: those that follow it, round the end. They are read past the limit, so
+that a higher limit does not change what the first rows were asked."""
 
 
-class BatchModel(Protocol):
-    """What answers many requests in one call: the engine in process, or Ray."""
+class Acceptance:
+    """What is taken of the results in turn: no row twice, exactly or nearly; and what was rejected."""
 
-    def answer(self, requests: Sequence[ChatRequest]) -> list[Reply]:
-        """Answers in the order of the requests."""
-        ...
+    def __init__(self, task: SynthesisTask) -> None:
+        self._task = task
+        self._seen: set[str] = set()
+        self._near = NearDuplicates()
+        self.rows: list[Row] = []
+        self.rejected: list[dict[str, Any]] = []
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many were rejected for each reason, the most frequent first."""
+        return dict(Counter(one["reason"] for one in self.rejected).most_common())
+
+    def take(self, row: Row, result: RowResult) -> None:
+        """Take what is new of a row's result."""
+        problems = list(result.rejected)
+        for made in result.rows:
+            try:
+                self._check_new(made)
+                self.rows.append(made)
+            except Rejected as problem:
+                problems.append(problem)
+        self.rejected += [{"id": row["id"], "reason": one.reason, "detail": one.detail} for one in problems]
+
+    def _check_new(self, made: Row) -> None:
+        text = str(made[self._task.text]) if self._task.text else ""
+        exact = {json.dumps(["id", made["id"]]), same_key(text)} - {""}
+        if self._task.kind == "reword":
+            exact.add(same_key(json.dumps([made["task"], made["wording"]])))
+        if exact & self._seen:
+            content = {key: value for key, value in made.items() if key != "id"}
+            raise Rejected("repeat", json.dumps(content, ensure_ascii=False))
+        # Under a header, so that all of the text counts as data.
+        sample = Sample(f"Text: {' '.join(text.split())}", "-", "synthesis", TaskType.GENERATION, "rougel", False)
+        if text and self._near.has(sample):
+            raise Rejected("near repeat", text)
+        self._seen |= exact
 
 
 @dataclass
 class SynthesisRun:
-    """The rows of a task on their way, the first `limit` of them. `outcomes`: of those that are through, by place."""
+    """The rows of a task on their way, the first `limit` of them. `results`: of those that are through, by place."""
 
     task: SynthesisTask
     rows: list[Row]
@@ -44,88 +80,73 @@ class SynthesisRun:
     spending: Spending
     wanted: int | None = None
     limit: int | None = None
-    outcomes: dict[int, RowResult] = field(default_factory=dict)
+    results: dict[int, RowResult] = field(default_factory=dict)
     stopped: str = ""
-    failure: SynthesisError | None = None
 
     def __post_init__(self) -> None:
         self._live = Acceptance(self.task)
-        self._bar = tqdm(total=len(self.rows[: self.limit]), desc=self.task.name, unit="row")
+        self.bar = tqdm(total=len(self.rows[: self.limit]), desc=self.task.name, unit="row")
 
     def begin(self) -> Iterator[tuple[int, Steps]]:
-        """Each row's steps, in order, until as many are accepted as are wanted or the money is spent."""
+        """Each row's steps, in order, until as many are accepted as are wanted or the run is stopped."""
         for place, row in enumerate(self.rows[: self.limit]):
-            if self.stopped or self.failure or self.enough:
+            if self.stopped or (self.wanted is not None and len(self._live.rows) >= self.wanted):
                 return
             others = [self.rows[(place + step) % len(self.rows)] for step in range(1, min(OTHERS + 1, len(self.rows)))]
             yield place, steps(self.task, row, others, self.settings)
 
-    @property
-    def enough(self) -> bool:
-        """Whether as many rows are accepted as are wanted."""
-        return self.wanted is not None and len(self._live.rows) >= self.wanted
-
-    def done(self, place: int, outcome: RowResult) -> None:
+    def done(self, place: int, result: RowResult) -> None:
         """A row is through."""
-        self.outcomes[place] = outcome
-        self._live.take(self.rows[place], outcome)
-        self._bar.set_postfix_str(
+        self.results[place] = result
+        self._live.take(self.rows[place], result)
+        self.bar.set_postfix_str(
             f"accepted {len(self._live.rows)}, rejected {len(self._live.rejected)}, "
             f"{self.spending.tokens} tokens, cost {self.spending.cost:.4f}"
         )
-        self._bar.update()
+        self.bar.update()
 
     def accepted(self) -> Acceptance:
         """What is accepted, in the order of the input whatever the order of the answers was."""
         final = Acceptance(self.task)
-        for place in sorted(self.outcomes):
-            final.take(self.rows[place], self.outcomes[place])
+        for place, result in sorted(self.results.items()):
+            final.take(self.rows[place], result)
         final.rows = final.rows[: self.wanted]
         return final
 
-    def close(self) -> None:
-        """End the progress bar's line."""
-        self._bar.close()
 
-
-async def ask_server(run: SynthesisRun, server: Server, concurrency: int) -> None:
-    """Send every row's requests, `concurrency` rows at a time (the server object limits requests at once).
+async def ask_server(run: SynthesisRun, server: Server) -> None:
+    """Send every row's requests, as many rows at a time as the server takes requests at once; ends the connections.
 
     If one fails for good, those under way are waited for and kept, as they are paid for; then the error is raised.
     """
     waiting = run.begin()
+    failures: list[UserError] = []
 
     async def worker() -> None:
         for place, row_steps in waiting:
             requests = next(row_steps)
             try:
-                while run.failure is None:
-                    requests = row_steps.send(await _together(server, requests))
+                while not failures:
+                    sent = [asyncio.ensure_future(server.answer(request)) for request in requests]
+                    await asyncio.gather(*sent, return_exceptions=True)
+                    requests = row_steps.send([reply.result() for reply in sent])
             except StopIteration as end:
                 run.done(place, end.value)
             except CeilingReached as problem:
                 run.stopped = run.stopped or str(problem)
-            except SynthesisError as problem:
-                run.failure = run.failure or problem
+            except UserError as problem:
+                failures.append(problem)
+                run.stopped = str(problem)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(concurrency):
+    async with server.client, asyncio.TaskGroup() as group:
+        for _ in range(server.concurrency):
             group.create_task(worker())
-    if run.failure is not None:
-        raise run.failure
+    if failures:
+        raise failures[0]
 
 
-async def _together(server: Server, requests: list[ChatRequest]) -> list[Reply]:
-    """The answers to a row's requests; what was sent is waited for even if one of them fails, as it is paid for."""
-    replies = await asyncio.gather(*map(server.answer, requests), return_exceptions=True)
-    for reply in replies:
-        if isinstance(reply, BaseException):
-            raise reply
-    return [reply for reply in replies if isinstance(reply, Reply)]
-
-
-def ask_in_batches(run: SynthesisRun, model: BatchModel, cache: ReplyCache, size: int) -> None:
-    """Answer the rows' requests in engine calls of about `size` requests, kept after each call."""
+def ask_in_batches(run: SynthesisRun, answer: Callable[..., list[Reply]], cache: ReplyCache, size: int) -> None:
+    """Answer the rows' requests in calls of about `size`, in whose order `answer` replies; kept after each call."""
     waiting = run.begin()
     going: dict[int, tuple[Steps, list[ChatRequest]]] = {}
     while True:
@@ -141,7 +162,7 @@ def ask_in_batches(run: SynthesisRun, model: BatchModel, cache: ReplyCache, size
         except CeilingReached as problem:
             run.stopped = str(problem)
             return
-        for request, reply in zip(sent, model.answer(sent) if sent else [], strict=True):
+        for request, reply in zip(sent, answer(sent) if sent else [], strict=True):
             run.spending.release(request)
             cache.keep(request, reply)
         for place, (row_steps, requests) in list(going.items()):
@@ -153,12 +174,3 @@ def ask_in_batches(run: SynthesisRun, model: BatchModel, cache: ReplyCache, size
             except StopIteration as end:
                 del going[place]
                 run.done(place, end.value)
-
-
-def examples(rejected: list[dict[str, Any]], each: int = 3) -> dict[str, list[str]]:
-    """The first few details of every reason."""
-    kept: dict[str, list[str]] = {}
-    for one in rejected:
-        if len(kept.setdefault(one["reason"], [])) < each:
-            kept[one["reason"]].append(one["detail"])
-    return kept

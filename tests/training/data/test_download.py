@@ -16,7 +16,7 @@ from training.data import download as downloading
 from training.data.catalogue import all_datasets, all_tasks
 from training.data.download import download, main
 from training.data.formats import MissingDataset, SourceFolder
-from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS
 
 CONTENT = b'[{"instruction": "x"}]'
 
@@ -91,5 +91,5 @@ def test_every_dataset_that_a_builder_misses_can_be_asked_for(tmp_path: Path) ->
             next(iter(task.rows(SourceFolder(tmp_path))))
         module, name = str(caught.value).split("python -m training.")[1].split()[:2]
         assert (
-            name.strip(".;,") in {"data.download": set(all_datasets()), "synthesize": set(synthesis_tasks())}[module]
+            name.strip(".;,") in {"data.download": set(all_datasets()), "synthesize": set(SYNTHESIS_TASKS)}[module]
         ), task.name

@@ -17,15 +17,13 @@ from shopbench.prompts import encode_chat
 from tests.training.conftest import byte_tokenizer
 from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.ray_batch import RayModel, from_row, reply_of, request_row, to_row
-from training.synthesize.reply_cache import ReplyCache
+from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import SynthesisRun, ask_in_batches
-from training.synthesize.spending import Prices, Spending
-from training.synthesize.steps import Settings
-from training.synthesize.tasks.catalogue import synthesis_tasks
+from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS
+from training.synthesize.tasks.task import Settings
 
 from .test_synthesize import TASK, label_and_check, product_rows
 
-FREE = Prices()
 ASK = ChatRequest("You are kind.", "Say hello.", {"type": "object"}, 20, 0.5, 7)
 
 
@@ -40,14 +38,11 @@ class Batched:
         return [Reply(label_and_check({"messages": ask.messages}), "stop", 100, 20) for ask in asks]
 
 
-def through(journal: Path, model: Any, prices: Prices = FREE, count: int = 24, size: int = 8) -> SynthesisRun:
-    spending = Spending(prices)
-    kept = ReplyCache(journal, "m", spending)
-    with (
-        closing(kept),
-        closing(SynthesisRun(synthesis_tasks()[TASK], product_rows(count), Settings(), spending)) as run,
-    ):
-        ask_in_batches(run, model, kept, size)
+def through(journal: Path, model: Any, most_tokens: int | None = None) -> SynthesisRun:
+    spending = Spending(most_tokens=most_tokens)
+    run = SynthesisRun(SYNTHESIS_TASKS[TASK], product_rows(24), Settings(), spending)
+    with closing(ReplyCache(journal, "m", spending)) as kept, run.bar:
+        ask_in_batches(run, model.answer, kept, size=8)
     return run
 
 
@@ -62,7 +57,7 @@ def test_rows_follow_each_other_through_the_batches(tmp_path: Path) -> None:
 
 def test_a_ceiling_stops_between_batches(tmp_path: Path) -> None:
     model = Batched()
-    run = through(tmp_path / "j", model, Prices(most_tokens=2_000))
+    run = through(tmp_path / "j", model, most_tokens=2_000)
     assert "2000 tokens" in run.stopped and run.spending.tokens <= 2_000
     assert 0 < len(run.accepted().rows) < 24
     assert len(through(tmp_path / "j", model).accepted().rows) == 24 and sum(model.calls) == 96

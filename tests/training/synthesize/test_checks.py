@@ -7,14 +7,22 @@ import random
 
 import pytest
 
-from training.synthesize.acceptance import Acceptance
-from training.synthesize.chat import Reply
-from training.synthesize.checks import Rejected, alike, json_object, label, no_copy, quoted_in, words_between
-from training.synthesize.prompt_files import prompt_named
-from training.synthesize.steps import RowResult
-from training.synthesize.tasks.catalogue import synthesis_tasks
-from training.synthesize.tasks.languages import in_language, language_of
-from training.synthesize.tasks.traits import Traits, check_traits, draw_traits, read_marked
+from training.synthesize.chat import Reply, filled, prompt_named
+from training.synthesize.checks import (
+    Rejected,
+    alike,
+    in_language,
+    json_object,
+    label,
+    language_of,
+    no_copy,
+    quoted_in,
+    words_between,
+)
+from training.synthesize.run import Acceptance
+from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS
+from training.synthesize.tasks.rewriting import Traits, check_traits, read_marked, wanted_traits
+from training.synthesize.tasks.task import RowResult
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
@@ -30,11 +38,11 @@ def test_every_job_has_a_prompt_whose_placeholders_it_fills() -> None:
         "amazon_reviews_complement": {"id": "a", "type": "teapot"},
         "reword": {"id": "a", "instruction": "Which {thing} is it?", "task_type": "generation", "example": "x"},
     }
-    for name, task in synthesis_tasks().items():
+    for name, task in SYNTHESIS_TASKS.items():
         row = rows.get(name, {"id": "a", "title": "Teapot", "text": "It pours.", "type": "kitchen", "seed": "x"})
-        said = prompt_named(name).fill(**task.values(row, random.Random(0)))
+        said = filled(prompt_named(name).user, **task.values(row, random.Random(0)))
         assert "{title}" not in said and "{seed}" not in said and len(said) > 200
-        assert task.structured == (prompt_named(name).schema is not None and name != "traits")
+        assert prompt_named(name).schema is not None and (task.read is None) == (name != "traits")
 
 
 @pytest.mark.parametrize(
@@ -137,12 +145,12 @@ def test_traits_that_were_not_wanted() -> None:
     assert reason(check_traits, {**parts, "tone": "formal"}, WANTED) == "other traits"
     assert reason(check_traits, {**parts, "instruction": "Was ist das für eine Kanne?"}, WANTED) == "language"
     assert reason(check_traits, {**parts, "context": "word " * 30}, WANTED) == "length"
-    drawn = draw_traits(random.Random(1), {"language": "German"})
+    drawn = wanted_traits({"id": "1", "traits": {"language": "German"}})
     assert drawn.language == "German" and drawn.tone in ("neutral", "casual", "formal", "impatient")
 
 
 def test_repeats_and_near_repeats() -> None:
-    taken = Acceptance(synthesis_tasks()["amazon_m2_explain_product"])
+    taken = Acceptance(SYNTHESIS_TASKS["amazon_m2_explain_product"])
     text = (
         "A hedge trimmer is a garden tool with a long toothed blade that cuts bushes and hedges into shape for owners."
     )

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from training.synthesize.chat import prompt_named
 from training.synthesize.checks import of_schema
-from training.synthesize.prompt_files import prompt_named
 
 from .servers import Fake, serving
 from .test_synthesize import TASK, lines, manifest, product_rows, run

@@ -20,10 +20,9 @@ from training.data.formats import SourceFolder
 from training.synthesize.chat import ChatRequest, Reply
 from training.synthesize.checks import Rejected
 from training.synthesize.command import input_rows
-from training.synthesize.steps import RowResult, Settings, steps
-from training.synthesize.tasks.catalogue import synthesis_tasks
-from training.synthesize.tasks.task import Candidates
-from training.synthesize.tasks.traits import Traits
+from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS
+from training.synthesize.tasks.rewriting import Traits
+from training.synthesize.tasks.task import Candidates, RowResult, Settings, steps
 
 REVIEW = "The colour is lovely and the price was fair. Sadly the spout drips, and it arrived a week late."
 
@@ -31,7 +30,7 @@ REVIEW = "The colour is lovely and the price was fair. Sadly the spout drips, an
 def make(
     name: str, answer: dict[str, Any], row: dict[str, Any], others: list[dict[str, Any]] | None = None
 ) -> Candidates:
-    return synthesis_tasks()[name].make(answer, row, others or [], random.Random(0))
+    return SYNTHESIS_TASKS[name].make(answer, row, others or [], random.Random(0))
 
 
 def refused(name: str, answer: dict[str, Any], row: dict[str, Any], others: list[dict[str, Any]] | None = None) -> str:
@@ -42,7 +41,7 @@ def refused(name: str, answer: dict[str, Any], row: dict[str, Any], others: list
 
 def play(name: str, row: dict[str, Any], say: Callable[[ChatRequest], str], others: list[dict[str, Any]]) -> RowResult:
     """Run a row's steps against a list of things to say."""
-    running = steps(synthesis_tasks()[name], row, others, Settings())
+    running = steps(SYNTHESIS_TASKS[name], row, others, Settings())
     asks = next(running)
     try:
         while True:
@@ -233,7 +232,7 @@ def test_traits_travel_from_the_prompt_to_the_sample() -> None:
 def test_wordings_keep_placeholders_and_type_and_reach_the_build(tmp_path: Path) -> None:
     published.esci(tmp_path, ("us",))
     task = all_tasks()["esci_query_of_title"]
-    rows = input_rows(synthesis_tasks()["reword"], tmp_path, None)
+    rows = input_rows(SYNTHESIS_TASKS["reword"], tmp_path, None)
     assert {"ecinstruct_attribute_value", "esci_title_of_query"} < {row["task"] for row in rows} and len(rows) == 33
     row = next(row for row in rows if row["task"] == task.name)
     said = [
@@ -280,7 +279,7 @@ def test_a_labels_file_is_what_its_builder_reads(tmp_path: Path) -> None:
     """From the sources folder, through the task, into `synthetic/`, into the build; the model is always right."""
     published.amazon_m2(tmp_path)
     name = "amazon_m2_category_of_attribute"
-    synthesis_task = synthesis_tasks()[name]
+    synthesis_task = SYNTHESIS_TASKS[name]
     rows = input_rows(synthesis_task, tmp_path, 12)
     made = []
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Labels of products and product types (Table 7 rows 1, 4 and 20): what Amazon-M2 and the reviews do not say."""
+"""Labels of products, types and reviews (Table 7 rows 1-4 and 20): what Amazon-M2 and the reviews do not say."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from training.data.aspects import ASPECTS, covered
 from training.data.formats import Row, SourceFolder
 from training.data.options import distinct, one_line, same_key
 from training.data.reading import database, said_by_model, stream
 from training.data.sources import amazon_m2_concepts
-from training.data.sources.amazon_reviews import open_items
-from training.synthesize.checks import Rejected, label, no_copy, of_a_kind, words_between
-from training.synthesize.tasks.languages import in_language
+from training.data.sources.amazon_reviews import open_items, review_rows
+from training.synthesize.checks import Rejected, in_language, label, no_copy, of_a_kind, quoted_in, words_between
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
 WHICH_PRODUCT = "Which of these products is a(n) <<<{kind}>>>?"
 WHICH_ATTRIBUTE = "Which of these products would a shop describe by its <<<{attribute}>>>?"
 WHICH_EXPLAINED = "A shop explains a type of product like this: <<<{text}>>>\nWhich of these products is of that type?"
 WHICH_TOGETHER = "Someone has just bought a(n) <<<{kind}>>>. Which of these goes together with it best?"
+WHICH_SENTIMENT = "A customer wrote about a product: <<<{snippet}>>>\nWhat does that say about its {aspect}?"
+WHICH_ASPECT = "Review: <<<{text}>>>\nWhich of these does the review speak of?"
+SENTIMENTS = {"positive": "something good", "negative": "something bad"}
+SEEN = 900
+"""Characters of a review that the model is shown."""
 
 
-def _titles(row: Row, others: Sequence[Row], rng: random.Random) -> tuple[str, tuple[str, ...]]:
+def _titles(row: Row, others: Sequence[Row], rng: random.Random) -> tuple[str, list[str]]:
     """A product's title, and those of three other products."""
     own = one_line(row["title"], 120)
-    wrong = distinct([other["title"] for other in rng.sample(list(others), min(8, len(others)))], [own], 120)[:3]
-    return own, tuple(wrong)
+    return own, distinct([other["title"] for other in rng.sample(others, min(8, len(others)))], [own], 120)[:3]
 
 
 def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
@@ -38,13 +42,12 @@ def category(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
     if len(names) < 2:
         raise Rejected("too few", f"attributes: {names}")
     own, wrong = _titles(row, others, rng)
-
-    def joined(kept: list[Row]) -> Row:
-        return {"id": row["id"], "category": kind, "attributes": [one["attribute"] for one in kept]}
-
-    rows: list[Row] = [{"attribute": name} for name in names]
-    questions = [[CheckQuestion.on(WHICH_ATTRIBUTE, own, wrong, attribute=name)] for name in names]
-    return Candidates(rows, questions, joined=joined, needed=[CheckQuestion.on(WHICH_PRODUCT, own, wrong, kind=kind)])
+    return Candidates(
+        rows=[{"attribute": name} for name in names],
+        questions=[[CheckQuestion.on(WHICH_ATTRIBUTE, own, wrong, attribute=name)] for name in names],
+        joined=lambda kept: {"id": row["id"], "category": kind, "attributes": [one["attribute"] for one in kept]},
+        needed=[CheckQuestion.on(WHICH_PRODUCT, own, wrong, kind=kind)],
+    )
 
 
 def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
@@ -63,32 +66,66 @@ def explanation(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: ra
 def complements(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
     """Row 4: categories that go with a type, each sooner than three other types."""
     kind = row["type"]
-    mine = set(same_key(kind).split())
-    names = []
-    for name in distinct(answer["complements"]):
-        one = in_language(label(name, 4, "complement"), "English", "complement")
-        if not set(same_key(one).split()) <= mine:  # "leather golf club" -> "golf club" is the thing itself
-            names.append(one)
+    said = distinct(answer["complements"])
+    names = [in_language(label(name, 4, "complement"), "English", "complement") for name in said]
+    # "leather golf club" -> "golf club" is the thing itself
+    names = [name for name in names if not set(same_key(name).split()) <= set(same_key(kind).split())]
     if not names:
         raise Rejected("copy of the seed", f"{kind}: {answer['complements']}")
     types = distinct((other["type"] for other in others), [kind, *names])
-    rows = [{"complement": name} for name in names]
-    questions = [
-        [CheckQuestion.on(WHICH_TOGETHER, name, rng.sample(types, min(3, len(types))), kind=kind)] for name in names
-    ]
+    most = min(3, len(types))
+    return Candidates(
+        rows=[{"complement": name} for name in names],
+        questions=[[CheckQuestion.on(WHICH_TOGETHER, name, rng.sample(types, most), kind=kind)] for name in names],
+        joined=lambda kept: {"id": row["id"], "complements": [one["complement"] for one in kept]},
+    )
 
-    def joined(kept: list[Row]) -> Row:
-        return {"id": row["id"], "complements": [one["complement"] for one in kept]}
 
-    return Candidates(rows, questions, joined=joined)
+def snippets(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
+    """Row 2: aspects whose snippets are quoted and, read alone, say the same of the aspect."""
+    kind = in_language(label(answer["type"], 3, "type"), "English", "type")
+    rows: list[Row] = []
+    questions = []
+    for one in answer["aspects"]:
+        snippet = quoted_in(one["snippet"], one_line(row["text"]), "snippet")
+        aspect = label(one["aspect"], 3, "aspect")
+        if not 2 <= len(snippet.split()) <= 12:
+            raise Rejected("length", f"snippet: {snippet}")
+        rows.append({"aspect": aspect, "sentiment": one["sentiment"], "snippet": snippet})
+        wrong = [*(text for name, text in SENTIMENTS.items() if name != one["sentiment"]), "nothing at all"]
+        right = SENTIMENTS[one["sentiment"]]
+        questions.append([CheckQuestion.on(WHICH_SENTIMENT, right, wrong, snippet=snippet, aspect=aspect)])
+    if len({row["aspect"] for row in rows}) < len(rows):
+        raise Rejected("repeats itself", f"aspects: {[row['aspect'] for row in rows]}")
+    return Candidates(rows, questions, joined=lambda kept: {"id": row["id"], "type": kind, "aspects": kept})
+
+
+def covered_aspects(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: random.Random) -> Candidates:
+    """Row 3: three or more aspects that the review speaks of, in words that it says."""
+    kind = in_language(label(answer["type"], 3, "type"), "English", "type")
+    review = one_line(row["text"], SEEN)
+    names = []
+    for one in answer["aspects"]:
+        quoted_in(one["quote"], review, one["aspect"])
+        names.append(in_language(label(one["aspect"], 3, "aspect"), "English", "aspect"))
+    if len(set(map(same_key, names))) < len(names):
+        raise Rejected("repeats itself", f"aspects: {names}")
+    taken = {*map(same_key, names), *covered(review)}
+    absent = [one for one in ASPECTS if one not in taken and one not in review.casefold()]
+    most = min(3, len(absent))
+    return Candidates(
+        rows=[{"aspect": name} for name in names],
+        questions=[[CheckQuestion.on(WHICH_ASPECT, name, rng.sample(absent, most), text=review)] for name in names],
+        least=3,
+        joined=lambda kept: {"id": row["id"], "type": kind, "aspects": [one["aspect"] for one in kept]},
+    )
 
 
 def complement_types(sources: SourceFolder) -> Iterator[Row]:
     """Product types of the catalogue, and those that a model has named for products and reviews: {"id", "type"}."""
-    found: set[str] = set()
     with database() as connection:
         open_items(connection, sources)
-        found.update(row["type"] for row in stream(connection, "SELECT DISTINCT type FROM items WHERE type <> ''"))
+        found = {row["type"] for row in stream(connection, "SELECT DISTINCT type FROM items WHERE type <> ''")}
     for task, field in (
         ("amazon_m2_explain_product", "product_type"),
         ("amazon_m2_category_of_attribute", "category"),
@@ -100,51 +137,63 @@ def complement_types(sources: SourceFolder) -> Iterator[Row]:
         yield {"id": kind, "type": kind}
 
 
-def products_with_text(sources: SourceFolder) -> Iterator[Row]:
-    """The products that row 20 is built from."""
-    return (row for row in amazon_m2_concepts.product_rows(sources) if row["text"])
+def _reviews(sources: SourceFolder, words: int) -> Iterator[Row]:
+    """Reviews that are shown whole and have enough words to hold what is asked for."""
+    return (row for row in review_rows(sources) if words <= len(row["text"].split()) and len(row["text"]) <= SEEN)
 
 
-def _known(row: Row) -> str:
-    return json.dumps(row.get("attributes") or {}, ensure_ascii=False)
-
-
-def _title(row: Row) -> str:
-    return str(row["title"])
+def _review_values(row: Row, rng: random.Random) -> dict[str, object]:
+    return {"department": one_line(row["type"], 40), "text": one_line(row["text"], SEEN)}
 
 
 TASKS = (
     SynthesisTask(
         name="amazon_m2_category_of_attribute",
-        kind="label",
         fields=("title",),
-        values=lambda row, rng: {"title": one_line(row["title"], 250), "known": _known(row)},
+        values=lambda row, rng: {
+            "title": one_line(row["title"], 250),
+            "known": json.dumps(row.get("attributes") or {}, ensure_ascii=False),
+        },
         make=category,
         rows=amazon_m2_concepts.product_rows,
-        source=_title,
-        text=lambda row: "",
+        source=lambda row: str(row["title"]),
         max_tokens=90,
     ),
     SynthesisTask(
         name="amazon_m2_explain_product",
-        kind="label",
         fields=("title", "text"),
         values=lambda row, rng: {"title": one_line(row["title"], 250), "text": one_line(row["text"], 500)},
         make=explanation,
-        rows=products_with_text,
-        source=_title,
-        text=lambda row: str(row["explanation"]),
+        rows=lambda sources: (row for row in amazon_m2_concepts.product_rows(sources) if row["text"]),
+        source=lambda row: str(row["title"]),
         max_tokens=110,
+        text="explanation",
     ),
     SynthesisTask(
         name="amazon_reviews_complement",
-        kind="label",
         fields=("type",),
         values=lambda row, rng: {"type": one_line(row["type"], 60)},
         make=complements,
         rows=complement_types,
         source=lambda row: str(row["type"]),
-        text=lambda row: "",
         max_tokens=60,
+    ),
+    SynthesisTask(
+        name="amazon_reviews_snippets",
+        fields=("type", "text"),
+        values=_review_values,
+        make=snippets,
+        rows=lambda sources: _reviews(sources, words=8),
+        source=lambda row: str(row["text"]),
+        max_tokens=180,
+    ),
+    SynthesisTask(
+        name="amazon_reviews_covered_aspects",
+        fields=("type", "text"),
+        values=_review_values,
+        make=covered_aspects,
+        rows=lambda sources: _reviews(sources, words=20),
+        source=lambda row: str(row["text"]),
+        max_tokens=220,
     ),
 )

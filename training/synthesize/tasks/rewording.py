@@ -19,11 +19,9 @@ from training.data.catalogue import all_tasks
 from training.data.formats import Row, SourceFolder
 from training.data.hashes import digest
 from training.data.wordings import placeholders
-from training.synthesize.checks import Rejected, alike
-from training.synthesize.tasks.languages import in_language
+from training.synthesize.checks import Rejected, alike, in_language
 from training.synthesize.tasks.task import Candidates, CheckQuestion, SynthesisTask
 
-COUNT = 6
 UNSEEN = 5
 """One in so many wordings is kept unseen."""
 WHICH_SAME = "Instruction: <<<{wording}>>>\nWhich of these instructions asks for the same?"
@@ -36,7 +34,7 @@ def instructions(sources: SourceFolder) -> Iterator[Row]:
             yield {"id": f"{name}/{number}", "task": name, "instruction": instruction}
 
 
-def reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
+def _reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
     """What a question with this wording reads as, and what it must."""
     if "task" in row:
         task = all_tasks()[row["task"]]
@@ -49,11 +47,15 @@ def reads_as(wording: str, row: Row) -> tuple[TaskType, TaskType]:
     return Question.read(question, kind is TaskType.MULTIPLE_CHOICE).task_type, kind
 
 
-def _once_each(wording: str, instruction: str) -> str:
-    wanted = placeholders(instruction)
-    found = [field for _, field, _, _ in string.Formatter().parse(wording)] if None not in placeholders(wording) else []
-    if sorted(field for field in found if field is not None) != sorted(map(str, wanted)):
-        raise Rejected("placeholders", f"{wording} (wanted: {', '.join(sorted(map(str, wanted)))})")
+def _checked(wording: str, row: Row) -> str:
+    wanted = sorted(map(str, placeholders(row["instruction"])))
+    parsed = string.Formatter().parse(wording) if None not in placeholders(wording) else ()
+    if sorted(field for _, field, _, _ in parsed if field is not None) != wanted:
+        raise Rejected("placeholders", f"{wording} (wanted: {', '.join(wanted)})")
+    in_language(wording, "English", "wording")
+    found, kind = _reads_as(wording, row)
+    if found is not kind:
+        raise Rejected("reads as another task type", f"{found}: {wording}")
     return wording
 
 
@@ -66,10 +68,7 @@ def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
     problem = Rejected("too few")
     for wording in answer["wordings"]:
         try:
-            text = in_language(_once_each(wording.strip(), row["instruction"]), "English", "wording")
-            found, wanted = reads_as(text, row)
-            if found is not wanted:
-                raise Rejected("reads as another task type", f"{found}: {text}")
+            text = _checked(wording.strip(), row)
             if any(alike(text, other) for other in (row["instruction"], *kept)):
                 raise Rejected("copy of the seed", text)
             kept.append(text)
@@ -81,9 +80,8 @@ def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
     rows: list[Row] = []
     questions = []
     for text in kept:
-        unseen = int(digest(text), 16) % UNSEEN == 0
-        task = row.get("task") or str(row["id"])
-        rows.append({"id": f"{row['id']}/{digest(text)}", "task": task, "wording": text, "unseen": unseen})
+        key, task = digest(text), row.get("task") or str(row["id"])
+        rows.append({"id": f"{row['id']}/{key}", "task": task, "wording": text, "unseen": int(key, 16) % UNSEEN == 0})
         wrong = rng.sample(strangers, min(3, len(strangers)))
         questions.append([CheckQuestion.on(WHICH_SAME, row["instruction"], wrong, wording=text)])
     return Candidates(rows, questions)
@@ -91,7 +89,7 @@ def wordings(answer: dict[str, Any], row: Row, others: Sequence[Row], rng: rando
 
 def _values(row: Row, rng: random.Random) -> dict[str, object]:
     names = ", ".join(f"{{{name}}}" for name in sorted(map(str, placeholders(row["instruction"]))))
-    return {"count": COUNT, "placeholders": names or "there are none", "instruction": row["instruction"]}
+    return {"count": 6, "placeholders": names or "there are none", "instruction": row["instruction"]}
 
 
 TASKS = (
@@ -103,7 +101,6 @@ TASKS = (
         make=wordings,
         rows=instructions,
         source=lambda row: str(row["instruction"]),
-        text=lambda row: "",
         max_tokens=500,
     ),
 )
