@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from models.planning import Asked
+from models.planning import ConstrainedPrompt
 from models.spaces.base import AnswerSpace
 from shopbench.tasks import TaskType
 from shopbench.tracks import Track
@@ -56,10 +56,10 @@ class Item:
         """What an answer is, for tables: the answer space's name, or the task type where there is none."""
         return str(self.task_type) if self.space is None else type(self.space).__name__
 
-    def asked(self) -> Asked:
+    def constrained_prompt(self) -> ConstrainedPrompt:
         """The item as the model takes it with its answer space, which it must have."""
         assert self.space is not None, f"an item of {self.task} has no answer space"
-        return Asked(self.text, self.space, self.task_type)
+        return ConstrainedPrompt(self.text, self.space, self.task_type)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Model(Protocol):
 
     def batch_predict(self, batch: dict[str, Any], is_multiple_choice: bool) -> list[str]: ...
 
-    def answer(self, asked: Sequence[Asked]) -> list[str]: ...
+    def answer(self, prompts: Sequence[ConstrainedPrompt]) -> list[str]: ...
 
 
 class Benchmark(Protocol):
@@ -122,7 +122,7 @@ class Benchmark(Protocol):
 
     def ask(self, model: Model, items: Sequence[Item]) -> list[str]:
         """One answer for each item of a batch."""
-        return model.answer([item.asked() for item in items])
+        return model.answer([item.constrained_prompt() for item in items])
 
     def seconds_allowed(self, item: Item) -> float:
         """The item's share of the time that all answers may take, for --enforce-limits."""

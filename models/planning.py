@@ -32,7 +32,7 @@ _LOOP = re.compile(rf"(.{{3,60}}?)\1{{{MOST_REPEATS - 1},}}$", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ConstrainedPrompt:
     """A question that comes with its answer space, as those of other benchmarks do; its type names the system line."""
 
     text: str
@@ -66,10 +66,10 @@ class Planner:
         by_name = OptionNames.of(self._tokenizer, read) if self._answer_by is AnswerBy.TEXT else None
         return self._plan(read.task_type, text, by_name or answer_space(read), cut)
 
-    def plan_asked(self, asked: Asked) -> Plan:
+    def plan_constrained(self, prompt: ConstrainedPrompt) -> Plan:
         """The plan for a question that says what may be answered."""
-        text, cut = self._cut(asked.text)
-        return self._plan(asked.task_type, text, asked.space, cut)
+        text, cut = self._cut(prompt.text)
+        return self._plan(prompt.task_type, text, prompt.space, cut)
 
     def _cut(self, raw: str) -> tuple[str, bool]:
         """The text to ask, and whether it lost its middle: a megabyte costs patterns and the tokenizer seconds."""

@@ -17,7 +17,7 @@ from models import planning
 from models.base_model import ShopBenchBaseModel
 from models.engine.requests import Completion, Request
 from models.engine.supervisor import EngineLike, Supervisor
-from models.planning import Asked, Plan, Planner
+from models.planning import ConstrainedPrompt, Plan, Planner
 from models.settings import Behaviour
 from shopbench.tasks import TaskType
 from shopbench.tracks import SECONDS_PER_SAMPLE
@@ -73,13 +73,13 @@ class ShopBenchModel(ShopBenchBaseModel):
         self.stats["restarts"] = self._supervisor.restarts
         return answers
 
-    def answer(self, asked: Sequence[Asked]) -> list[str]:
+    def answer(self, prompts: Sequence[ConstrainedPrompt]) -> list[str]:
         """Answer questions that name their answer spaces, in one engine call: a text each, in order.
 
         For benchmarks other than ShopBench. Nothing is classified, cut or replaced: an answer is a whole one of its
         space, or what the model wrote where constraints are off; of a free text an empty answer stays empty.
         """
-        plans = [self._planner.plan_asked(one) for one in asked]
+        plans = [self._planner.plan_constrained(prompt) for prompt in prompts]
         for plan in plans:
             self.stats.update(questions=1, prompt_tokens=len(plan.prompt), shortened=int(plan.shortened))
         completions = self._ask(plans, time.monotonic() + _PATIENCE_SECONDS * len(plans))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores
 from evaluation.scoring import score_tasks
-from models.planning import Asked
+from models.planning import ConstrainedPrompt
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 
@@ -32,8 +32,8 @@ class FakeModel:
         self.stats["questions"] += len(batch["prompt"])
         return [self.says(question) for question in batch["prompt"]]
 
-    def answer(self, asked: Sequence[Asked]) -> list[str]:
-        return [self.says(one.text) for one in asked]
+    def answer(self, prompts: Sequence[ConstrainedPrompt]) -> list[str]:
+        return [self.says(one.text) for one in prompts]
 
 
 ALL = Options()

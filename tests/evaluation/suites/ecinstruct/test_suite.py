@@ -274,7 +274,7 @@ def test_real_rows_are_answered_within_their_spaces(shared: Path, real_model: Us
     ranking = Item(
         "QPR", "Rank the products by price.\nA: ring\nB: pen\nC: car", [], space=NumberList(("A", "B", "C"), 3)
     )
-    asked = [item.asked() for item in [*questions, ranking]]
+    asked = [item.constrained_prompt() for item in [*questions, ranking]]
     *outputs, order = real_model.answer(asked)
     assert sorted(order.split(",")) == ["A", "B", "C"]
     for question, output in zip(questions, outputs, strict=True):

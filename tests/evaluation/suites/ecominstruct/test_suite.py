@@ -14,7 +14,7 @@ import pytest
 import local_evaluation
 from evaluation.benchmark import Item, Options
 from evaluation.suites.ecominstruct.suite import ECOMINSTRUCT
-from models.planning import Asked
+from models.planning import ConstrainedPrompt
 from models.spaces.free_text import FreeText
 from models.spaces.label_set import LabelSet
 from models.spaces.one_of import OneOf
@@ -183,7 +183,7 @@ def test_answers_can_be_written_within_their_spaces(shared: Path) -> None:
 @pytest.mark.engine
 def test_a_real_model_answers_one_row_of_each_folder(shared: Path, real_model: UserModel) -> None:
     questions = ECOMINSTRUCT.read(shared / "data/ecom_instruct", Options(limit=1))
-    outputs = real_model.answer([question.asked() for question in questions])
+    outputs = real_model.answer([question.constrained_prompt() for question in questions])
     scores = score(ECOMINSTRUCT, questions, outputs, ALL)
     assert len(scores.tasks) == 13
     for question, output in zip(questions, outputs, strict=True):
@@ -204,8 +204,8 @@ class Reference:
     def get_batch_size(self) -> int:
         return 16
 
-    def answer(self, asked: Sequence[Asked]) -> list[str]:
-        return [self.answers[one.text] for one in asked]
+    def answer(self, prompts: Sequence[ConstrainedPrompt]) -> list[str]:
+        return [self.answers[one.text] for one in prompts]
 
 
 def test_the_command_runs_all_thirteen_folders(

@@ -17,7 +17,7 @@ import local_evaluation
 from evaluation.benchmark import Item, Options
 from evaluation.suites.shopping_mmlu.files import generation_metric, read_folder, skill_of
 from evaluation.suites.shopping_mmlu.suite import SHOPPING_MMLU, parse_loosely
-from models.planning import Asked
+from models.planning import ConstrainedPrompt
 from models.spaces.free_text import FreeText
 from models.spaces.number_list import NumberList
 from models.spaces.one_digit import OneDigit
@@ -287,7 +287,7 @@ def test_right_answers_score_one_both_ways(release: Path) -> None:
 @pytest.mark.engine
 def test_a_real_model_answers_every_type(release: Path, real_model: UserModel) -> None:
     questions = SHOPPING_MMLU.read(release, ALL)
-    outputs = real_model.answer([question.asked() for question in questions])
+    outputs = real_model.answer([question.constrained_prompt() for question in questions])
     scores = score(SHOPPING_MMLU, questions, outputs, ALL)
     assert not any(one.unreadable for one in scores.answers)
     assert all(0 <= (test.score or 0) <= 1 for test in scores.tasks.values())
@@ -299,8 +299,8 @@ class SaysOne:
     def get_batch_size(self) -> int:
         return 4
 
-    def answer(self, asked: Sequence[Asked]) -> list[str]:
-        return ["It is 1, I think" for _ in asked]
+    def answer(self, prompts: Sequence[ConstrainedPrompt]) -> list[str]:
+        return ["It is 1, I think" for _ in prompts]
 
 
 def test_the_command_averages_by_skill_both_ways(
