@@ -69,7 +69,7 @@ def padded(source: Stored, width: int, wanted: int) -> Written:
 
 def pad(model: Path, output: Path, multiple: int) -> tuple[int, int]:
     """Write the padded model folder; return intermediate_size before and after. UserError if it cannot be padded."""
-    config = read_json(model / "config.json", "model configuration")
+    config = read_json(model / "config.json", "model configuration", "give a Hugging Face model folder")
     width, activation = config.get("intermediate_size"), config.get("hidden_act", config.get("hidden_activation"))
     if not isinstance(width, int) or config.get("quantization_config"):
         raise UserError(f"{model}: has no float MLP with an intermediate_size; pad before quantizing")

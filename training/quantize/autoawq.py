@@ -55,7 +55,7 @@ def readable(model: Path) -> Path:
     for file in model.iterdir():
         if file.is_file() and not file.name.startswith("."):
             (folder / file.name).symlink_to(file.resolve())
-    config = read_json(model / "config.json", "model configuration")
+    config = read_json(model / "config.json", "model configuration", "give a Hugging Face model folder")
     rope = config.get("rope_parameters")
     if isinstance(rope, dict):
         if rope.get("rope_type", "default") != "default":

@@ -64,7 +64,9 @@ def load_backend(name: str, method: str) -> Backend:
 
 def quantize(given: argparse.Namespace, backend: Backend) -> None:
     """Check, quantize, check again; UserError for sizes that do not fit, bad files, a perplexity that rose too far."""
-    if read_json(given.model / "config.json", "model configuration").get("quantization_config"):
+    if read_json(given.model / "config.json", "model configuration", "give a Hugging Face model folder").get(
+        "quantization_config"
+    ):
         raise UserError(f"{given.model}: is quantized already; give the float model")
     files = shards(given.model)
     tensors = {name: item for file in files for name, item in stored(file).items()}

@@ -80,7 +80,7 @@ def adapter_folder(name: str) -> Path:
 
 def read_adapter(folder: Path, weight: float) -> Adapter:
     """Read an adapter's configuration and headers, not yet its weights; UserError if a sum of deltas cannot be it."""
-    config = read_json(folder / "adapter_config.json", "adapter configuration")
+    config = read_json(folder / "adapter_config.json", "adapter configuration", "give a PEFT adapter folder")
     if config.get("peft_type") != "LORA":
         raise UserError(f"{folder}: is a {config.get('peft_type')} adapter; only LoRA can be merged")
     for option in UNSUPPORTED:

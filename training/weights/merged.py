@@ -117,7 +117,7 @@ def check_targets(merge: Merge, tensors: dict[str, Stored], tied: bool) -> None:
 def merge_weights(merge: Merge, output: Path) -> None:
     """Write the merged model folder; UserError, and nothing at `output`, if something is wrong."""
     facts = merge.provenance()
-    config = read_json(merge.base / "config.json", "model configuration")
+    config = read_json(merge.base / "config.json", "model configuration", "give a Hugging Face model folder")
     sources = {file.name: stored(file) for file in shards(merge.base)}
     everything = {name: tensor for tensors in sources.values() for name, tensor in tensors.items()}
     tied = bool(config.get("tie_word_embeddings", HEAD not in everything))
