@@ -107,8 +107,7 @@ def _score(item: Item, output: str, texts: dict[str, float]) -> Scored:
         labels = item.details["labels"]
         order = answers.read_order(output, list(labels))
         return Scored(item, output, order, order is None, answers.ranked(labels, order))
-    assert isinstance(item.space, OneOf)
-    answer = answers.read_yes_no(output) if task in YES_NO else answers.read_letter(output, item.space.names)
+    answer = answers.read_yes_no(output) if task in YES_NO else answers.read_letter(output, item.details["letters"])
     return Scored(item, output, answer, answer is None, float(answer == item.truth))
 
 
@@ -138,6 +137,8 @@ def _item(asked: AskedRow, labels: dict[str, str] | None) -> Item:
     details: dict[str, Any] = {"task": asked.task}
     if asked.task == "QPR":
         details |= {"assumed": labels is None, "labels": labels or dict(zip(truth, "ESCI" + "I" * 22, strict=False))}
+    if asked.task in OPTIONS:
+        details["letters"] = answers.option_letters(asked.row, OPTIONS[asked.task])
     return Item(
         task=f"{asked.task}, {asked.group}",
         text=render(asked.row, asked.example),
