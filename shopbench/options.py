@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,21 +17,21 @@ from typing import NamedTuple
 from shopbench.phrases import QUOTED_HEADER, SCALE
 
 _UNSEEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
-_BULLET = rf"(?:[^\S\n]|[-+•●▪◦‣·–—#>|{_UNSEEN}]|\*(?=[^\S\n]))*+"
+_BULLET = rf"(?:[^\S\n]|[-+•●▪◦‣·・･○◆■►▶–—#>|{_UNSEEN}]|\*(?=[^\S\n]))*+"
 # What ends an emphasis or a quotation that does not end as it begins.
 _CLOSERS = {"“": "”", "„": "“", "«": "»", "「": "」", "『": "』", "‘": "’"}
 _BOLD, _QUOTE, _UNQUOTE = r"\*{1,3}|_{1,3}|~~|`", "[\"'“„«「『‘]", "[\"'”“»」』’]"
 _MARK = re.compile(
-    # A quotation within a line ("1. Allegro 2. Andante" as a description) is data, one that begins a line an option.
-    rf"(?:(?P<line>^){_BULLET}(?:(?P<emphasis>{_BOLD}|{_QUOTE})[{_UNSEEN}]*+)?"
-    rf"|(?<=[\s,;:?])(?<!\d[.,:])(?:(?P<bold>{_BOLD})[{_UNSEEN}]*+)?)"
-    r"(?P<open>[(\[（【]?)"
-    rf"(?P<number>\d{{1,2}})[{_UNSEEN}]*+"
-    rf"(?P<ended>{_BOLD}|{_UNQUOTE})?"
-    rf"\\?(?P<close>\.\)|[.):\]．）：、】]|[^\S\n][-–—](?=[^\S\n]))[{_UNSEEN}]*+",
+    rf"(?:(?P<line>^){_BULLET}(?P<before>{_BOLD}|{_QUOTE})?|(?<=[\s,;:?])(?<!\d[.,:])[{_UNSEEN}]*+(?P<bold>{_BOLD})?"
+    rf"|(?<=[\s,;:?\[({{])(?P<quote>{_QUOTE}))[{_UNSEEN}]*+"
+    rf"(?P<open>[(\[（［【｛]?)(?P<inside>{_BOLD})?"
+    rf"(?P<number>\d{{1,2}})[{_UNSEEN}]*+(?P<ended>{_BOLD}|{_UNQUOTE})?"
+    rf"\\?(?P<close>\.\)|[.):\]．）：、］】｝]|[^\S\n][-–—](?=[^\S\n]))[{_UNSEEN}]*+",
     re.MULTILINE,
 )
 """The number before an option: at the beginning of a line, or after a blank or a comma within one."""
+_AFTER_COLON = re.compile(r"[:：?？]\s*$")
+_UPPER = re.compile(r"\s*(\d{1,3})")
 _HEADER = re.compile(r"^[^\S\n]*([^\W\d_][^:：\n]{0,40})[:：]", re.MULTILINE)
 
 
@@ -48,7 +49,7 @@ class OptionList:
     """A list of options in the order shown.
 
     Attributes:
-        one_a_line: every option begins a line.
+        one_a_line: every option begins a line (the first may follow "Options:"), and nothing else is numbered.
         quoted: the list is part of a quoted review, description or other input.
     """
 
@@ -69,6 +70,7 @@ class _Mark(NamedTuple):
     start: int
     end: int
     begins_line: bool
+    after_colon: bool
     may_be_decimal: bool
     wrapping: str
     """What ends the option's text if its mark and text are emphasized or quoted together ("**1. red**")."""
@@ -84,16 +86,30 @@ def shown_options(question: str) -> OptionList | None:
     ['red car', 'red bus']
     """
     marks = list(_marks(question))
-    one_a_line = True
-    runs = _runs([mark for mark in marks if mark.begins_line], shortest=2)
+    lines = _line_marks(question, marks)
+    runs, one_a_line = _runs(lines, shortest=2), True
     if not runs:
-        one_a_line = False
-        runs = _runs([mark for mark in marks if _something_follows(question, mark.end)], shortest=3)
+        inline = [mark for mark in marks if _something_follows(question, mark.end)]
+        runs, one_a_line = _runs(inline, shortest=3), False
     if not runs:
         return None
-    offered = [run for run in runs if not _is_quoted(question, run[0].start)]
-    run = (offered or runs)[-1]
-    return OptionList(_options(question, run, one_a_line), one_a_line, quoted=not offered)
+    headers = list(_HEADER.finditer(question))
+    ends = [header.end() for header in headers]
+
+    def is_quoted(run: list[_Mark]) -> bool:
+        """Whether it stands in a review, a description or the like: the last header before it says so."""
+        before = bisect_right(ends, run[0].start)
+        return before > 0 and bool(QUOTED_HEADER.search(headers[before - 1][1]))
+
+    run = next((run for run in reversed(runs) if not is_quoted(run)), runs[-1])
+    numbered = [mark for mark in lines if run[0].start <= mark.start <= run[-1].start]
+    return OptionList(_options(question, run), one_a_line and numbered == run, is_quoted(run))
+
+
+def after_mark(line: str) -> str | None:
+    """What stands behind the mark that a line begins with; None if it begins with none."""
+    mark = _MARK.match(line)
+    return line[mark.end() :] if mark else None
 
 
 def scale_options(question: str) -> tuple[int, ...]:
@@ -107,21 +123,48 @@ def scale_options(question: str) -> tuple[int, ...]:
 
 def _marks(question: str) -> Iterator[_Mark]:
     for match in _MARK.finditer(question):
-        close, emphasis, end = match["close"], match["emphasis"] or match["bold"] or "", match.end()
+        close, end, number = match["close"], match.end(), int(match["number"])
+        emphasis = match["before"] or match["bold"] or match["quote"] or match["inside"] or ""
+        ended = match["ended"] or ""
+        if ended and not emphasis:
+            if ended in "\"'”“»」』’":
+                continue  # the end of something quoted that merely ends in a number
+            emphasis, ended = ended, ""  # "1**.**"
+        if match["quote"] and ended:
+            continue  # the key of a dictionary
         closer = _CLOSERS.get(emphasis, emphasis)
-        if match["ended"] and not emphasis:
-            continue  # the end of something quoted that merely ends in a number
-        if closer and not match["ended"] and question.startswith(closer, end):
+        if closer and not ended and question.startswith(closer, end):
             end, closer = end + len(closer), ""
+        upper = _UPPER.match(question, end)
+        if close.strip() in ("–", "—") and upper and int(upper[1]) > number:
+            continue  # "0 – 3 months"
         yield _Mark(
-            number=int(match["number"]),
-            style=unicodedata.normalize("NFKC", match["open"] + close.strip()),
+            number=number,
+            style=unicodedata.normalize("NFKC", (match["quote"] or "") + match["open"] + close.strip()),
             start=match.start(),
             end=end,
             begins_line=match["line"] is not None,
+            after_colon=bool(_AFTER_COLON.search(question, max(match.start() - 8, 0), match.start())),
             may_be_decimal=close in ".:" and question[end : end + 1].isdigit(),
-            wrapping="" if match["ended"] else closer,
+            wrapping="" if ended else closer,
         )
+
+
+def _line_marks(question: str, marks: list[_Mark]) -> list[_Mark]:
+    """The marks that begin a line, and before "1." or "2." the one of its list that follows "Options:" on a line."""
+    found: list[_Mark] = []
+    opening: _Mark | None = None
+    for mark in marks:
+        if mark.begins_line:
+            follows = opening and (opening.style, opening.number + 1) == (mark.style, mark.number)
+            if opening and follows and question.count("\n", opening.end, mark.start) == 1:
+                found.append(opening)
+            found.append(mark)
+            opening = None
+        elif mark.after_colon and mark.number <= 1:
+            line = question.rfind("\n", 0, mark.start) + 1
+            opening = mark if not found or found[-1].start < line else None
+    return found
 
 
 def _something_follows(question: str, at: int) -> bool:
@@ -140,29 +183,27 @@ def _runs(marks: list[_Mark], shortest: int) -> list[list[_Mark]]:
         elif mark.number <= 1 and not mark.may_be_decimal:
             growing[mark.style] = [mark]
             runs.append(growing[mark.style])
-    long = [run for run in runs if len(run) >= shortest]
-    # A list within an option of another one belongs to that option.
-    return [run for run in long if not any(_holds(other, run) for other in long)]
+    return [run for run in runs if len(run) >= shortest]
 
 
-def _holds(outer: list[_Mark], inner: list[_Mark]) -> bool:
-    return outer[0].start < inner[0].start and inner[-1].end < outer[-1].start
-
-
-def _options(question: str, run: list[_Mark], one_a_line: bool) -> tuple[Option, ...]:
+def _options(question: str, run: list[_Mark]) -> tuple[Option, ...]:
     """The options of a run: each reaches to the next one's mark, the last one to the end of its line."""
     last_line = question.find("\n", run[-1].end)
     ends = [*(mark.start for mark in run[1:]), len(question) if last_line < 0 else last_line]
+    around = run[0].wrapping  # a quotation that holds the whole list ends with the last option
     options = []
     for mark, end in zip(run, ends, strict=True):
-        text = " ".join(question[mark.end : end].split())
-        if mark.wrapping:
-            text = text.removesuffix(mark.wrapping).rstrip()
-        options.append(Option(mark.number, text if one_a_line else text.rstrip(" ,;"), mark.start, end))
+        text = _unwrapped(question[mark.end : end], mark.wrapping or (around if mark is run[-1] else ""))
+        in_line = "\n" not in question[mark.end : end] and mark is not run[-1]
+        options.append(Option(mark.number, text.rstrip(" ,;") if in_line else text, mark.start, end))
     return tuple(options)
 
 
-def _is_quoted(question: str, start: int) -> bool:
-    """Whether a list stands in a review, description or other quoted text: the last header before it says so."""
-    headers = [match for match in _HEADER.finditer(question, 0, start) if match.end() <= start]
-    return bool(headers) and bool(QUOTED_HEADER.search(headers[-1][1]))
+def _unwrapped(text: str, closer: str) -> str:
+    """The text in one line, without the end of an emphasis or a quotation that began before its mark."""
+    first, line_end, rest = text.strip().partition("\n")
+    if closer:
+        body, found, after = first.rpartition(closer)
+        if found and after.strip() in ("", ",", ";", "]", ")"):
+            first = body
+    return " ".join(f"{first}{line_end}{rest}".split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -223,8 +224,24 @@ def test_real_rows_seen_and_without_their_flag(shared: Path) -> None:
 
 
 def test_a_hostile_question_takes_no_long_time() -> None:
-    for hostile in ("1. " * 50_000, "rank " * 50_000, "select " + "a" * 200_000, "'" * 100_000, "(" * 100_000):
-        Question.read(hostile, False)
+    """Patterns that look back at every place take minutes here; the alarm is far from what a slow machine needs."""
+    hostile = (
+        "1. ", "rank ", "select ", "identify the ", "'", "'a ", "“", "「", "(", "*", " ", "\u200b", "1(1(", "rate 1 (",
+        "scale 0 (a ", "0.\n1.\n", "0.\n1)\n1.\n0)\n", "'0.\n'1.\n", "a: \n", "Options: 0. ",
+    )  # fmt: skip
+
+    def too_long(*_: object) -> None:
+        raise TimeoutError
+
+    previous = signal.signal(signal.SIGALRM, too_long)
+    try:
+        for text in hostile:
+            signal.alarm(20)
+            read = Question.read((text * 25_000)[:25_000], False)
+            assert isinstance(read.source, str)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
 
 
 MARKS = [
@@ -268,9 +285,70 @@ def test_options_on_one_line_have_texts_too() -> None:
         assert read.option_texts is None  # names are only learned from lists with an option a line
 
 
-def test_an_option_may_hold_a_list_of_its_own() -> None:
-    read = Question.read("Which?\n(1) a set:\n1. cup\n2. pan\n(2) a\tlamp\nAnswer:", True)
-    assert read.option_texts == ("a set: 1. cup 2. pan", "a lamp")
+@pytest.mark.parametrize(
+    ("question", "flag", "expected"),
+    [
+        (
+            "(1) Read the review.\nReview: nice\nList:\n#\n(2) Output three numbers, separated by comma.",
+            False,
+            (RETRIEVAL, 3),
+        ),
+        (
+            "1) Read the review.\n2) Select three aspects.\nReview: nice\nList:\n#\n3) Only numbers.",
+            False,
+            (RETRIEVAL, 3),
+        ),
+        ("Rules:\n- 1: read.\nWhich is a tool?\n#\n- 2: answer with a number.", True, (MC, 1)),
+    ],
+)
+def test_numbered_instructions_around_the_options_are_no_options(
+    question: str, flag: bool, expected: tuple[TaskType, int]
+) -> None:
+    read = Question.read(question.replace("#", lines("#. ", *TEN[:6])), flag)
+    assert (read.task_type, read.count, read.numbers) == (*expected, (1, 2, 3, 4, 5, 6))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_first_option_may_stand_behind_its_header(first: int) -> None:
+    read = Question.read("Which one is a fruit? Options: " + lines("#. ", "apple", "car", "bus", first=first), True)
+    assert read.numbers == (first, first + 1, first + 2)
+    assert read.option_texts == ("apple", "car", "bus")
+
+
+def test_options_are_named_only_where_nothing_else_is_numbered() -> None:
+    read = Question.read("Where?\n0) pot\n1. shelf\n2) sill\n3. garden\n4. house\nAnswer:", True)
+    assert read.option_texts is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "texts"),
+    [
+        ("**0. Red car**\nfast\n**1. Blue bus**", ("Red car fast", "Blue bus")),
+        ("**0. Red car**;\n**1. Blue bus**;", ("Red car", "Blue bus")),
+        ('"0. Red car",\n"1. Blue bus"', ("Red car", "Blue bus")),
+        ('"0. Red car\n1. Blue bus"', ("Red car", "Blue bus")),
+        ("(**0**) Red car\n(**1**) Blue bus", ("Red car", "Blue bus")),
+        ("0**.** Red car\n1**.** Blue bus", ("Red car", "Blue bus")),
+        ("［０］ Red car\n［１］ Blue bus", ("Red car", "Blue bus")),
+        ("・0. Red car\n・1. Blue bus", ("Red car", "Blue bus")),
+        ("0. 12 V\n1. 24 V", ("12 V", "24 V")),
+    ],
+)
+def test_emphasis_and_quotation_marks_are_no_part_of_a_text(listed: str, texts: tuple[str, ...]) -> None:
+    assert Question.read(f"Which?\n{listed}\nAnswer:", True).option_texts == texts
+
+
+@pytest.mark.parametrize("mark", ['"#. @", ', "'#. @', ", "\u200b#. @ ", "**#.** @ ", "（#）@ "])
+def test_marks_on_one_line(mark: str) -> None:
+    listed = "".join(mark.replace("#", str(number)).replace("@", text) for number, text in enumerate(TEN, 1))
+    listed = f"[{listed}]" if mark[0] in "\"'" else listed
+    read = Question.read(f"Select two of these.\nList: {listed}\nOutput:", False)
+    assert (read.task_type, read.numbers, read.count) == (RETRIEVAL, tuple(range(1, 11)), 2)
+
+
+def test_ranges_are_no_options() -> None:
+    question = "Identify the brand in the product title.\nTitle: Lego Duplo\n0 – 3 months\n1 – 2 years"
+    assert kind(question, False) == (NER, ())
 
 
 def test_texts_are_what_stands_behind_the_marks() -> None:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from shopbench.options import after_mark
 from training.data.options import same_key
 
 EXACT_WORDS = 3
@@ -20,7 +21,6 @@ CONTAINED = 0.5
 BOILERPLATE = 3
 """A part of so many evaluation questions is their wording, not their data."""
 
-_OPTION = re.compile(r"^\s*[(\[]?\d{1,2}[.):\]]\s*")
 _HEADER = re.compile(r"^\s*([^\W\d_][^:：\n]{0,40})[:：]\s*(.*)$")
 _WORDING = re.compile(r"^(?:instructions?|task|question|answer|output|result|response|note)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"(?<![\w])['\"“„](.+?)['\"”](?!\w)")
@@ -30,9 +30,9 @@ def text_parts(question: str) -> Iterator[str]:
     """The parts of a question that are data, as lower-case words, longest texts whole."""
     under_header = False
     for line in question.splitlines():
-        option, header = _OPTION.match(line), _HEADER.match(line)
-        if option:
-            yield same_key(line[option.end() :])
+        option, header = after_mark(line), _HEADER.match(line)
+        if option is not None:
+            yield same_key(option)
         elif header and _WORDING.match(header[1]):
             under_header = False
         elif header:
