@@ -12,7 +12,7 @@ from typing import Any
 
 from evaluation.benchmark import Item
 from models.spaces.spec import to_spec
-from shopbench.files import ROOT
+from shopbench.files import ROOT, append_line
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,7 @@ class Journal:
 
     def _write(self, value: dict[str, Any]) -> None:
         with open(self.path, "ab") as file:
-            file.write(json.dumps(value).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            append_line(file, value)
 
     def remove(self) -> None:
         """The run is complete and its results are written: the journal has done its work."""

@@ -31,6 +31,7 @@ class LimitExceeded(UserError):
     """The evaluator would have killed the run here."""
 
     exit_code = KILLED
+    prefix = "killed"
 
 
 class _Deadline(BaseException):

@@ -14,8 +14,10 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
+from shopbench import ROOT
 from shopbench.requirements import how_to_install
 
 DONE, NOT_GOOD, BAD_INPUT, KILLED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -40,6 +42,7 @@ class UserError(Exception):
     """A problem that the user can mend; the message is one line: what, where and the remedy."""
 
     exit_code = BAD_INPUT
+    prefix = "error"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -62,7 +65,7 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
     try:
         return main(*arguments)
     except UserError as error:
-        return _say(f"error: {error}", error.exit_code)
+        return _say(f"{error.prefix}: {error}", error.exit_code)
     except KeyboardInterrupt as error:  # a command may say what that brings
         return _say(f"interrupted: {str(error) or 'give the same command again'}", INTERRUPTED)
     except ModuleNotFoundError as error:
@@ -73,9 +76,20 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         return _say(f"error: the package {package} is not installed; {how_to_install(package)}", BAD_INPUT)
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0)
-        if remedy is None or error.filename is None:
+        if remedy is None or error.filename is None or _is_part_of_us(str(error.filename)):
             raise
         return _say(f"error: {error.filename}: {error.strerror}; {remedy}", BAD_INPUT)
+
+
+_OURS = (
+    Path(sys.prefix),
+    *(ROOT / name for name in ("shopbench", "models", "evaluation", "training", "tools", "benchmarks", "prompts")),
+)
+
+
+def _is_part_of_us(path: str) -> bool:
+    """Whether a path lies in our own code or prompts, or in an installed package: that it is missing is our fault."""
+    return any(Path(path).absolute().is_relative_to(folder) for folder in _OURS)
 
 
 def _say(message: str, code: int) -> int:

@@ -74,6 +74,20 @@ def write_json_lines(path: str | os.PathLike[str], rows: Iterable[Any]) -> int:
     return count
 
 
+def append_line(file: IO[bytes], value: Any) -> None:
+    """Append one JSON value as a line to an open file; it is on disk when this returns.
+
+    An OSError names the file, which Python leaves out where a write fails.
+    """
+    try:
+        file.write(json.dumps(value).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = error.filename or file.name
+        raise
+
+
 def read_json(path: Path, what: str, remedy: str = "make it again") -> dict[str, Any]:
     """Read a JSON object; a UserError that names `what` and the remedy if it is missing or broken."""
     try:

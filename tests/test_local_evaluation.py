@@ -297,7 +297,7 @@ def test_a_run_over_the_limits_is_stopped_and_kept(
     write_samples(tmp_path / "few.jsonl", [replace(one, track=TRACKS[4].challenge_id) for one in SAMPLES[:6]])
     assert evaluate("--enforce-limits", questions=tmp_path / "few.jsonl", answer=slowly) == 3
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: questions 5-6 took over ") and last.endswith("the evaluator kills the run here")
+    assert last.startswith("killed: questions 5-6 took over ") and last.endswith("the evaluator kills the run here")
     assert (tmp_path / "results.json.answers.part").is_file()
 
 

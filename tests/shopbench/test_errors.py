@@ -191,3 +191,9 @@ def test_a_command_of_its_own_process(
     assert done.returncode == code, done.stderr
     assert ("Traceback" in done.stderr) == (argument == "ours")
     assert done.stderr.endswith(error) if argument == "ours" else done.stderr == error
+
+
+def test_a_file_of_ours_that_is_missing_keeps_its_traceback() -> None:
+    for path in (Path(sys.prefix) / "lib" / "gone.json", errors.ROOT / "prompts" / "gone.txt"):
+        with pytest.raises(FileNotFoundError):
+            exit_code_of(raising(FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))))

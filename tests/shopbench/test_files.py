@@ -13,7 +13,16 @@ import pytest
 
 from shopbench import files
 from shopbench.errors import UserError, exit_code_of
-from shopbench.files import default_questions, file_hash, read_json, replacing, write_json, write_json_lines, write_text
+from shopbench.files import (
+    append_line,
+    default_questions,
+    file_hash,
+    read_json,
+    replacing,
+    write_json,
+    write_json_lines,
+    write_text,
+)
 
 
 def held(folder: Path) -> list[str]:
@@ -158,3 +167,9 @@ def test_the_development_file_is_the_default_where_the_user_has_put_it(
     assert default_questions() == own
     development.touch()
     assert default_questions() == development
+
+
+def test_a_line_that_cannot_be_appended_names_its_file() -> None:
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left") as caught:
+        append_line(full, {"a": 1})
+    assert caught.value.filename == "/dev/full"

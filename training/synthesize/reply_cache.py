@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
+from shopbench.files import append_line
 from training.synthesize.chat import ChatRequest, Reply
 
 
@@ -114,9 +115,7 @@ class ReplyCache:
 
     def _add(self, entry: dict[str, Any], write: bool) -> None:
         if write:
-            self._file.write(json.dumps(entry).encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            append_line(self._file, entry)
         if "lost" in entry:
             self.spending.add(*entry["lost"])
             self.spending.lost_requests += 1

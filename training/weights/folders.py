@@ -36,7 +36,7 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(f".{output.name}.part")
     facts = beside / _RESUMED
-    if resume is None or not facts.is_file() or read_json(facts, "description of a killed run") != resume:
+    if resume is None or _facts(facts) != resume:
         shutil.rmtree(beside, ignore_errors=True)
     free = shutil.disk_usage(output.parent).free
     written = sum(file.stat().st_size for file in beside.glob("*"))
@@ -58,6 +58,14 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
         raise UserError(f"{output}: cannot be written ({error.strerror}); make room or choose another disk") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _facts(path: Path) -> dict[str, Any] | None:
+    """What a killed run has left of its facts; None for what cannot be read."""
+    try:
+        return read_json(path, "description of a killed run")
+    except UserError:
+        return None
 
 
 NOT_COPIED = (".safetensors", ".bin", ".index.json", ".gguf", PROVENANCE)
