@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shopbench.phrases import QUOTED_HEADER, SCALE
+from shopbench.phrases import LABEL, QUOTED_HEADER, SCALE
 
 _UNSEEN = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _BULLET = rf"(?:[^\S\n]|[-+•●▪◦‣·・･○◆■►▶–—#>|{_UNSEEN}]|\*(?=[^\S\n]))*+"
@@ -32,7 +31,6 @@ _MARK = re.compile(
 """The number before an option: at the beginning of a line, or after a blank or a comma within one."""
 _AFTER_COLON = re.compile(r"[:：?？]\s*$")
 _UPPER = re.compile(r"\s*(\d{1,3})")
-_HEADER = re.compile(r"^[^\S\n]*([^\W\d_][^:：\n]{0,40})[:：]", re.MULTILINE)
 
 
 class Option(NamedTuple):
@@ -70,7 +68,6 @@ class _Mark(NamedTuple):
     start: int
     end: int
     begins_line: bool
-    after_colon: bool
     may_be_decimal: bool
     wrapping: str
     """What ends the option's text if its mark and text are emphasized or quoted together ("**1. red**")."""
@@ -85,7 +82,7 @@ def shown_options(question: str) -> OptionList | None:
     >>> [option.text for option in shown_options("Which?\\n**0.** red car\\n**1.** red bus\\nAnswer:").options]
     ['red car', 'red bus']
     """
-    marks = list(_marks(question))
+    marks = [mark for match in _MARK.finditer(question) if (mark := _read(question, match))]
     lines = _line_marks(question, marks)
     runs, one_a_line = _runs(lines, shortest=2), True
     if not runs:
@@ -93,13 +90,13 @@ def shown_options(question: str) -> OptionList | None:
         runs, one_a_line = _runs(inline, shortest=3), False
     if not runs:
         return None
-    headers = list(_HEADER.finditer(question))
+    headers = list(LABEL.finditer(question))
     ends = [header.end() for header in headers]
 
     def is_quoted(run: list[_Mark]) -> bool:
         """Whether it stands in a review, a description or the like: the last header before it says so."""
         before = bisect_right(ends, run[0].start)
-        return before > 0 and bool(QUOTED_HEADER.search(headers[before - 1][1]))
+        return before > 0 and bool(QUOTED_HEADER.search(headers[before - 1]["name"]))
 
     run = next((run for run in reversed(runs) if not is_quoted(run)), runs[-1])
     numbered = [mark for mark in lines if run[0].start <= mark.start <= run[-1].start]
@@ -108,8 +105,9 @@ def shown_options(question: str) -> OptionList | None:
 
 def after_mark(line: str) -> str | None:
     """What stands behind the mark that a line begins with; None if it begins with none."""
-    mark = _MARK.match(line)
-    return line[mark.end() :] if mark else None
+    match = _MARK.match(line)
+    mark = _read(line, match) if match else None
+    return line[mark.end :] if mark else None
 
 
 def scale_options(question: str) -> tuple[int, ...]:
@@ -121,33 +119,32 @@ def scale_options(question: str) -> tuple[int, ...]:
     return ()
 
 
-def _marks(question: str) -> Iterator[_Mark]:
-    for match in _MARK.finditer(question):
-        close, end, number = match["close"], match.end(), int(match["number"])
-        emphasis = match["before"] or match["bold"] or match["quote"] or match["inside"] or ""
-        ended = match["ended"] or ""
-        if ended and not emphasis:
-            if ended in "\"'”“»」』’":
-                continue  # the end of something quoted that merely ends in a number
-            emphasis, ended = ended, ""  # "1**.**"
-        if match["quote"] and ended:
-            continue  # the key of a dictionary
-        closer = _CLOSERS.get(emphasis, emphasis)
-        if closer and not ended and question.startswith(closer, end):
-            end, closer = end + len(closer), ""
-        upper = _UPPER.match(question, end)
-        if close.strip() in ("–", "—") and upper and int(upper[1]) > number:
-            continue  # "0 – 3 months"
-        yield _Mark(
-            number=number,
-            style=unicodedata.normalize("NFKC", (match["quote"] or "") + match["open"] + close.strip()),
-            start=match.start(),
-            end=end,
-            begins_line=match["line"] is not None,
-            after_colon=bool(_AFTER_COLON.search(question, max(match.start() - 8, 0), match.start())),
-            may_be_decimal=close in ".:" and question[end : end + 1].isdigit(),
-            wrapping="" if ended else closer,
-        )
+def _read(question: str, match: re.Match[str]) -> _Mark | None:
+    """A match of _MARK as a mark; None where it is something else that looks alike."""
+    close, end, number = match["close"], match.end(), int(match["number"])
+    emphasis = match["before"] or match["bold"] or match["quote"] or match["inside"] or ""
+    ended = match["ended"] or ""
+    if ended and not emphasis:
+        if ended in "\"'”“»」』’":
+            return None  # the end of something quoted that merely ends in a number
+        emphasis, ended = ended, ""  # "1**.**"
+    if match["quote"] and ended:
+        return None  # the key of a dictionary
+    closer = _CLOSERS.get(emphasis, emphasis)
+    if closer and not ended and question.startswith(closer, end):
+        end, closer = end + len(closer), ""
+    upper = _UPPER.match(question, end)
+    if close.strip() in ("–", "—") and upper and int(upper[1]) > number:
+        return None  # "0 – 3 months"
+    return _Mark(
+        number=number,
+        style=unicodedata.normalize("NFKC", (match["quote"] or "") + match["open"] + close.strip()),
+        start=match.start(),
+        end=end,
+        begins_line=match["line"] is not None,
+        may_be_decimal=close in ".:" and question[end : end + 1].isdigit(),
+        wrapping="" if ended else closer,
+    )
 
 
 def _line_marks(question: str, marks: list[_Mark]) -> list[_Mark]:
@@ -161,7 +158,7 @@ def _line_marks(question: str, marks: list[_Mark]) -> list[_Mark]:
                 found.append(opening)
             found.append(mark)
             opening = None
-        elif mark.after_colon and mark.number <= 1:
+        elif mark.number <= 1 and _AFTER_COLON.search(question, max(mark.start - 8, 0), mark.start):
             line = question.rfind("\n", 0, mark.start) + 1
             opening = mark if not found or found[-1].start < line else None
     return found

@@ -124,6 +124,8 @@ DATA_HEADER = _any(
     r"クエリ|検索語|レビュー|タイトル|商品名|説明|文)(?:[^\S\n]*\w)?[^\S\n]*[:：]",
 )
 """A line that holds data, not the request: what follows the colon is not searched for the phrases above."""
+LABEL = re.compile(r"^[^\S\n]*(?P<name>[^\W\d_][^:：\n]{0,40})[:：]", re.MULTILINE)
+"""A few words and a colon at the beginning of a line ("Product title: ...")."""
 ANSWER_LABEL = _any(r"output|answer|response|ausgabe|antwort|respuesta|salida|réponse|sortie|risposta|出力|回答")
 """The label of the place where the answer goes."""
 TEXT_LABEL = _any(

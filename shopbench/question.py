@@ -21,13 +21,13 @@ from shopbench.phrases import (
     ASKS_ENTITY,
     ASKS_RANKING,
     DATA_HEADER,
+    LABEL,
     NUMBER_WORDS,
     QUOTED,
     TEXT_LABEL,
 )
 from shopbench.tasks import TASKS, TaskType
 
-_LABEL = re.compile(r"^[^\S\n]*(?P<name>[^\W\d_][^:：\n]{0,40})[:：]", re.MULTILINE)
 _QUOTES = (("'", "'"), ('"', '"'), ("‘", "’"), ("“", "”"), ("「", "」"), ("«", "»"))
 
 
@@ -61,13 +61,13 @@ class Question:
         >>> str(question.task_type), question.numbers, question.options[1].text, question.count
         ('multiple-choice', (0, 1), 'car', 1)
         """
-        listed, scale = shown_options(text), scale_options(text)
+        listed = shown_options(text)
         request = _request(text, listed)
-        if listed and listed.quoted and (scale or not (is_multiple_choice or _asks_to_choose(request))):
+        if listed and listed.quoted and (scale_options(text) or not (is_multiple_choice or _asks_to_choose(request))):
             listed = None  # a list inside a review, and nothing to choose from it
         numbers = listed.numbers if listed else ()
         if is_multiple_choice:
-            task_type, numbers = TaskType.MULTIPLE_CHOICE, numbers or scale
+            task_type, numbers = TaskType.MULTIPLE_CHOICE, numbers or scale_options(text)
         else:
             task_type, numbers = _task_type(request, numbers)
         return cls(
@@ -100,7 +100,7 @@ class Question:
         >>> Question.read("What is the 'COLOR' in the title 'Led Light Phone Case - White'?", False).source
         'Led Light Phone Case - White'
         """
-        labels = list(_LABEL.finditer(self.text))
+        labels = list(LABEL.finditer(self.text))
         ends = [*(label.start() for label in labels[1:]), len(self.text)]
         bodies = {
             label["name"]: body
@@ -168,7 +168,7 @@ def _request(question: str, listed: OptionList | None) -> str:
     for line in question.splitlines():
         if DATA_HEADER.match(line):
             in_data = True
-        elif _LABEL.match(line) or not in_data:
+        elif LABEL.match(line) or not in_data:
             in_data = False
             kept.append(line)
     request = "\n".join(kept) if any(line.strip() for line in kept) else question

@@ -1,7 +1,7 @@
 """Putting a question together: a request, its data, its options and the word on how to answer.
 
 Tasks give several requests each; what ShopBench says after a list ("output three numbers, comma-separated")
-is here once, in a few variants. Each variant must classify as its type (shopbench/classify.py): the tests
+is here once, in a few variants. Each variant must classify as its type (shopbench/question.py): the tests
 build every one.
 """
 
