@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
+from shopbench.files import read_json_if_any
 from shopbench.naming import answer_by_of
 from shopbench.prompts import prompt_hash
 from shopbench.safetensors import read_header
@@ -87,11 +88,7 @@ def check_weights(folder: str | os.PathLike[str]) -> Weights:
 
 def provenance(folder: Path) -> dict[str, Any]:
     """What the provenance.json beside weights or an adapter says; nothing where there is none that can be read."""
-    try:
-        made_of = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return made_of if isinstance(made_of, dict) else {}
+    return read_json_if_any(folder / "provenance.json")
 
 
 def answer_by(folder: Path) -> str:

@@ -101,6 +101,14 @@ def read_json(path: Path, what: str, remedy: str = "make it again") -> dict[str,
     return value
 
 
+def read_json_if_any(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one where there is none that can be read."""
+    try:
+        return read_json(path, "file")
+    except UserError:
+        return {}
+
+
 def file_hash(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file."""
     with open(path, "rb") as file:

@@ -19,7 +19,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIs
 from tqdm import tqdm
 
 from shopbench.errors import DONE, UserError, nearest, run_command
-from shopbench.files import ROOT, read_json, write_json
+from shopbench.files import ROOT, read_json_if_any, write_json
 from training.data.catalogue import all_datasets
 from training.data.hashes import source_hash
 
@@ -38,10 +38,7 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
     if dataset.hub is None:
         raise UserError(f"{name} ({dataset.licence}) is got by hand, into {folder}: {dataset.place}")
     record = folder / "download.json"
-    try:
-        recorded = read_json(record, "record of an earlier download").get("revision")
-    except UserError:  # there was none, or it is broken and made anew
-        recorded = None
+    recorded = read_json_if_any(record).get("revision")  # one that is broken is made anew
     try:
         info = HfApi().dataset_info(dataset.hub, revision=revision or recorded, files_metadata=True)
         offered = [file for file in info.siblings or [] if any(map(Path(file.rfilename).match, dataset.files))]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -23,7 +24,7 @@ from models.serving import Serving
 from models.settings import behaviour
 from models.weights import check_weights
 from shopbench.errors import UserError
-from shopbench.files import file_hash, read_json, write_json
+from shopbench.files import file_hash, read_json_if_any, write_json
 from shopbench.naming import AnswerBy
 from shopbench.sample import Sample
 
@@ -113,12 +114,6 @@ class Candidate:
     adapter: Callable[[], Path] | None
     made_of: Sequence[Path]
 
-    def identity(self, base: Path) -> str:
-        """SHA-256 of what the outcomes depend on: kept ones of another identity are not used."""
-        truths = [sample.to_dict() for sample in self.samples]
-        facts = [journal_key(items_of(self.samples), base), truths, [file_hash(path) for path in self.made_of]]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
 
 def ask_all(
     base: Path, candidates: Sequence[Candidate], rank: int, answer_by: str, folder: Path
@@ -129,7 +124,7 @@ def ask_all(
     yet, and not at all if there are none.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    identities = {one.name: one.identity(base) for one in candidates}
+    identities = _identities(base, candidates)
     found = {name: kept for name, identity in identities.items() if (kept := _kept(folder / f"{name}.json", identity))}
     if missing := [one for one in candidates if one.name not in found]:
         with serving(base, rank, answer_by) as served, tqdm(missing, desc="adapters asked", unit="adapter") as bar:
@@ -141,11 +136,23 @@ def ask_all(
     return found
 
 
+def _identities(base: Path, candidates: Sequence[Candidate]) -> dict[str, str]:
+    """SHA-256 of what each candidate's outcomes depend on, by its name: kept ones of another one are not used."""
+    hashes = {path: file_hash(path) for path in {path for one in candidates for path in one.made_of}}
+    asked: dict[int, list[Any]] = {}  # by the list of samples, which candidates may share
+    identities = {}
+    for one in candidates:
+        if id(one.samples) not in asked:
+            truths = [sample.to_dict() for sample in one.samples]
+            asked[id(one.samples)] = [journal_key(items_of(one.samples), base), truths]
+        facts = [*asked[id(one.samples)], [hashes[path] for path in one.made_of]]
+        identities[one.name] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return identities
+
+
 def _kept(path: Path, identity: str) -> list[Outcome] | None:
     """What ask_all wrote for the same questions, weights and code; None if there is nothing of the kind."""
-    known = {}
-    with contextlib.suppress(UserError):
-        known = read_json(path, "kept outcomes")
+    known = read_json_if_any(path)
     if known.get("identity") != identity:
         return None
     read = [Outcome(**fields) for fields in known["outcomes"]]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
-from shopbench.files import ROOT, read_json, write_json
+from shopbench.files import ROOT, read_json, read_json_if_any, write_json
 
 PROVENANCE = "provenance.json"
 WEIGHTS = ROOT / "weights"
@@ -36,7 +36,7 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(f".{output.name}.part")
     facts = beside / _RESUMED
-    if resume is None or _facts(facts) != resume:
+    if resume is None or read_json_if_any(facts) != resume:
         shutil.rmtree(beside, ignore_errors=True)
     free = shutil.disk_usage(output.parent).free
     written = sum(file.stat().st_size for file in beside.glob("*"))
@@ -58,14 +58,6 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
         raise UserError(f"{output}: cannot be written ({error.strerror}); make room or choose another disk") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def _facts(path: Path) -> dict[str, Any] | None:
-    """What a killed run has left of its facts; None for what cannot be read."""
-    try:
-        return read_json(path, "description of a killed run")
-    except UserError:
-        return None
 
 
 NOT_COPIED = (".safetensors", ".bin", ".index.json", ".gguf", PROVENANCE)

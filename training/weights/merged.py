@@ -157,10 +157,11 @@ def merge_adapters(merge: Merge, output: Path) -> None:
 
     All modules get the same rank (missing parts are zeros), because engines expect one rank for an adapter.
     """
-    total = sum(merge.ranks())
+    ranks = merge.ranks()
+    total = sum(ranks)
     facts = {**merge.provenance(), "rank": total}
     modules = sorted({name for adapter in merge.adapters for name in adapter.pairs})
-    written = [tensor for name in modules for tensor in _stacked(merge, name)]
+    written = [tensor for name in modules for tensor in _stacked(merge, name, ranks)]
     config = {
         **merge.adapters[0].config,
         "r": total,
@@ -178,8 +179,8 @@ def merge_adapters(merge: Merge, output: Path) -> None:
         write_json(folder / PROVENANCE, facts)
 
 
-def _stacked(merge: Merge, name: str) -> list[Written]:
-    total = sum(merge.ranks())
+def _stacked(merge: Merge, name: str, ranks: list[int]) -> list[Written]:
+    total = sum(ranks)
     some = next(adapter.pairs[name] for adapter in merge.adapters if name in adapter.pairs)
     if some.embedding:
         raise UserError(f"{name}: adapters of embeddings cannot be joined into one; merge them into the base")
@@ -188,7 +189,7 @@ def _stacked(merge: Merge, name: str) -> list[Written]:
     def both() -> tuple[Tensor, Tensor]:
         left, right = torch.zeros(outputs, total), torch.zeros(total, inputs)
         start = 0
-        for adapter, rank in zip(merge.adapters, merge.ranks(), strict=True):
+        for adapter, rank in zip(merge.adapters, ranks, strict=True):
             if pair := adapter.pairs.get(name):
                 b, a = pair.factors()
                 left[:, start : start + pair.rank], right[start : start + pair.rank] = b * adapter.weight, a
