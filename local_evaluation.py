@@ -24,6 +24,7 @@ from evaluation.runner import answer_all
 from evaluation.suites import BENCHMARKS
 from evaluation.table import format_results
 from models.weights import check_weights, find_weights
+from shopbench.arguments import positive
 from shopbench.errors import NOT_GOOD, UserError, run_command
 from shopbench.files import ROOT, write_json, write_text
 from shopbench.tracks import TRACKS
@@ -119,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--output", **file, default=Path("results.json"), help="where all scores and answers go (default: %(default)s)")
     add("--report", **file, help="also write a page to look through in a browser")
-    add("--limit", type=_positive, metavar="N", help="only the first N questions (of each task of a --benchmark)")
+    add("--limit", type=positive, metavar="N", help="only the first N questions (of each task of a --benchmark)")
     add("--track", type=int, choices=TRACKS, help="only the questions of one track (5: all)")
     add(
         "--enforce-limits",
@@ -146,12 +147,6 @@ def _parser() -> argparse.ArgumentParser:
         help="exit 0 even if a metric's model is not on this machine; its questions stay unscored",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":  # vLLM's worker processes import this file again

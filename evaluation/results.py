@@ -12,7 +12,6 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from evaluation.journal import settings
 from evaluation.runner import Answers
 from evaluation.scoring import mean_of_known, score_tasks
 from models.weights import provenance
+from shopbench.requirements import versions
 from shopbench.tracks import SECONDS_PER_SAMPLE, TRACKS, Track
 
 Results = dict[str, Any]
@@ -78,7 +78,7 @@ def make_results(
         "model_counts": dict(sorted(counts.items())),
         "weights": {"folder": str(weights), "provenance": provenance(weights) or None},
         "settings": settings(),
-        "versions": _versions(),
+        "versions": {"python": platform.python_version(), **versions(*_PACKAGES)},
         "samples": [
             {"index": index, **_sample(one, tasks), "seconds": seconds}
             for index, (one, seconds) in enumerate(zip(scored, answers.seconds, strict=True))
@@ -170,13 +170,3 @@ def _sample(one: Scored, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "counts": list(one.counts) if one.counts else None,
         "unreadable": one.unreadable,
     }
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

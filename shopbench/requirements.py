@@ -1,8 +1,10 @@
-"""Requirements files: what they pin, and which of them brings a package that is missing."""
+"""Packages: what requirements files pin, which of them brings one that is missing, and what is installed."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
+from contextlib import suppress
 
 from shopbench import ROOT
 
@@ -25,6 +27,15 @@ def requirement_lines(text: str) -> list[str]:
 def canonical(name: str) -> str:
     """A package's name as PyPI compares names."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of the installed ones among `packages`."""
+    found = {}
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
 
 
 def how_to_install(module: str) -> str:

@@ -27,11 +27,12 @@ from transformers import set_seed
 from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, replacing, write_json
 from shopbench.prompts import prompt_hash
+from shopbench.requirements import versions
 from training.finetune.make_trainer import make_trainer
 from training.finetune.trainer import AnswerTrainer
 from training.recipes import RECIPES, Recipe, recipe_named
 from training.weights.base import compute_type, load_config
-from training.weights.folders import PROVENANCE, base_folder, versions
+from training.weights.folders import PROVENANCE, base_folder
 from training.weights.tensors import fingerprint
 
 

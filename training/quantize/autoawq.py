@@ -11,10 +11,10 @@ from awq.quantize.quantizer import AwqQuantizer
 from torch import Tensor, nn
 
 from shopbench.files import read_json, write_json
+from shopbench.requirements import versions
 from training.quantize.awq_format import load_into
 from training.quantize.checks import load_float
 from training.weights.base import load_tokenizer
-from training.weights.folders import versions
 
 VERSIONS = versions("autoawq", "torch", "transformers")
 OUTPUTS = 64

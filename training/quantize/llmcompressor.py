@@ -16,9 +16,9 @@ from llmcompressor.modifiers.transform.awq import AWQModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
 from transformers import AutoModelForCausalLM, CompressedTensorsConfig
 
+from shopbench.requirements import versions
 from training.quantize.checks import load_float
 from training.weights.base import compute_type
-from training.weights.folders import versions
 
 VERSIONS = versions("llmcompressor", "compressed-tensors", "torch", "transformers")
 OUTPUTS = 8

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from shopbench.arguments import positive
 from training.sweep.studies import STUDIES
 
 ALPHAS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _weight_options(one: argparse.ArgumentParser, name: str) -> None:
     one.add_argument("--questions", required=True, type=Path, help="JSON lines (a build's validation.jsonl)")
-    one.add_argument("--per-task", type=_count, help="only the first so many questions of each task")
+    one.add_argument("--per-task", type=positive, help="only the first so many questions of each task")
     if name == "alpha":
         one.add_argument("--adapter", required=True, help="adapter folder, or its name under weights/adapters")
         one.add_argument("--points", type=_numbers, default=_numbers(ALPHAS), help=f"default: {ALPHAS}")
@@ -62,12 +63,12 @@ def _study_options(one: argparse.ArgumentParser, name: str) -> None:
     where.add_argument("--data", type=Path, help="folder of a training.data.build with held-out samples")
     where.add_argument("--sources", type=Path, help="folder of datasets: the pool is built from them")
     one.add_argument("--exclude", action="append", default=[], help="evaluation file to keep out of the pool")
-    one.add_argument("--budget-tokens", required=True, type=_count, help="tokens that every arm trains on")
+    one.add_argument("--budget-tokens", required=True, type=positive, help="tokens that every arm trains on")
     one.add_argument("--seeds", type=_whole_numbers, default=(1, 2, 3), help="default: 1,2,3")
-    one.add_argument("--questions", type=_count, default=200, help="held-out questions at most (default: 200)")
+    one.add_argument("--questions", type=positive, default=200, help="held-out questions at most (default: 200)")
     arms = [arm.name for arm in STUDIES[name].arms]
     one.add_argument("--arm", choices=arms, metavar="ARM", help=f"only train one arm, of: {'; '.join(arms)}")
-    one.add_argument("--workers", type=_count, default=os.cpu_count() or 1, help="processes that build the pool")
+    one.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes that build the pool")
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -76,12 +77,6 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, text.split(","))))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

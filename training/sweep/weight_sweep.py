@@ -18,12 +18,13 @@ from evaluation.intervals import draws, interval, of_type
 from evaluation.scoring import Outcome, check_sample, mean_over_tasks
 from shopbench.errors import UserError
 from shopbench.files import file_hash
+from shopbench.requirements import versions
 from shopbench.sample import Sample, read_samples
 from training.recipes import training_of
 from training.sweep.engine import Candidate, ask_all
 from training.sweep.report import plot_alpha, plot_grid, points_table, write_results
 from training.weights.adapters import adapter_folder, read_adapter
-from training.weights.folders import base_folder, versions
+from training.weights.folders import base_folder
 from training.weights.merged import Merge, merge_adapters
 
 Weights = tuple[float, ...]

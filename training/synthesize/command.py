@@ -26,6 +26,7 @@ from typing import Any
 
 from shopbench.errors import DONE, INTERRUPTED, KILLED, UserError
 from shopbench.files import file_hash, write_json, write_json_lines
+from shopbench.requirements import versions
 from shopbench.sample import read_json_lines
 from training.data.formats import Row, SourceFolder
 from training.synthesize.chat import prompt_named
@@ -34,7 +35,6 @@ from training.synthesize.reply_cache import ReplyCache, Spending
 from training.synthesize.run import OTHERS, SynthesisRun, ask_in_batches, ask_server
 from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS, synthesis_task_named
 from training.synthesize.tasks.task import Settings, SynthesisTask
-from training.weights.folders import versions
 
 INTERRUPTION = "interruption"
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +102,3 @@ def base_folder(name: str, given: Path | None) -> Path:
         raise UserError(f"{folder}: holds no model; {remedy}, or give --base")
     shards(folder)
     return folder
-
-
-def versions(*packages: str) -> dict[str, str]:
-    """Versions of the installed ones among `packages`."""
-    found = {}
-    for package in packages:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found

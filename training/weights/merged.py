@@ -22,8 +22,9 @@ from tqdm import tqdm
 from shopbench.errors import UserError
 from shopbench.files import read_json, write_json
 from shopbench.naming import answer_by_of
+from shopbench.requirements import versions
 from training.weights.adapters import PREFIX, Adapter, Pair
-from training.weights.folders import PROVENANCE, copy_beside, shards, staged, versions
+from training.weights.folders import PROVENANCE, copy_beside, shards, staged
 from training.weights.tensors import Stored, Written, fingerprint, stored, write, write_model
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
