@@ -151,7 +151,7 @@ def _check_memory(weights: Weights, machine: Machine, share: float, parts: int) 
 
 def _check_kernels(weights: Weights, machine: Machine) -> None:
     x86_without_avx512 = "avx2" in machine.cpu_flags and "avx512f" not in machine.cpu_flags
-    if not machine.gpu_memory and weights.config.get("quantization_config") and x86_without_avx512:
+    if not machine.gpu_memory and weights.quantization and x86_without_avx512:
         raise WeightsError(
             f"{weights.folder}: vLLM computes with quantized weights on CPUs with AVX-512 only, this one has AVX2; "
             "serve the float model they were made from, or use a GPU"
@@ -167,7 +167,7 @@ def _dtype(weights: Weights, machine: Machine) -> str:
     if machine.gpu_memory:
         return "bfloat16" if machine.capability >= _TENSOR_CORE_BF16 else "float16"
     has_bf16 = bool(machine.cpu_flags & {"avx512_bf16", "amx_bf16", "bf16"})
-    return "bfloat16" if has_bf16 or weights.config.get("quantization_config") else "float32"
+    return "bfloat16" if has_bf16 or weights.quantization else "float32"
 
 
 def _cpu_cache_bytes(weights: Weights, machine: Machine, dtype: str, context: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,19 +37,30 @@ class Weights:
     size: int
 
     @property
+    def text_config(self) -> dict[str, Any]:
+        """The part of config.json that describes the language model: all of it, but for models of several kinds."""
+        return {**self.config, **(self.config.get("text_config") or {})}
+
+    @property
+    def quantization(self) -> dict[str, Any]:
+        """How the weights are quantized, where vLLM looks for it; empty if they are not."""
+        return self.text_config.get("quantization_config") or self.config.get("compression_config") or {}
+
+    @property
     def group_size(self) -> int | None:
-        """Quantization group along the input axis (AWQ, GPTQ, compressed-tensors), None if there is none."""
-        quantization = self.config.get("quantization_config") or {}
-        if "group_size" in quantization:
-            return _positive(quantization["group_size"])
-        for group in (quantization.get("config_groups") or {}).values():
-            if size := _positive((group.get("weights") or {}).get("group_size")):
-                return size
-        return None
+        """Quantization group along the input axis (AWQ, GPTQ, compressed-tensors), None if there is none.
+
+        Where parts of a model have groups of several sizes: the smallest size that all of them divide.
+        """
+        found = [self.quantization.get(key) for key in ("q_group_size", "group_size")]
+        for group in (self.quantization.get("config_groups") or {}).values():
+            found.append((group.get("weights") or {}).get("group_size"))
+        sizes = [size for size in found if isinstance(size, int) and size > 0]
+        return math.lcm(*sizes) if sizes else None
 
     def check_tensor_parallel(self, parts: int) -> None:
         """Raise a WeightsError if heads or quantization groups cannot be split over `parts` workers."""
-        heads = self.config.get("num_attention_heads", parts)
+        heads = self.text_config.get("num_attention_heads", parts)
         if heads % parts:
             raise WeightsError(
                 f"{self.folder}: {heads} attention heads cannot be split over {parts} workers; "
@@ -64,10 +76,11 @@ class Weights:
 
     def _split_widths(self) -> dict[str, int]:
         """Inputs of the layers that are split by rows: of the feed-forward's second and the attention's last matrix."""
-        heads, hidden = int(self.config.get("num_attention_heads") or 1), int(self.config.get("hidden_size") or 0)
+        config = self.text_config
+        heads, hidden = int(config.get("num_attention_heads") or 1), int(config.get("hidden_size") or 0)
         widths = {
-            "intermediate_size": int(self.config.get("intermediate_size") or 0),
-            "attention width": heads * int(self.config.get("head_dim") or hidden // heads),
+            "intermediate_size": int(config.get("intermediate_size") or 0),
+            "attention width": heads * int(config.get("head_dim") or hidden // heads),
         }
         return {name: width for name, width in widths.items() if width}
 
@@ -145,7 +158,3 @@ def _check_safetensors(file: Path) -> None:
         read_header(file)
     except UserError as error:
         raise WeightsError(str(error)) from None
-
-
-def _positive(value: Any) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None

@@ -157,6 +157,30 @@ def test_groups_that_do_not_fit_the_workers_are_refused_before_the_start() -> No
         chosen(compressed, 38.7, FOUR_T4)
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"quantization_config": {"quant_method": "awq", "w_bit": 4, "q_group_size": 128}},
+        {"quantization_config": {"quant_method": "awq", "q_group_size": 128, "group_size": -1}},
+        {"compression_config": {"config_groups": {"group_0": {"weights": {"group_size": 128}}}}},
+        {"quantization_config": {"config_groups": {"a": {"weights": None}, "b": {"weights": {"group_size": 128}}}}},
+    ],
+    ids=["AutoAWQ's old spelling", "both spellings", "compressed-tensors' old place", "a group without weights"],
+)
+@pytest.mark.parametrize("nested", [False, True], ids=["flat", "in text_config"])
+def test_groups_are_found_wherever_vllm_looks_for_them(where: dict[str, Any], nested: bool) -> None:
+    """vLLM 0.32: AWQConfig.from_config, compressed-tensors' config_groups, weight_utils.get_quant_config."""
+    sizes = {key: value for key, value in QWEN_72B.items() if key != "quantization_config"}
+    if nested and "quantization_config" in where:
+        config = {"model_type": "two_kinds", "text_config": sizes | where}
+    elif nested:
+        config = {"model_type": "two_kinds", "text_config": sizes} | where
+    else:
+        config = sizes | where
+    with pytest.raises(WeightsError, match="29568 is no multiple of group 128 x tensor parallel 4 = 512"):
+        weights(config, 38.7).check_tensor_parallel(4)
+
+
 def test_groups_must_fit_the_attention_too() -> None:
     narrow = SMOL | {"quantization_config": {"group_size": 128}, "intermediate_size": 1536}
     with pytest.raises(WeightsError, match="attention width 576 is no multiple of group 128 x tensor parallel 1"):

@@ -171,17 +171,44 @@ def test_an_adapter_of_another_base_is_refused(
     other = tiny_model("qwen2", seed=5, tie_word_embeddings=False)
     assert run(other, tmp_path / "out", f"{two[0]}:1") == 2
     assert "was trained on other weights" in capsys.readouterr().err
-    unknown = make_adapter(base, tmp_path / "unknown", 1, 4, known=False)
-    assert run(base, tmp_path / "out", f"{unknown}:1") == 2
-    assert "not on HuggingFaceTB/SmolLM2-135M-Instruct" in capsys.readouterr().err
-    write_json(
-        unknown / "adapter_config.json",
-        {
-            **json.loads((unknown / "adapter_config.json").read_text()),
-            "base_model_name_or_path": "somewhere/SmolLM2-135M-Instruct",
-        },
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        None,
+        "/data/models/x",
+        "/root/.cache/huggingface/hub/models--A--B/snapshots/0123abc",
+        "unsloth/smollm2-135m-instruct-bnb-4bit",
+        "somewhere/SmolLM2-135M-Instruct",
+    ],
+)
+def test_a_base_from_elsewhere_is_told_by_its_shapes_not_by_its_name(
+    base: Path, two: list[Path], tmp_path: Path, named: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = shutil.copytree(two[0], tmp_path / "elsewhere")
+    (adapter / "provenance.json").unlink()
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    write_json(adapter / "adapter_config.json", {**config, "base_model_name_or_path": named})
+    assert run(base, tmp_path / "out", f"{adapter}:1") == 0
+    told = capsys.readouterr().err
+    assert (f"says it was trained on {named or 'an unnamed base'}" in told) == (
+        named != "somewhere/SmolLM2-135M-Instruct"
     )
-    assert run(base, tmp_path / "out", f"{unknown}:1") == 0
+    facts = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    assert facts["adapters"][0]["trained_on"] == (named or "an unnamed base")
+
+
+@pytest.mark.parametrize("as_one", [(), ("--as-adapter",)])
+def test_another_models_shapes_are_refused(
+    tiny_model: Make, two: list[Path], tmp_path: Path, as_one: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = shutil.copytree(two[0], tmp_path / "elsewhere")
+    (adapter / "provenance.json").unlink()
+    wide = tiny_model("qwen2", tie_word_embeddings=False, intermediate_size=256)
+    assert run(wide, tmp_path / "out", f"{adapter}:1", extra=as_one) == BAD_INPUT
+    assert "give the model it was trained on as --base" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(
@@ -208,7 +235,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert "no whole safetensors file" in error_of(base, out, f"{bad}:1")
 
     dora = make_adapter(base, tmp_path / "dora", 1, 4, use_dora=True)
-    assert "uses use_dora" in error_of(base, out, f"{dora}:1")
+    assert "sets use_dora" in error_of(base, out, f"{dora}:1")
 
     broken = shutil.copytree(base, tmp_path / "broken")
     shard = sorted(broken.glob("model-*.safetensors"))[2]

@@ -77,7 +77,7 @@ def finite_scales(submission: Submission) -> Iterator[str]:
 def quantized(submission: Submission) -> Iterator[str]:
     """the weights are quantized."""
     weights = check_weights(submission.weights)
-    if not (weights.config.get("quantization_config") or {}).get("quant_method"):
+    if not weights.quantization.get("quant_method"):
         yield f"{weights.folder}: is not quantized; python -m training.quantize"
 
 

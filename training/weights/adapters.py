@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,20 @@ from training.weights.folders import WEIGHTS, provenance
 from training.weights.tensors import Stored, stored
 
 PREFIX = "base_model.model."
-UNSUPPORTED = (
-    "use_dora",
-    "modules_to_save",
-    "fan_in_fan_out",
-    "megatron_config",
-    "lora_bias",
-    "trainable_token_indices",
+IN_THE_SUM = frozenset(
+    {
+        *("peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision"),
+        *("inference_mode", "runtime_config", "lora_dropout"),  # how it was trained or is run
+        *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),  # where: its tensors say so
+        "bias",  # trained biases are tensors, and refused as such
+        *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora"),  # what _scaling reads
+        *("eva_config", "qalora_group_size", "megatron_core"),  # count only with an option that is looked at itself
+    }
 )
+"""The options of PEFT's LoraConfig under which an adapter is W0 + scale x B A and no more. Any other that is set to
+more than its default, options of later releases included, may mean something else: it is refused by its name."""
+PLAIN_STARTS = (True, False, "gaussian", "orthogonal", "eva")
+"""Values of init_lora_weights that leave the base as it is. PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA change it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,12 @@ class Adapter:
         kept = ("recipe", "seed", "data_manifest_sha256", "prompt_hash", "samples", "tokens")
         digest = file_hash(self.folder / "adapter_model.safetensors")
         known = {key: self.provenance[key] for key in kept if key in self.provenance}
-        return {"name": self.folder.name, "weight": self.weight, "sha256": digest, **known}
+        return {"name": self.folder.name, "weight": self.weight, "sha256": digest, "trained_on": self.base, **known}
+
+    @property
+    def base(self) -> str:
+        """What the adapter says it was trained on; "an unnamed base" where it does not."""
+        return str(self.provenance.get("base") or self.config.get("base_model_name_or_path") or "an unnamed base")
 
 
 def adapter_folder(name: str) -> Path:
@@ -81,34 +93,82 @@ def adapter_folder(name: str) -> Path:
 def read_adapter(folder: Path, weight: float) -> Adapter:
     """Read an adapter's configuration and headers, not yet its weights; UserError if a sum of deltas cannot be it."""
     config = read_json(folder / "adapter_config.json", "adapter configuration", "give a PEFT adapter folder")
-    if config.get("peft_type") != "LORA":
-        raise UserError(f"{folder}: is a {config.get('peft_type')} adapter; only LoRA can be merged")
-    for option in UNSUPPORTED:
-        if config.get(option):
-            raise UserError(f"{folder}: uses {option}, which is not merged here; merge it with PEFT")
-    tensors = stored(folder / "adapter_model.safetensors")
+    check_options(folder, config)
+    tensors = {_module_name(name): tensor for name, tensor in stored(_weights_file(folder)).items()}
     pairs = {}
     for name, tensor in tensors.items():
         if name.endswith(".base_layer.weight"):
             continue  # PEFT copies frozen embeddings in where they have an adapter; the base has them
-        module, _, part = name.removeprefix(PREFIX).partition(".lora_")
+        module, _, part = name.partition(".lora_")
         if part in ("A.weight", "embedding_A"):
-            other = name.replace(".lora_A.weight", ".lora_B.weight").replace(".lora_embedding_A", ".lora_embedding_B")
-            if other not in tensors:
+            other = tensors.get(f"{module}.lora_{part.replace('A', 'B')}")
+            if other is None:
                 raise UserError(f"{folder}: {name} has no B; the adapter is broken, train or fetch it again")
-            scaling = _scaling(config, module, tensor.shape[0])
-            pairs[f"{module}.weight"] = Pair(tensor, tensors[other], scaling, part == "embedding_A")
+            scaling = _scaling(folder, config, module, tensor.shape[0])
+            pairs[f"{module}.weight"] = Pair(tensor, other, scaling, part == "embedding_A")
         elif part not in ("B.weight", "embedding_B"):
-            raise UserError(f"{folder}: {name} is no LoRA weight; merge this adapter with PEFT")
+            raise UserError(f"{folder}: {name} is no product of LoRA's; merge this adapter with PEFT")
     if not pairs:
         raise UserError(f"{folder}: holds no LoRA weights; train or fetch it again")
     return Adapter(folder, weight, config, provenance(folder), pairs)
 
 
-def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
-    """PEFT's factor for one module: alpha / rank, or alpha / sqrt(rank) (rsLoRA); patterns match name ends."""
-    alpha = config["lora_alpha"]
-    for pattern, value in (config.get("alpha_pattern") or {}).items():
-        if module == pattern or module.endswith(f".{pattern}"):
-            alpha = value
+def check_options(folder: Path, config: dict[str, Any]) -> None:
+    """UserError, with the option's name, unless an adapter's configuration means a plain sum of products."""
+    if config.get("peft_type") != "LORA":
+        raise UserError(f"{folder}: is a {config.get('peft_type')} adapter; only LoRA can be merged")
+    start = config.get("init_lora_weights", True)
+    if start not in PLAIN_STARTS:
+        raise UserError(
+            f"{folder}: init_lora_weights is {start!r}, which may change the base's own weights; save it as plain "
+            "LoRA with PEFT (save_pretrained with path_initial_model_for_weight_conversion), then merge that"
+        )
+    for option, value in config.items():
+        if value and option not in IN_THE_SUM and option != "init_lora_weights":
+            raise UserError(f"{folder}: sets {option}, which a sum of products does not hold; merge it with PEFT")
+    if not isinstance(config.get("lora_alpha"), int | float) or not isinstance(config.get("r"), int):
+        raise UserError(f"{folder}/adapter_config.json: r and lora_alpha must be numbers; fetch the adapter again")
+
+
+def _weights_file(folder: Path) -> Path:
+    file = folder / "adapter_model.safetensors"
+    if not file.is_file() and (folder / "adapter_model.bin").is_file():
+        raise UserError(
+            f"{folder}: holds adapter_model.bin, a pickle, which may run code and is never opened; load it with PEFT "
+            "where you trust it and save it again: save_pretrained writes safetensors"
+        )
+    if not file.is_file():
+        raise UserError(f"{folder}: holds no adapter_model.safetensors; fetch the adapter again")
+    return file
+
+
+def _module_name(name: str) -> str:
+    """A tensor's name as the base names its module: without PEFT's prefix, or the adapter's name in a raw dump."""
+    while name.startswith(PREFIX):
+        name = name.removeprefix(PREFIX)
+    return name.replace(".default.weight", ".weight").removesuffix(".default")
+
+
+def _scaling(folder: Path, config: dict[str, Any], module: str, rank: int) -> float:
+    """PEFT's factor for one module: alpha / rank, or alpha / sqrt(rank) (rsLoRA), by the patterns that match it."""
+    wanted = _by_pattern(folder, config, "rank_pattern", module, config["r"])
+    if wanted != rank:
+        raise UserError(
+            f"{folder}: {module} has rank {rank}, by adapter_config.json {wanted:g}; fetch the adapter again"
+        )
+    alpha = _by_pattern(folder, config, "alpha_pattern", module, config["lora_alpha"])
     return float(alpha / rank**0.5 if config.get("use_rslora") else alpha / rank)
+
+
+def _by_pattern(folder: Path, config: dict[str, Any], option: str, module: str, default: float) -> float:
+    """The value of the first pattern that is the module's name or its end, as PEFT's `get_pattern_key` finds it."""
+    patterns = config.get(option) or {}
+    if not isinstance(patterns, dict):
+        raise UserError(f"{folder}: {option} is {patterns!r}, patterns with their numbers wanted")
+    for pattern, value in patterns.items():
+        try:
+            if re.match(rf"(.*\.)?({pattern})$", module):
+                return float(value)
+        except (re.error, TypeError, ValueError):
+            raise UserError(f"{folder}: {option} has {pattern!r}: {value!r}, a pattern and a number wanted") from None
+    return default

@@ -9,7 +9,9 @@ written as ONE adapter, ranks side by side, to be served with the base without a
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import sys
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,21 +57,26 @@ class Merge:
         return ways.pop() if ways else "number"
 
     def base_fingerprint(self) -> str:
-        """The base's fingerprint; UserError if an adapter was trained on another base.
+        """The base's fingerprint; UserError if an adapter is known to be of another base.
 
-        Its provenance tells for certain. An adapter from elsewhere has none: then the base it names must have the
-        same name as the wanted one.
+        The fingerprint in an adapter's provenance tells for certain. An adapter from elsewhere has none, and the name
+        it gives its base (a cache's folder, a quantized copy, nothing) proves nothing: the shapes of what it changes
+        are compared with the base (`check_targets`), and another name is said, not refused.
         """
         found = fingerprint(self.base)
         for adapter in self.adapters:
             known = adapter.provenance.get("base_fingerprint")
             if known not in (None, found):
-                named = adapter.provenance.get("base", "another base")
-                problem = f"was trained on other weights ({named}) than this base; give its own --base"
-                raise UserError(f"{adapter.folder}: {problem}")
-            named = adapter.config.get("base_model_name_or_path") or "an unnamed base"
-            if known is None and _last_part(named) != _last_part(self.base_name):
-                raise UserError(f"{adapter.folder}: was trained on {named}, not on {self.base_name}; give its own base")
+                raise UserError(
+                    f"{adapter.folder}: was trained on other weights ({adapter.base}) than {self.base} holds; give the "
+                    "folder of those as --base"
+                )
+            if known is None and last_part(adapter.base) != last_part(self.base_name):
+                print(
+                    f"{adapter.folder}: says it was trained on {adapter.base}; its shapes are those of {self.base}, "
+                    "which is all that can be checked",
+                    file=sys.stderr,
+                )
         return found
 
     def provenance(self) -> dict[str, Any]:
@@ -86,7 +93,8 @@ class Merge:
         }
 
 
-def _last_part(name: str) -> str:
+def last_part(name: str) -> str:
+    """What follows the last slash, in lower case: names of one model differ in what stands before."""
     return name.rstrip("/").split("/")[-1].lower()
 
 
@@ -102,27 +110,49 @@ def merged_rows(source: Stored, deltas: list[tuple[float, Pair]]) -> Iterator[Te
         yield rows
 
 
-def check_targets(merge: Merge, tensors: dict[str, Stored], tied: bool) -> None:
+def check_targets(merge: Merge, tensors: Mapping[str, Stored], tied: bool) -> None:
     """UserError unless every delta has a float tensor of its shape in the base."""
     for adapter in merge.adapters:
         for name, pair in adapter.pairs.items():
             source = tensors.get(EMBEDDING if name == HEAD and tied and HEAD not in tensors else name)
             if source is None:
-                raise UserError(f"{adapter.folder}: changes {name}, which {merge.base} has not; another base is meant")
+                raise UserError(
+                    f"{adapter.folder}: changes {name}, which {merge.base} has not; {_remedy(name, tensors)}"
+                )
             if pair.shape != source.shape or pair.a.shape[0] != pair.b.shape[1]:
-                raise UserError(f"{adapter.folder}: {name} is {pair.shape}, in the base {source.shape}; another base")
+                raise UserError(
+                    f"{adapter.folder}: {name} is {pair.shape}, in {merge.base} it is {source.shape}; give the "
+                    f"model it was trained on as --base ({adapter.base})"
+                )
             if not source.dtype.is_floating_point:
                 raise UserError(f"{merge.base}: {name} is quantized; merge into the float weights, then quantize")
 
 
-def merge_weights(merge: Merge, output: Path) -> None:
-    """Write the merged model folder; UserError, and nothing at `output`, if something is wrong."""
-    facts = merge.provenance()
+def _remedy(name: str, tensors: Mapping[str, Stored]) -> str:
+    """What to do about a name that the base lacks: it may have it under another prefix."""
+    similar = [known for known in tensors if known.endswith(f".{name}") or name.endswith(f".{known}")]
+    if similar:
+        return f"it calls it {similar[0]}: train or save the adapter on AutoModelForCausalLM, as this base is"
+    if name.removesuffix(".weight") + ".qweight" in tensors:
+        return "it is quantized: merge into the float weights, then quantize"
+    return "give the model that the adapter was trained on as --base"
+
+
+def base_tensors(merge: Merge) -> tuple[dict[str, Any], dict[str, dict[str, Stored]], bool]:
+    """The base's configuration, its shards' tensors, whether its head is tied; UserError if a delta does not fit."""
     config = read_json(merge.base / "config.json", "model configuration", "give a Hugging Face model folder")
     sources = {file.name: stored(file) for file in shards(merge.base)}
-    everything = {name: tensor for tensors in sources.values() for name, tensor in tensors.items()}
+    everything = ChainMap(*sources.values())
     tied = bool(config.get("tie_word_embeddings", HEAD not in everything))
     check_targets(merge, everything, tied)
+    return config, sources, tied
+
+
+def merge_weights(merge: Merge, output: Path) -> None:
+    """Write the merged model folder; UserError, and nothing at `output`, if something is wrong."""
+    config, sources, tied = base_tensors(merge)
+    facts = merge.provenance()
+    everything = ChainMap(*sources.values())
     untie = tied and bool(merge.deltas(HEAD) or merge.deltas(EMBEDDING))
     if untie and HEAD not in everything:
         next(tensors for tensors in sources.values() if EMBEDDING in tensors)[HEAD] = everything[EMBEDDING]
@@ -158,6 +188,7 @@ def merge_adapters(merge: Merge, output: Path) -> None:
 
     All modules get the same rank (missing parts are zeros), because engines expect one rank for an adapter.
     """
+    base_tensors(merge)
     ranks = merge.ranks()
     total = sum(ranks)
     facts = {**merge.provenance(), "rank": total}
