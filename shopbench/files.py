@@ -88,6 +88,11 @@ def append_line(file: IO[bytes], value: Any) -> None:
         raise
 
 
+def without_surrogates(text: str) -> str:
+    """The text with each lone surrogate as U+FFFD: JSON's escapes can hold one, no UTF-8 file can."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def read_json(path: Path, what: str, remedy: str = "make it again") -> dict[str, Any]:
     """Read a JSON object; a UserError that names `what` and the remedy if it is missing or broken."""
     try:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from shopbench.errors import UserError
+from shopbench.files import without_surrogates
 from shopbench.prompts import PROMPTS
 
 _SECTION = re.compile(r"^=== (\w+)\n", re.MULTILINE)
@@ -59,7 +60,7 @@ def filled_as_is(wording: str, /, **values: str) -> str:
 
 def as_data(value: object) -> str:
     """Text that cannot end the <<< >>> around it, without control characters and lone surrogates."""
-    plain = str(value).encode("utf-8", "replace").decode("utf-8").replace("<<<", "‹‹‹").replace(">>>", "›››")
+    plain = without_surrogates(str(value)).replace("<<<", "‹‹‹").replace(">>>", "›››")
     return "".join(letter for letter in plain if letter >= " " or letter in "\n\t")
 
 
@@ -97,9 +98,17 @@ class ChatRequest:
 
 @dataclass(frozen=True)
 class Reply:
-    """A model's answer: its text, why it ended ("stop", "length", "refused"), and what it cost in tokens."""
+    """A model's answer: its text, why it ended, and what it cost in tokens.
+
+    `finish`: "stop"; "length" (cut off); "refused" (the server took no such request: free, asked again by another run);
+    any other word is the model's reason for giving no text ("content_filter", "tool_calls"; then `text` may be empty).
+    Lone surrogates, which no file could hold, become U+FFFD.
+    """
 
     text: str
     finish: str = "stop"
     prompt_tokens: int = 0
     answer_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", without_surrogates(self.text))

@@ -34,6 +34,15 @@ _OTHER_SCRIPT = re.compile(r"[\u0370-\u1fff\u2e80-\u9fff\uac00-\ud7af]")
 LANGUAGES = (*COMMON, "Japanese")
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+OBJECTS_LOOKED_AT = 50
+"""Opening braces in an answer at which its JSON may begin."""
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
+
+
 class Rejected(Exception):
     """An answer that is not taken: the reason (one of a few) and what it was about."""
 
@@ -43,25 +52,36 @@ class Rejected(Exception):
 
 
 def whole(reply: Reply) -> str:
-    """The text of an answer that was finished."""
+    """The text of an answer that was finished, without what the model thought before it."""
     if reply.finish == "refused":
         raise Rejected("refused by the server", reply.text)
     if reply.finish == "length":
         raise Rejected("cut off", reply.text[-80:])
-    if not reply.text.strip():
+    if reply.finish != "stop":
+        raise Rejected(f"no answer: {reply.finish}", reply.text)
+    _, thought, answer = reply.text.rpartition("</think>")
+    if not thought and reply.text.lstrip().startswith("<think>"):
+        raise Rejected("cut off", reply.text[-80:])
+    if not answer.strip():
         raise Rejected("empty")
-    return reply.text
+    return answer
 
 
 def json_object(reply: Reply, schema: dict[str, Any]) -> dict[str, Any]:
-    """The JSON object in an answer, checked against its schema; a code fence around it is passed over."""
-    text = whole(reply).strip()
-    fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", text, re.DOTALL)
-    try:
-        value = json.loads(fenced[1] if fenced else text)
-    except ValueError as error:
-        raise Rejected("no JSON", f"{error}: {text[:120]}") from None
-    return of_schema(value, schema)
+    """The JSON object in an answer that its schema describes; prose and code fences around it are passed over."""
+    text, place = whole(reply).strip(), 0
+    problem = None
+    for _ in range(OBJECTS_LOOKED_AT):
+        if (place := text.find("{", place)) < 0:
+            break
+        try:
+            value, place = _DECODER.raw_decode(text, place)
+            return of_schema(value, schema)
+        except (ValueError, RecursionError):
+            place += 1  # a brace of the prose
+        except Rejected as error:
+            problem = problem or error
+    raise problem or Rejected("no JSON", text[:200])
 
 
 def of_schema(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

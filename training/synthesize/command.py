@@ -76,7 +76,8 @@ def _ask(run: SynthesisRun, cache: ReplyCache, options: argparse.Namespace) -> d
         patience = {name: vars(options)[name] for name in named}
         server = Server(options.endpoint, options.model, cache, structured=not options.unstructured, **patience)
         asyncio.run(ask_server(run, server))
-        return {"structured_output": server.structured, "retries": server.retries}
+        left_out = sorted(server.form.left_out)
+        return {"structured_output": server.form.structured, "left_out": left_out, "retries": server.retries}
     with closing(model):
         ask_in_batches(run, model.answer, cache, size)
     return {}

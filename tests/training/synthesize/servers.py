@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = Callable[[dict[str, Any]], str | tuple[str, str]]
+Answer = Callable[[dict[str, Any]], str | tuple[Any, str | None]]
 """What the server's model says to a request's body, and why it ended if that is not "stop"."""
+Refuse = Callable[[dict[str, Any]], tuple[int, dict[str, Any]] | None]
+"""What a server says to a request that it does not take (status and error), None to one that it takes."""
 
 
 @dataclass
@@ -20,6 +22,8 @@ class Fake:
 
     answer: Answer
     faults: list[str] = field(default_factory=list)
+    refuse: Refuse = lambda body: None
+    usage: Any = field(default_factory=lambda: {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120})
     bodies: list[dict[str, Any]] = field(default_factory=list)
     answered: int = 0
     at_once: int = 0
@@ -77,6 +81,9 @@ def serving(fake: Fake) -> Iterator[str]:
             if fault == "no schema" and "response_format" in body:
                 self._send(400, b'{"error": {"message": "response_format is not supported"}}')
                 return
+            if refused := fake.refuse(body):
+                self._send(refused[0], json.dumps({"error": refused[1]}).encode())
+                return
             if fault.isdecimal():
                 self._send(int(fault), b'{"error": {"message": "try later"}}', retry_after="0")
                 return
@@ -96,7 +103,7 @@ def serving(fake: Fake) -> Iterator[str]:
                     "created": 0,
                     "model": body["model"],
                     "choices": [{"index": 0, "finish_reason": finish, "message": message}],
-                    "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+                    "usage": fake.usage,
                 }
             ).encode()
 

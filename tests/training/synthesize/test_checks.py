@@ -53,12 +53,47 @@ def test_every_job_has_a_prompt_whose_placeholders_it_fills() -> None:
         (Reply("  "), "empty"),
         (Reply('{"a": "1"}'), "not of the schema"),
         (Reply('{"a": 1, "b": 2}'), "not of the schema"),
-        (Reply("[1]"), "not of the schema"),
+        (Reply("[1]"), "no JSON"),
         (Reply("too long", "refused"), "refused by the server"),
     ],
 )
 def test_what_is_no_answer(reply: Reply, expected: str) -> None:
     assert reason(json_object, reply, SCHEMA) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>The {thing} is {"a": "no"}.</think>\n{"a": 1}',
+        'Sure! Here is the {JSON} you asked for:\n\n{"a": 1}\nLet me know.',
+        'Here:\n```json\n{"a": 1}\n```\nDone.',
+        '{"thought": {"a": 2}} and so {"a": 1}',
+        '\ufeff{"a": 1}',
+    ],
+)
+def test_prose_and_thoughts_around_an_object_are_passed_over(text: str) -> None:
+    assert json_object(Reply(text), SCHEMA) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (Reply("<think>I never come to an end"), "cut off"),
+        (Reply("<think>nothing</think>  "), "empty"),
+        (Reply("", "content_filter"), "no answer: content_filter"),
+        (Reply("I cannot help with that.", "declined"), "no answer: declined"),
+        (Reply('{"a": NaN}'), "no JSON"),
+        (Reply("{" * 100_000), "no JSON"),
+        (Reply('{"a": ' + "[" * 100_000), "no JSON"),
+    ],
+)
+def test_thoughts_without_an_answer_and_hostile_text_are_rejected(reply: Reply, expected: str) -> None:
+    assert reason(json_object, reply, SCHEMA) == expected
+
+
+def test_a_lone_surrogate_is_replaced_and_a_pair_is_its_letter() -> None:
+    reply = Reply(json.loads('"a\\ud83d\\ude00b\\ud800c\\udc00"'))
+    assert reply.text == "a\U0001f600b\ufffdc\ufffd"
 
 
 def test_a_code_fence_is_passed_over() -> None:

@@ -1,0 +1,172 @@
+"""A row that a model does not answer costs that row; a server that answers nothing ends the run, in its own words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .servers import Fake, Refuse, serving
+from .test_synthesize import label_and_check, lines, manifest, run, work
+
+__all__ = ["work"]  # the fixture
+
+LIMIT = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+
+
+def refuses(status: int, message: str, *names: str, **more: Any) -> Refuse:
+    """Refuse each request that has one of these parameters; every request where none is named."""
+    error = {"message": message, "type": "invalid_request_error", **more}
+    return lambda body: (status, error) if not names or any(name in body for name in names) else None
+
+
+def without_third(content: Any, finish: str | None) -> Any:
+    """A model that says this to one row, and answers the others."""
+
+    def answer(body: dict[str, Any]) -> Any:
+        return (content, finish) if "No. 3>>>" in body["messages"][1]["content"] else label_and_check(body)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("content", "finish", "reason"),
+    [
+        (None, "stop", "no answer: no text"),
+        (None, None, "no answer: no text"),
+        (None, "content_filter", "no answer: content_filter"),
+        (None, "tool_calls", "no answer: tool_calls"),
+        (None, "length", "cut off"),
+        ("", "stop", "empty"),
+        ("half a sen", "content_filter", "no answer: content_filter"),
+    ],
+)
+def test_a_row_without_an_answer_is_rejected_with_its_reason_and_the_run_goes_on(
+    work: Path, content: Any, finish: Any, reason: str
+) -> None:
+    fake = Fake(without_third(content, finish))
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", "1", "--attempts", "1") == 0
+        assert manifest(work)["reasons"] == {reason: 1} and len(lines(work / "out.jsonl")) == 23
+        asked = len(fake.bodies)
+        assert asked == 1 + 23 * 4, "one try of the row, which was paid for"
+        assert run(url, work, "--concurrency", "1", "--attempts", "1") == 0
+    assert len(fake.bodies) == asked, "it is in the journal"
+
+
+def test_an_answer_without_a_reason_or_usage_is_taken_and_its_tokens_are_estimated(work: Path) -> None:
+    with serving(Fake(lambda body: (label_and_check(body), None), usage=None)) as url:
+        assert run(url, work) == 0
+    spent = manifest(work)["spent"]
+    assert len(lines(work / "out.jsonl")) == 24 and spent["prompt_tokens"] > 96 * 50 and spent["answer_tokens"] > 96 * 3
+
+
+def test_a_text_in_parts_is_a_text(work: Path) -> None:
+    def parts(body: dict[str, Any]) -> Any:
+        text = label_and_check(body)
+        return [{"type": "text", "text": text[:9]}, {"type": "text", "text": text[9:]}], "stop"
+
+    with serving(Fake(parts)) as url:
+        assert run(url, work) == 0
+    assert len(lines(work / "out.jsonl")) == 24
+
+
+@pytest.mark.parametrize(
+    ("refuse", "more_requests", "left_out"),
+    [
+        (refuses(400, LIMIT, "max_tokens", param="max_tokens"), 1, []),
+        (refuses(400, "'max_tokens' is no parameter of this model", "max_tokens"), 1, []),
+        (refuses(422, "extra fields not permitted: seed", "seed"), 1, ["seed"]),
+        (refuses(400, "only the default is supported", "temperature", param="temperature"), 1, ["temperature"]),
+        (refuses(400, "temperature and seed are fixed", "temperature", "seed"), 2, ["seed", "temperature"]),
+        (refuses(400, "This model takes no response_format", "response_format"), 1, []),
+        (refuses(422, "no", "response_format"), 1, []),
+    ],
+)
+def test_a_parameter_that_a_model_does_not_take_is_spelled_otherwise_or_left_out(
+    work: Path, refuse: Refuse, more_requests: int, left_out: list[str]
+) -> None:
+    fake = Fake(label_and_check, refuse=refuse)
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", "1") == 0
+    assert len(lines(work / "out.jsonl")) == 24 and len(fake.bodies) == 96 + more_requests
+    assert manifest(work)["left_out"] == left_out
+
+
+@pytest.mark.parametrize("concurrency", ["1", "8"])
+def test_a_server_that_refuses_everything_ends_the_run_in_its_own_words(
+    work: Path, concurrency: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = Fake(label_and_check, refuse=refuses(400, "This model's maximum context length is 8 tokens"))
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", concurrency) == 2
+    assert "maximum context length is 8 tokens" in capsys.readouterr().err
+    assert len(fake.bodies) <= 2 * (2 + int(concurrency))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code"),
+    [
+        (429, "You exceeded your current quota, please check your plan and billing details.", "insufficient_quota"),
+        (402, "Payment required", None),
+        (429, "Your credit balance is too low", None),
+    ],
+)
+def test_an_empty_account_is_final_and_said(
+    work: Path, status: int, message: str, code: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = Fake(label_and_check, refuse=refuses(status, message, code=code))
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", "1", "--tries", "6") == 2
+    error = capsys.readouterr().err
+    assert "out of quota" in error and message[:20] in error and len(fake.bodies) == 1
+
+
+@pytest.mark.parametrize("key", ["sk-1234\n", " sk-1234", "sk-1234\r\n", "sk-12\n34", "sk-тест"])
+def test_a_key_that_no_header_can_carry_is_named_and_not_shown(
+    work: Path, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MY_KEY", key)
+    fake = Fake(label_and_check)
+    with serving(fake) as url:
+        assert run(url, work, "--key-variable", "MY_KEY") == 2
+    error = capsys.readouterr().err
+    assert "MY_KEY: holds a line end" in error and "1234" not in error and not fake.bodies
+
+
+@pytest.mark.parametrize("fault", ["500", "no choices"])
+def test_one_request_that_a_server_never_answers_well_costs_its_row(work: Path, fault: str) -> None:
+    """The next run asks for it again, and finds all others answered."""
+    fake = Fake(label_and_check, faults=[fault] * 3)
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", "1", "--tries", "3", "--attempts", "1") == 0
+        assert manifest(work)["reasons"] == {"refused by the server": 1} and len(lines(work / "out.jsonl")) == 23
+        asked = len(fake.bodies)
+        assert run(url, work, "--concurrency", "1", "--tries", "3", "--attempts", "1") == 0
+    assert len(lines(work / "out.jsonl")) == 24 and len(fake.bodies) == asked + 4
+
+
+def test_a_server_that_answers_nothing_well_ends_the_run(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake = Fake(label_and_check, faults=["500"] * 100)
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", "1", "--tries", "3") == 2
+    assert "status 500, 3 times" in capsys.readouterr().err and len(fake.bodies) == 6
+
+
+def test_a_lone_surrogate_in_an_answer_crashes_no_run(work: Path) -> None:
+    """JSON's escapes can carry one, in an answer that is taken and in one that is not."""
+
+    def answer(body: dict[str, Any]) -> str:
+        said = body["messages"][1]["content"]
+        if "No. 3>>>" in said:
+            return "not JSON \ud800"
+        if "No. 4>>>" in said and "Reply with the number" not in said:
+            return json.dumps({"category": "bicycle bell", "attributes": ["bell \udfff finish", "bell weight"]})
+        return label_and_check(body)
+
+    for _ in range(2):
+        with serving(Fake(answer)) as url:
+            assert run(url, work) == 0
+        assert len(lines(work / "out.jsonl")) >= 22
