@@ -99,6 +99,7 @@ def study_table(results: dict[str, Any]) -> str:
             f"After {results['paper']}. {results['budget_tokens']} tokens an arm, seeds "
             f"{', '.join(map(str, results['seeds']))}; {results['questions']} held-out questions of "
             f"{len(results['tested_tasks'])} tasks; score: mean over tasks.",
+            f"Tasks of the study that the pool lacked: {', '.join(results['missing_tasks']) or 'none'}.",
             _table(["arm", "score", "95% interval", "seeds", *kinds], arms),
             _table(["claim", "difference", "95% interval", "seeds", "verdict"], claims),
             f"`{results['command']}`",

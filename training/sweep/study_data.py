@@ -54,6 +54,17 @@ def build_pool(
     write_json(kept, wanted)
 
 
+def tasks_with_samples(pool: Path, split: str) -> set[str]:
+    """The tasks of which a split of the pool ("train" or "validation") holds a sample."""
+    return {sample.task_name for sample in read_samples(pool / f"{split}.jsonl")}
+
+
+def distinguishing_tasks(study: Study, arm: Arm) -> set[str]:
+    """The tasks that an arm trains on and not every arm of its study does: what the study is about."""
+    common = set.intersection(*(set(task_names(other.tasks)) for other in study.arms))
+    return set(task_names(arm.tasks)) - common
+
+
 def pool_manifest(pool: Path) -> dict[str, Any]:
     """What training.data.build wrote of a pool."""
     return read_json(pool / "manifest.json", "manifest of the pool (training.data.build writes it)")

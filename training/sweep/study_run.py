@@ -28,7 +28,15 @@ from training.recipes import Recipe, Training, training_of
 from training.sweep.engine import Candidate, ask_all
 from training.sweep.report import arm_row, claim_row, plot_study, study_table, write_results
 from training.sweep.studies import Arm, Study
-from training.sweep.study_data import build_pool, pool_manifest, questions, task_names, write_arm
+from training.sweep.study_data import (
+    build_pool,
+    distinguishing_tasks,
+    pool_manifest,
+    questions,
+    task_names,
+    tasks_with_samples,
+    write_arm,
+)
 from training.weights.base import load_tokenizer
 from training.weights.folders import PROVENANCE, base_folder
 from training.weights.tensors import fingerprint
@@ -88,11 +96,12 @@ def run_study(given: argparse.Namespace, study: Study) -> None:
         study, training, base, pool, given.output, given.budget_tokens, given.seeds, given.questions
     )
     claim_output(experiment)
-    in_pool = pool_manifest(pool)["tasks"]
-    missing = [task for task in task_names(study.tasks) if task not in in_pool]
+    trained = tasks_with_samples(pool, "train")
+    wanted = {task for arm in study.arms for task in task_names(arm.tasks)}
+    missing = sorted((wanted - trained) | (set(task_names(study.tested)) - tasks_with_samples(pool, "validation")))
     if missing:
         print(f"{pool}: goes without {', '.join(missing)}", flush=True)
-    trials = trials_of(study, given.seeds, in_pool)
+    trials = trials_of(study, given.seeds, trained)
     train_all(experiment, [trial for trial in trials if given.arm in (None, trial.arm.name)])
     if given.arm:
         print(f"{given.output}: {given.arm} is trained; without --arm the arms are compared")
@@ -119,7 +128,17 @@ def claim_output(experiment: Experiment) -> None:
 
 
 def trials_of(study: Study, seeds: Sequence[int], known: Collection[str]) -> list[Trial]:
-    """Every trial of a study on the `known` tasks, seed by seed: one that is cut short has whole comparisons."""
+    """Every trial of a study on the `known` tasks, seed by seed: one that is cut short has whole comparisons.
+
+    UserError if an arm would be trained without a task that tells it from another arm: the study would not be about
+    what its table says.
+    """
+    for arm in study.arms:
+        if lost := sorted(distinguishing_tasks(study, arm) - set(known)):
+            raise UserError(
+                f"study {study.name}: arm {arm.name!r} is about {', '.join(lost)}, of which the pool holds no "
+                "sample to train on; give their datasets under --sources, or a --data that was built with them"
+            )
     found = []
     for seed in seeds:
         for arm in study.arms:

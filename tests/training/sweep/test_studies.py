@@ -169,8 +169,37 @@ def test_trials_are_named_apart_and_come_seed_by_seed() -> None:
             assert sum(trial.share for trial in trials if (trial.arm, trial.seed) == (arm, seed)) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("name", ["chain_of_task", "tasks", "domains", "synthetic"])
+def test_an_arm_that_lost_a_task_it_is_about_is_refused(name: str) -> None:
+    """Any task that tells an arm from another: without it, arms would be compared in something else, or in nothing."""
+    study = STUDIES[name]
+    everything = set(study_data.task_names(study.tasks))
+    assert trials_of(study, (1,), everything)
+    for arm in study.arms:
+        for task in study_data.distinguishing_tasks(study, arm):
+            with pytest.raises(UserError, match=rf"is about [\w, ]*{task}"):
+                trials_of(study, (1,), everything - {task})
+    shared = set.intersection(*(set(study_data.task_names(arm.tasks)) for arm in study.arms))
+    assert all(trials_of(study, (1,), everything - {task}) for task in shared if len(shared) > 1)
+
+
+def test_chain_of_task_is_about_every_atomic_task() -> None:
+    study = STUDIES["chain_of_task"]
+    about = study_data.distinguishing_tasks(study, study.arms[1])
+    assert set(study_data.task_names(["tag:chain_of_task"])) < about
+    assert not study_data.distinguishing_tasks(study, study.arms[0])
+
+
+def test_a_task_with_no_sample_is_not_in_the_pool(tmp_path: Path) -> None:
+    """The manifest lists every task that was asked for, also one that made nothing."""
+    folder = pool(tmp_path / "pool", [sample("a", 1)], [sample("b", 2)])
+    write_json(folder / "manifest.json", {"tasks": {"a": {}, "b": {}, "c": {}}, "sha256": {}})
+    assert study_data.tasks_with_samples(folder, "train") == {"a"}
+    assert study_data.tasks_with_samples(folder, "validation") == {"b"}
+
+
 def test_an_arm_without_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none of its tasks is in the pool"):
-        trials_of(STUDIES["rank"], (1,), [MATCHING])
+        trials_of(STUDIES["generalist"], (1,), [MATCHING])
     with pytest.raises(UserError, match="no held-out samples"):
         study_data.questions(STUDIES["rank"], pool(tmp_path / "pool", [matching(1)], [matching(2)]), 10)
