@@ -68,9 +68,7 @@ def _check(row: dict[str, Any]) -> None:
     if not row["rows"] or len(row["rows"]) != len(row["answers"]):
         raise BadCase(f"{len(row['answers'])} answers to {len(row['rows'])} rows; one for each row is wanted")
     value = row.get("value", "missing")
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
-    ):
+    if value is not None and not (_is_number(value) and math.isfinite(value)):
         raise BadCase(f"field 'value' must be a number or null, not {value!r:.40}")
 
 

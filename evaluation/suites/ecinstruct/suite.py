@@ -6,8 +6,8 @@ Questions have the wording of the file (shopbench/ecinstruct.py), with a worked 
 Letters, yes or no and orders are held to their spaces; attribute values and answers are free text. Rows and settings
 are read in rows.py, outputs are read and scored in answers.py.
 
---split chooses the rows. An answer that cannot be read is wrong, as in the paper; the authors' own script leaves it out,
-with much else that it does otherwise: its scores stand beside these (evaluation/published/ecellm.py).
+--split chooses the rows. An answer that cannot be read is wrong, as in the paper; the authors' own script leaves it
+out, with much else that it does otherwise: its scores stand beside these (evaluation/published/ecellm.py).
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ PRIMARY_METRICS = {
     "AG": "BERTScore F",
 }
 """Each task's primary metric, in the order of the paper's tables."""
-PUBLISHED_METRICS = {task: "f1" for task in PRIMARY_METRICS} | {"SR": "recall@1", "MPC": "acc", "QPR": "NDCG"}
+PUBLISHED_METRICS = dict.fromkeys(PRIMARY_METRICS, "f1") | {"SR": "recall@1", "MPC": "acc", "QPR": "NDCG"}
 """What the authors' script calls them."""
 PUBLISHED_TEXTS = {"recall": "BERTScore R", "precision": "BERTScore P", "f1": "BERTScore F", "bleurt": "BLEURT"}
+_MODEL_MISSING, _NO_LABELS = "a metric's model is missing", "the labels of the products are not known (label.json)"
 ASSUMED = "NDCG, labels assumed"
 """NDCG where the products' labels are not known: the first of the true order gets E's gain, then S, C, I."""
 BERT_SCORES = ("BERTScore P", "BERTScore R", "BERTScore F")
@@ -95,19 +96,17 @@ class ECInstruct(Benchmark):
 
     def published(self, scored: Sequence[Scored]) -> PublishedScores:
         """The authors' script on the answers; its BERTScore and BLEURT are ours."""
-        details = scored[0].item.details
-        metric = PUBLISHED_METRICS[details["task"]]
-        outputs = [one.output for one in scored]
-        if details["task"] == "AG":
+        details, outputs = scored[0].item.details, [one.output for one in scored]
+        task, metric = details["task"], PUBLISHED_METRICS[details["task"]]
+        if task == "AG":
             texts = {name: _mean_if_known(scored, own) for name, own in PUBLISHED_TEXTS.items()}
             return PublishedScores(
-                metric, Published(texts, outputs, "its model is missing" if None in texts.values() else None)
+                metric, Published(texts, outputs, _MODEL_MISSING if None in texts.values() else None)
             )
-        rows = [one.item.details["row"] for one in scored]
         if any(one.item.details.get("assumed") for one in scored):
-            why = "the labels of the products are not known (label.json)"
-            return PublishedScores(metric, Published({metric: None}, [None] * len(rows), why))
-        return PublishedScores(metric, ecellm.score(TASKS[details["task"]], details["setting"], "", {}, rows, outputs))
+            return PublishedScores(metric, Published({metric: None}, [None] * len(outputs), _NO_LABELS))
+        rows = [one.item.details["row"] for one in scored]
+        return PublishedScores(metric, ecellm.score(TASKS[task], details["setting"], "", {}, rows, outputs))
 
 
 def _score(item: Item, output: str, texts: dict[str, float]) -> Scored:
