@@ -12,6 +12,9 @@ from typing import Any
 Fields = dict[str, Any]
 
 SEPARATOR = ", "
+NER = "NER"
+KINDS = ("CLS", "Condition_Extract", "Extract", "Generate", NER)
+"""The kinds of tasks, as the third part of their names has them; an answer to NER names the types of its spans."""
 
 
 def separator(meta: Fields) -> str:
@@ -47,3 +50,30 @@ def typed_spans(row: Fields) -> list[tuple[str, str]]:
     """(term, type) of an extraction row; empty for any other row."""
     spans = [(span.get("term"), span.get("type")) for span in row.get("spans") or []]
     return list(dict.fromkeys((term, kind) for term, kind in spans if term and kind))
+
+
+def kind_of_task(*names: str) -> str | None:
+    """The kind that the first of these names has (EN-Lenovo-NER-NER: NER); None if none has one.
+
+    Give the name of the folder before that in the description: the public release has one with another task's name.
+    """
+    parts = (part for name in names for part in name.split("-")[2:3])
+    return next((part for part in parts if part in KINDS), None)
+
+
+def asks_types(kind: str | None, row: Fields) -> bool:
+    """Whether a row of a task of this kind wants its spans by type; where no name says so, its spans do."""
+    return kind == NER or (kind is None and bool(typed_spans(row)))
+
+
+def typed_answer(meta: Fields, row: Fields) -> str:
+    """An entity answer as the authors write it: a line for each type that is offered, "None" where it has no span.
+
+    >>> spans = [{"term": "kettle", "type": "Product"}, {"term": "pot", "type": "Product"}]
+    >>> typed_answer({"label_set": ["Brand", "Product"]}, {"spans": spans})
+    'Brand: None\\nProduct: kettle, pot'
+    """
+    spans = typed_spans(row)
+    kinds = offered_labels(meta) or list(dict.fromkeys(kind for _, kind in spans))
+    lines = [(kind, [term for term, its_kind in spans if its_kind == kind]) for kind in kinds]
+    return "\n".join(f"{kind}: {separator(meta).join(terms or ['None'])}" for kind, terms in lines)

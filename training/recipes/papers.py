@@ -1,9 +1,20 @@
 """The systems of three papers that the winning solution is compared with, each with its own hyperparameters.
 
 eCeLLM [Peng et al., ICML 2024]: ten tasks, one set of hyperparameters (LoRA on all layers and the LM head), six bases,
-and three sizes of its data.
-EcomGPT [Li et al., AAAI 2024]: all parameters of BLOOMZ, with and without the atomic tasks (Chain-of-Task).
-More-diverse: domains one after another, then more sub-tasks of each, then a higher LoRA rank (its Table 2).
+and three sizes of its data. As in the authors' script (their finetune.py), training reads the setting
+IND_Diverse_Instruction alone, of the file's two: five instructions a task, as the paper says. Prompt: paper and script
+differ. The paper's appendix E.1 has a system line ("Below is an instruction that describes a task. ...") and the
+fields instruction, input, options, response; the script has another such line and puts the fields under headings
+("### Instruction:"), inside [INST] for Mistral. Neither line is followed: what is kept from both is the order of the
+fields, options only where there are some, inside the chat format of the base and after this repository's own system
+line (shopbench/ecinstruct.py, `render`; shopbench/prompts.py), in training and evaluation alike.
+
+EcomGPT [Li et al., AAAI 2024]: all parameters of BLOOMZ, with and without the atomic tasks (Chain-of-Task). Its public
+release holds test files only, so its training data cannot be had: `ecomgpt` and `ecomgpt_plain` build from your own
+folders in its format (training/data/sources/ecominstruct.py says which).
+
+More-diverse: domains one after another, then more sub-tasks of each (subtasks.py), then a higher LoRA rank (its
+Table 2). The domains come as there: what its authors trained for track 3 (behaviour) first, then tracks 1 and 2.
 """
 
 from __future__ import annotations
