@@ -1,7 +1,7 @@
 """The order in which the sub-tasks of a domain come, where a recipe takes the first few: "domain:concepts[:4]".
 
 More-diverse (arXiv 2504.08002) adds sub-tasks that differ from those there are, close to what the shop needs, and warns
-of more of the same. So each list begins with a task of ShopBench's development set (named beside it), and goes on with
+of more of the same. So each list begins with a task of ShopBench's development set (named beside it) and goes on with
 another kind of question, on other data as long as the domain has some. Its other tasks come after these, by name.
 """
 
@@ -19,9 +19,9 @@ SUBTASKS: dict[str, tuple[str, ...]] = {
         "ecinstruct_relevance",  # multiple choice, of a product to a query
     ),
     "concepts": (
-        "amazon_m2_category_of_attribute",  # task2, multiple choice
         "ec_guide_review_keyphrase",  # task6, generation
         "amazon_reviews_snippets",  # task3, retrieval
+        "amazon_m2_category_of_attribute",  # task2, multiple choice
         "ecinstruct_attribute_value",  # entities
         "ave_value",  # multiple choice, values in titles
         "ecinstruct_rank_reviews",  # ranking
@@ -29,12 +29,12 @@ SUBTASKS: dict[str, tuple[str, ...]] = {
         "amazon_m2_explain_product",  # generation
     ),
     "knowledge": (
-        "amazon_reviews_complement",  # task10, multiple choice
+        "ec_guide_complement",  # task10, multiple choice
         "amazonqa_answer",  # generation, from reviews
         "commonsense_qa",  # multiple choice, what everybody knows
-        "ec_guide_reasoning",  # multiple choice, numbers
-        "ecinstruct_answerable",  # multiple choice, what reviews tell
         "ave_total",  # multiple choice, quantities in titles
+        "ecinstruct_answerable",  # multiple choice, what reviews tell
+        "ec_guide_reasoning",  # multiple choice, numbers
         "ecinstruct_relation",  # multiple choice, how products are related
         "arc_challenge",  # multiple choice, science
     ),
