@@ -64,7 +64,7 @@ SAME = (
     "Compare the two products and decide if they are one and the same.\nProduct 1: {first}\nProduct 2: {second}",
 )
 SUBSTITUTE = (
-    "Could the product '{title}' serve as a substitute for what a shopper means by the query '{query}'?",
+    "Is the product '{title}' a substitute for what the query '{query}' asks for: not quite that, but of use instead?",
     "Query: {query}\nProduct: {title}\nIs the product a substitute, one that misses a part of the query but could be "
     "used instead?",
     "A search for '{query}' shows '{title}'. Is it only a substitute for what was searched?",
@@ -74,6 +74,8 @@ SENTIMENT = (
     "Read the review and select how its author feels about the product.\nReview: {review}",
     "How satisfied is the customer who wrote the following?\n{review}",
 )
+DOCUMENT_CHARACTERS = 6000
+"""Reviews that a question is asked of are cut here, where the prompt would get too long: any of them may answer it."""
 _ORDINAL = re.compile(r"^\d+(?:st|nd|rd|th): ")
 YES_NO = (("yes", "no"), ("Yes", "No"), ("Yes, it is so.", "No, it is not so."))
 
@@ -146,7 +148,9 @@ def answerable(row: Row, rng: random.Random) -> Sample | None:
         return None
     text = given["document"]
     text = " ".join(map(str, text)) if isinstance(text, list) else text
-    asked = request(rng, row, ANSWERABLE, question=one_line(given["question"], 300), text=one_line(text, 1500))
+    asked = request(
+        rng, row, ANSWERABLE, question=one_line(given["question"], 300), text=one_line(text, DOCUMENT_CHARACTERS)
+    )
     return _yes_no(row, rng, asked)
 
 
@@ -163,7 +167,7 @@ def same_product(row: Row, rng: random.Random) -> Sample | None:
 
 def _described(product: Any) -> str:
     fields = product.items() if isinstance(product, dict) else [("title", product)]
-    shown = [f"{name}: {one_line(text, 300)}" for name, text in fields if one_line(text).lower() not in ("", "nan")]
+    shown = [f"{name}: {one_line(text, 500)}" for name, text in fields if one_line(text).lower() not in ("", "nan")]
     return "; ".join(shown)
 
 

@@ -45,6 +45,8 @@ from training.data.wordings import entities, ordering, request, selection
 
 SENTIMENT_GAINS = (1.0, 0.75, 0.5, 0.25, 0.0)
 """Gains of the five sentiments, very positive to very negative."""
+REVIEW_CHARACTERS = 1000
+"""A review is cut here: many say last how satisfied their author is, and five of these fit a prompt."""
 NO_VALUE = "None"
 FIELD_CHARACTERS = 600
 """A product's fields are cut here, unless a value stands further on."""
@@ -203,7 +205,8 @@ def most_relevant(row: Row, rng: random.Random) -> Sample | None:
 def rank_reviews(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 28: rank five reviews from positive to negative."""
     options = [(one_line(review["text"]), SENTIMENT_GAINS[review["level"]]) for review in row["reviews"]]
-    return ordering(rng, request(rng, row, POSITIVE_FIRST, count=5), "Review", ranking(options, rng))
+    shown = ranking(options, rng, limit=REVIEW_CHARACTERS)
+    return ordering(rng, request(rng, row, POSITIVE_FIRST, count=5), "Review", shown)
 
 
 RANK_EXAMPLE: Row = {

@@ -93,9 +93,9 @@ def rows(sources: SourceFolder) -> Iterator[Row]:
     paths = sources.files("ecom_instruct/**/train*.jsonl", "ecom_instruct/**/train*.json")
     if not paths:
         raise MissingDataset(
-            f"{sources}: no ecom_instruct/**/train*.jsonl; EcomInstruct's public release holds tests only, so there is "
-            "nothing to download: put your own rows in its format there, a folder a task with meta-info.json and "
-            "train.jsonl (training/data/sources/ecominstruct.py)"
+            f"{sources}: no ecom_instruct/**/train*.jsonl; EcomInstruct's public release holds tests only, so put your "
+            "own rows there in its format, a folder a task with meta-info.json and train.jsonl; on what is public: "
+            "python -m training.data.download ecom_instruct"
         )
     found: list[Row] = []
     for path in paths:
