@@ -60,8 +60,6 @@ ENTITIES = (
     "several, without explanations. Output None if the text does not tell.\n{text}",
     "You are a linguist in an online shop. Find the entity '{attribute}' in the text of this product and output "
     "nothing else. Where it is missing, write None.\n{text}",
-    "The text below is about a product. Output its entities of the type '{attribute}' as they are written there, with "
-    "commas between them. If it has no such entity, say None.\n{text}",
 )
 RELEVANT = (
     "Three users search for '{first}', '{second}' and '{third}'. Select the 3 products from the numbered list that are "
