@@ -7,14 +7,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import Any
 
 Fields = dict[str, Any]
 
 SEPARATOR = ", "
-NER = "NER"
-KINDS = ("CLS", "Condition_Extract", "Extract", "Generate", NER)
-"""The kinds of tasks, as the third part of their names has them; an answer to NER names the types of its spans."""
+NO_SPAN = "None"
+"""What stands for the spans of a type that has none."""
+
+
+class Kind(StrEnum):
+    """The kinds of tasks, spelled as in the third part of a folder's name (EN-Lenovo-NER-NER)."""
+
+    CLASSIFICATION = "CLS"
+    SPANS = "Condition_Extract"
+    QUOTATION = "Extract"
+    ENTITIES = "NER"
+    TEXT = "Generate"
 
 
 def separator(meta: Fields) -> str:
@@ -43,7 +54,7 @@ def truths(meta: Fields, row: Fields) -> list[str]:
     """What the row's answer consists of: its labels, or its spans' texts, each once."""
     if "labels" in row:
         return [str(label) for label in row["labels"].get(meta.get("label_key", ""), [])]
-    return list(dict.fromkeys(span["term"] for span in row.get("spans", []) if span.get("term")))
+    return list(dict.fromkeys(span["term"] for span in row.get("spans") or [] if span.get("term")))
 
 
 def typed_spans(row: Fields) -> list[tuple[str, str]]:
@@ -52,28 +63,16 @@ def typed_spans(row: Fields) -> list[tuple[str, str]]:
     return list(dict.fromkeys((term, kind) for term, kind in spans if term and kind))
 
 
-def kind_of_task(*names: str) -> str | None:
-    """The kind that the first of these names has (EN-Lenovo-NER-NER: NER); None if none has one.
+def entities_text(spans: Iterable[Sequence[str]], labels: Sequence[str], separator: str = SEPARATOR) -> str:
+    """The answer of an entity task, of (term, type) pairs: a line for each label, also "Type: None".
 
-    Give the name of the folder before that in the description: the public release has one with another task's name.
+    Spans of other types are left out, as in the published reference texts.
+
+    >>> entities_text([("lego", "Brand"), ("ty", "Brand")], ["Brand", "Product"])
+    'Brand: lego, ty\\nProduct: None'
     """
-    parts = (part for name in names for part in name.split("-")[2:3])
-    return next((part for part in parts if part in KINDS), None)
-
-
-def asks_types(kind: str | None, row: Fields) -> bool:
-    """Whether a row of a task of this kind wants its spans by type; where no name says so, its spans do."""
-    return kind == NER or (kind is None and bool(typed_spans(row)))
-
-
-def typed_answer(meta: Fields, row: Fields) -> str:
-    """An entity answer as the authors write it: a line for each type that is offered, "None" where it has no span.
-
-    >>> spans = [{"term": "kettle", "type": "Product"}, {"term": "pot", "type": "Product"}]
-    >>> typed_answer({"label_set": ["Brand", "Product"]}, {"spans": spans})
-    'Brand: None\\nProduct: kettle, pot'
-    """
-    spans = typed_spans(row)
-    kinds = offered_labels(meta) or list(dict.fromkeys(kind for _, kind in spans))
-    lines = [(kind, [term for term, its_kind in spans if its_kind == kind]) for kind in kinds]
-    return "\n".join(f"{kind}: {separator(meta).join(terms or ['None'])}" for kind, terms in lines)
+    found: dict[str, list[str]] = {label: [] for label in labels}
+    for term, kind in spans:
+        if kind in found:
+            found[kind].append(term)
+    return "\n".join(f"{label}: {separator.join(found[label] or [NO_SPAN])}" for label in labels)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from shopbench.answers import write
-from shopbench.ecominstruct import typed_answer
+from shopbench.ecominstruct import entities_text, offered_labels, separator, typed_spans
 from shopbench.tasks import TaskType
-from training.data.build import command as build_command
+from training.data.build.run import build
 from training.data.catalogue import all_tasks
 from training.data.formats import MissingDataset, SourceError, SourceFolder
 from training.data.sources import ave, ec_guide, ecominstruct, gsm8k, query_lists
+from training.recipes import recipe_named
 
 RNG_SEEDS = range(40)
 
@@ -158,8 +159,7 @@ def test_a_users_own_folder_builds_the_recipe(tmp_path: Path) -> None:
     rows = [{"sentences": list(text), "spans": spans if text[16] != "0" else []} for text in sentences]
     (folder / "train.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "test.json").write_text(json.dumps({"sentences": "held out", "spans": spans}))
-    arguments = ["--recipe", "ecomgpt", "--sources", str(tmp_path / "sources"), "--output", str(tmp_path / "out")]
-    assert build_command.main([*arguments, "--workers", "1"]) == 0
+    build(recipe_named("ecomgpt"), tmp_path / "sources", tmp_path / "out")
     made = [json.loads(line) for line in (tmp_path / "out/train.jsonl").read_text(encoding="utf-8").splitlines()]
     full = {write(one["task_type"], one["output_field"]) for one in made if one["task_name"] == "ecominstruct_task"}
     assert full == {"Product: None\nMaterial: brass, tin\nBrand: Ostavi", "Product: None\nMaterial: None\nBrand: None"}
@@ -171,7 +171,8 @@ def test_entities_are_answered_as_ecomgpts_own_code_writes_them(shared: Path) ->
     cases = [case for case in map(json.loads, lines) if "gold_texts" in case]
     assert cases
     for case in cases:
-        assert [typed_answer(case["meta"], row) for row in case["rows"]] == case["gold_texts"]
+        labels, between = offered_labels(case["meta"]), separator(case["meta"])
+        assert [entities_text(typed_spans(row), labels, between) for row in case["rows"]] == case["gold_texts"]
 
 
 def test_a_folder_without_its_description_is_named(tmp_path: Path) -> None:

@@ -24,13 +24,12 @@ from pathlib import Path
 from shopbench import answers
 from shopbench.ecominstruct import (
     SEPARATOR,
-    asks_types,
-    kind_of_task,
+    Kind,
+    entities_text,
     offered_labels,
     question,
     separator,
     truths,
-    typed_answer,
     typed_spans,
 )
 from shopbench.question import Question
@@ -104,10 +103,15 @@ def rows(sources: SourceFolder) -> Iterator[Row]:
             meta = json.loads(about.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise SourceError(f"{about}: cannot be read ({error}); it belongs beside {path}") from None
-        if kind_of_task(about.parent.name):
+        if kind_of_task(about.parent.name):  # one description of the release has the name of another task
             meta["task"] = about.parent.name
         found += [{**row, "meta": meta} for row in json_rows([path], "sentences")]
     yield from mixed(map(_joined, found))
+
+
+def kind_of_task(name: str) -> Kind | None:
+    """The kind that the third part of a task's name says (EN-Lenovo-NER-NER); None if it says none."""
+    return next((Kind(part) for part in name.split("-")[2:3] if part in list(Kind)), None)
 
 
 def _joined(row: Row) -> Row:
@@ -127,8 +131,9 @@ def full(row: Row, rng: random.Random) -> Sample | None:
         filled = question(row["meta"], row["sentences"])
     except ValueError:  # a folder without a prompt
         return None
-    if asks_types(kind_of_task(row["meta"]["task"]), row):
-        answer = typed_answer(row["meta"], row)
+    spans, kind = typed_spans(row), kind_of_task(row["meta"]["task"])
+    if kind is Kind.ENTITIES or (kind is None and spans):
+        answer = entities_text(spans, label_set(row), separator(row["meta"]))
     else:
         answer = separator(row["meta"]).join(truths(row["meta"], row))
     return _sample(filled, answer) if answer else None
