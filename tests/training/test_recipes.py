@@ -8,8 +8,10 @@ from itertools import pairwise
 import pytest
 
 from shopbench.errors import UserError
-from training.data.catalogue import all_tasks, mixture_of
+from training.data.catalogue import all_tasks, mixture_of, selected
 from training.recipes import ENSEMBLES, RECIPES, ensemble_named, recipe_named, training_of
+from training.recipes.papers import DOMAINS
+from training.recipes.subtasks import SUBTASKS
 
 TOTALS = {"v7": 417_000, "v8": 462_435, "v7b": 152_496, "v9b": 40_000}
 
@@ -85,6 +87,27 @@ def test_stages_only_add() -> None:
     subtasks = [set(mixture_of(RECIPES[f"diverse_subtasks{number}"])) for number in (1, 2, 4, 8)]
     assert all(before < after for before, after in pairwise(subtasks))
     assert (RECIPES["diverse_r16"].training.rank, RECIPES["diverse_r32"].training.rank) == (16, 32)
+
+
+def test_a_domain_holds_questions_in_shopbenchs_form_only() -> None:
+    for domain in DOMAINS:
+        for task in selected(f"domain:{domain}"):
+            assert not task.name.startswith(("ecinstruct_built_", "ecinstruct_published_", "chain_")), task.name
+            assert task.domain == domain
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_first_subtasks_of_a_domain_are_unlike_each_other(domain: str) -> None:
+    inside = [task.name for task in selected(f"domain:{domain}")]
+    assert inside[: len(SUBTASKS[domain])] == list(SUBTASKS[domain]), "all of them are the domain's own"
+    assert inside[len(SUBTASKS[domain]) :] == sorted(inside[len(SUBTASKS[domain]) :])
+    for count in (1, 2, 4, 8):
+        assert (
+            [task.name for task in selected(f"domain:{domain}[:{count}]")] == inside[:count] != sorted(inside)[:count]
+        )
+    first = selected(f"domain:{domain}[:4]")
+    assert len({task.example.get("task") or task.name.split("_")[0] for task in first}) >= 3
+    assert len({sample.task_type for task in first if (sample := task.sample(dict(task.example)))}) >= 2
 
 
 def test_every_track_has_its_ensemble_of_known_recipes() -> None:

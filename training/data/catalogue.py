@@ -13,10 +13,11 @@ from shopbench.errors import UserError, nearest
 from training.data import sources
 from training.data.formats import Dataset, DataTask
 from training.recipes import Recipe
+from training.recipes.subtasks import SUBTASKS
 
 _DOMAIN = re.compile(r"domain:(\w+)(?:\[:(\d+)\])?")
 
-OTHER_SYSTEMS = frozenset({"ecellm", "ecominstruct", "chain_of_task"})
+OTHER_SYSTEMS = frozenset({"ecellm", "ecinstruct_source", "ecominstruct", "chain_of_task"})
 """Tags of tasks in another system's form (letters, label sets): no part of a domain."""
 
 
@@ -64,13 +65,15 @@ def mixture_of(recipe: Recipe) -> dict[str, int | None]:
 
 
 def selected(key: str) -> list[DataTask]:
-    """The tasks that a key of a recipe stands for, sorted by name; empty if it is unknown."""
+    """The tasks that a key of a recipe stands for, by name, a domain's as SUBTASKS has them; empty if it is unknown."""
     known = all_tasks()
     if key in known:
         return [known[key]]
     tasks = [known[name] for name in sorted(known)]
     if domain := _DOMAIN.fullmatch(key):
         inside = [task for task in tasks if task.domain == domain[1] and not OTHER_SYSTEMS & set(task.tags)]
+        order = {name: place for place, name in enumerate(SUBTASKS.get(domain[1], ()))}
+        inside.sort(key=lambda task: order.get(task.name, len(order)))  # a stable sort: the others keep their order
         return inside[: int(domain[2])] if domain[2] else inside
     if "*" in key:
         return [task for task in tasks if fnmatchcase(task.name, key)]

@@ -91,6 +91,9 @@ class DataTask:
     tags: tuple[str, ...] = ()
     group: Callable[[Row], str] | None = None
     """The text a row was made from (None: its id); rows of the same one never lie on both sides of a split."""
+    setting: Callable[[Row], str] | None = None
+    """Near repeats are looked for among rows of one setting only (None: among all): where a dataset holds its samples
+    again in other words on purpose, they are no repeats."""
     wordings: tuple[str, ...] = ()  # the requests that a language model may word anew (`training.synthesize reword`)
 
     def sample(self, row: Row, rng: random.Random | None = None) -> Sample | None:

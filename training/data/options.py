@@ -135,13 +135,15 @@ def retrieval(
     return Shown(style.show(texts), truth, style)
 
 
-def ranking(options: Sequence[tuple[object, float]], rng: random.Random, count: int = 5) -> Shown | None:
+def ranking(
+    options: Sequence[tuple[object, float]], rng: random.Random, count: int = 5, limit: int = OPTION_CHARACTERS
+) -> Shown | None:
     """`options` with their gains, shuffled and counted from 1; None unless `count` distinct ones remain.
 
     The truth holds the gains in the order shown. None, too, where all gains are equal: any order is right.
     """
-    pairs = [(one_line(option, OPTION_CHARACTERS), float(gain)) for option, gain in options]
-    are_distinct = len(distinct(option for option, _ in pairs)) == len(pairs) == count
+    pairs = [(one_line(option, limit), float(gain)) for option, gain in options]
+    are_distinct = len(distinct((option for option, _ in pairs), limit=None)) == len(pairs) == count
     if not are_distinct or len({gain for _, gain in pairs}) < 2:
         return None
     rng.shuffle(pairs)

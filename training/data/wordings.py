@@ -35,13 +35,18 @@ LIST_NAMES = ("{noun} List:", "{noun} list:", "List of {noun}s:", "{noun}s:", "O
 
 
 def request(rng: random.Random, row: Row, wordings: Sequence[str], **values: object) -> str:
-    """One of the wordings with its values.
+    """One of the wordings with its values; the copies of a sample ("copy" of row["sample"]) have different ones.
 
     A language model's own wording of this row (`row["wording"]`) goes first; its wordings of the task
     (`row["wordings"]`) are as good as those here. Those with other placeholders are not used.
     """
     known = [placeholders(one) for one in wordings]
-    chosen = rng.choice([*wordings, *(one for one in row.get("wordings", ()) if placeholders(one) in known)])
+    pool = [*wordings, *(one for one in row.get("wordings", ()) if placeholders(one) in known)]
+    if "copy" in row:
+        random.Random(row["sample"]).shuffle(pool)
+        chosen = pool[row["copy"] % len(pool)]
+    else:
+        chosen = rng.choice(pool)
     offered = row.get("wording")
     if isinstance(offered, str) and placeholders(offered) == placeholders(chosen):
         chosen = offered

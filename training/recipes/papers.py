@@ -1,9 +1,24 @@
 """The systems of three papers that the winning solution is compared with, each with its own hyperparameters.
 
-eCeLLM [Peng et al., ICML 2024]: ten tasks, one set of hyperparameters (LoRA on all layers and the LM head), six bases,
-and three sizes of its data.
-EcomGPT [Li et al., AAAI 2024]: all parameters of BLOOMZ, with and without the atomic tasks (Chain-of-Task).
-More-diverse: domains one after another, then more sub-tasks of each, then a higher LoRA rank (its Table 2).
+eCeLLM [Peng et al., ICML 2024]: ten tasks, one set of hyperparameters (LoRA on all layers and the LM head), and three
+sizes of its data. Of its six bases, Llama-2 13B and 7B, Mistral-7B and Phi-2 run here; Flan-T5 XXL and XL do not: they
+are encoder-decoders, which nothing here trains, merges or serves. Rank, alpha, learning rate, warm-up, epochs and the
+batch of 128 are the paper's (section 4) and its script's (finetune.sh) alike. Dropout (0.1), weight decay (none, the
+library's default), 2,048 tokens and the loss on the answer alone are the script's, as the paper names none of them. The
+data are the script's: the setting IND_Diverse_Instruction alone, of the file's two (five instructions a task, as the
+paper says). The prompt is neither's: the paper (appendix E.1) and the script have each a system line of their own
+("Below is an instruction ...") and the fields under names or headings ("### Instruction:", inside [INST] for Mistral);
+here the fields come in that same order, options only where there are some, after this repository's system line and in
+the base's own chat template, in training and evaluation alike (`render` in shopbench/ecinstruct.py). The batch of 128
+is for one GPU: divide `accumulation` by their number.
+
+EcomGPT [Li et al., AAAI 2024]: all parameters of BLOOMZ, with and without the atomic tasks (Chain-of-Task). Its public
+release holds test files only, so its training data cannot be had: `ecomgpt` and `ecomgpt_plain` build from your own
+folders in its format (training/data/sources/ecominstruct.py says which).
+
+More-diverse: domains one after another (what its authors trained for track 3 first, then for tracks 1 and 2), then more
+sub-tasks of each (subtasks.py), then a higher LoRA rank (its Table 2); the rest as the winners' (it says no more),
+packing included.
 """
 
 from __future__ import annotations

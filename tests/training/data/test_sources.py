@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from shopbench.answers import write
+from shopbench.ecominstruct import entities_text, offered_labels, separator, typed_spans
 from shopbench.tasks import TaskType
+from training.data.build.run import build
 from training.data.catalogue import all_tasks
 from training.data.formats import MissingDataset, SourceError, SourceFolder
 from training.data.sources import ave, ec_guide, ecominstruct, gsm8k, query_lists
+from training.recipes import recipe_named
 
 RNG_SEEDS = range(40)
 
@@ -140,8 +144,35 @@ def test_chain_of_task_cuts_every_published_kind(shared: Path, tmp_path: Path) -
 
 
 def test_held_out_rows_of_ecominstruct_are_never_training_rows(shared: Path) -> None:
-    with pytest.raises(MissingDataset, match="train"):
+    with pytest.raises(MissingDataset, match=r"public release holds tests only.*your own rows") as caught:
         list(ecominstruct.rows(SourceFolder(shared / "data")))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_users_own_folder_builds_the_recipe(tmp_path: Path) -> None:
+    folder = tmp_path / "sources/ecom_instruct/Shop/tasks/EN-Shop-NER-mine"
+    folder.mkdir(parents=True)
+    meta = {**ecominstruct.EXTRACTION["meta"], "task": "EN-Shop-Condition_Extract-another"}
+    (folder / "meta-info.json").write_text(json.dumps(meta))
+    sentences = [f"A kettle number {number} of brass and tin by Ostavi ." for number in range(9)]
+    spans = [{"term": term, "type": "Material"} for term in ("brass", "tin")] + [{"term": "Ostavi", "type": "Brand"}]
+    rows = [{"sentences": list(text), "spans": spans if text[16] != "0" else []} for text in sentences]
+    (folder / "train.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "test.json").write_text(json.dumps({"sentences": "held out", "spans": spans}))
+    build(recipe_named("ecomgpt"), tmp_path / "sources", tmp_path / "out")
+    made = [json.loads(line) for line in (tmp_path / "out/train.jsonl").read_text(encoding="utf-8").splitlines()]
+    full = {write(one["task_type"], one["output_field"]) for one in made if one["task_name"] == "ecominstruct_task"}
+    assert full == {"Product: None\nMaterial: brass, tin\nBrand: Ostavi", "Product: None\nMaterial: None\nBrand: None"}
+    assert not any("held out" in one["input_field"] for one in made)
+
+
+def test_entities_are_answered_as_ecomgpts_own_code_writes_them(shared: Path) -> None:
+    lines = (shared / "data/conformance/ecomgpt.jsonl").read_text(encoding="utf-8").splitlines()
+    cases = [case for case in map(json.loads, lines) if "gold_texts" in case]
+    assert cases
+    for case in cases:
+        labels, between = offered_labels(case["meta"]), separator(case["meta"])
+        assert [entities_text(typed_spans(row), labels, between) for row in case["rows"]] == case["gold_texts"]
 
 
 def test_a_folder_without_its_description_is_named(tmp_path: Path) -> None:

@@ -40,10 +40,10 @@ class Checks:
         self._max_tokens = max_tokens
         self._excluded = _excluded(exclude)
         self._questions: set[str] = set()
-        self._near = NearDuplicates()
+        self._near: dict[str, NearDuplicates] = defaultdict(NearDuplicates)
 
-    def problem(self, sample: Sample) -> str | None:
-        """Why a sample is not taken, or None."""
+    def problem(self, sample: Sample, setting: str = "") -> str | None:
+        """Why a sample is not taken, or None; near repeats are those of its own setting (DataTask.setting)."""
         if estimated_tokens(sample) > self._max_tokens:
             return "too long"
         if Question.read(sample.input_field, sample.is_multiple_choice).task_type is not sample.task_type:
@@ -53,7 +53,7 @@ class Checks:
         key = digest(same_key(sample.input_field))
         if key in self._questions:
             return "repeat"
-        if self._near.has(sample):
+        if self._near[setting].has(sample):
             return "near repeat"
         self._questions.add(key)
         return None

@@ -106,7 +106,7 @@ def part_samples(task: DataTask, spec: PartSpec, tally: Tally) -> Iterator[tuple
             continue
         if sample is None:
             tally.dropped["no sample can be made of it"] += 1
-        elif problem := checks.problem(sample):
+        elif problem := checks.problem(sample, task.setting(row) if task.setting else ""):
             tally.drop(problem, sample.input_field)
         else:
             tally.counts[split] += 1

@@ -7,15 +7,23 @@ IND_Diverse_Instruction), instruction, input, options (null where there are none
 in order, a JSON list of attribute, value and source, or an answer. Slices may lack split and setting. It lies
 under `ecinstruct/` in the sources folder.
 
-The tasks here keep the published wording and letters: they are what eCeLLM trains on. The rows of Table 7, in
-ShopBench's form, are in ecinstruct_choice.py and ecinstruct_lists.py.
+The file holds every training sample twice, under one instruction a task (IND_Single_Instruction) and under one of five
+(IND_Diverse_Instruction). eCeLLM trains on the latter alone, as its published script does; the former is for the study
+of instruction diversity. The tasks here keep the published wording and letters: they are what eCeLLM trains on.
+
+The rows of Table 7, in ShopBench's form, are in ecinstruct_choice.py and ecinstruct_lists.py. They have wordings of
+their own, so a sample's second setting is the same sample in other words. Two sizes of Table 7 can only come from both
+settings (4,044 = 2 x 2,022 product matches; 19,622 of 2 x 10,000 attribute values), the others from one: so all
+samples come once, as in IND_Diverse_Instruction, and then, as far as a size asks for more, once more.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
+from string import ascii_uppercase
 from typing import Any
 
 from shopbench.ecinstruct import AG, AP, AVE, FIELDS, MPC, PM, PRP, PSI, QPR, SA, SR, render, value
@@ -29,48 +37,69 @@ DATASETS = (Dataset("ecinstruct", "CC-BY-4.0", "NingLab/ECInstruct", ("*.json", 
 LICENCE = DATASETS[0].licence
 
 
+TRAINED_ON = "IND_Diverse_Instruction"
+"""The setting that eCeLLM trains on; rows without a setting count as of it."""
+
+
 def read_rows(sources: SourceFolder, task: str, splits: tuple[str, ...] = ("train",)) -> Iterator[Row]:
-    """Published rows of a task with an added "id", in hash order; rows without a split count as training rows."""
+    """Published rows of a task; rows without a split count as training rows.
+
+    Added to each: "id"; "sample", which the settings of one sample share, and "copy", their number: 0 in
+    IND_Diverse_Instruction (or the first setting that a sample has), then 1. All of copy 0 come first, each copy in the
+    same hash order. "labels" (ESCI labels of ranked products) is null where the file has none, as the published one.
+    """
     paths = sources.need_files("ecinstruct", "ecinstruct/**/*.json", "ecinstruct/**/*.jsonl")
-    columns = ", ".join(f"{name}: 'VARCHAR'" for name in FIELDS)
+    names = (*FIELDS, "labels")
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
     wanted = ", ".join(map(quoted, splits))
+    known = f"coalesce(setting, {quoted(TRAINED_ON)})"
     with database() as connection:
         yield from stream(
             connection,
-            f"""SELECT DISTINCT md5(concat_ws('|', task, setting, instruction, input, output)) AS id,
-                    {", ".join(FIELDS)}
+            f"""WITH found AS (SELECT DISTINCT md5(concat_ws('|', task, setting, instruction, input, output)) AS id,
+                    md5(concat_ws('|', input, options, output)) AS sample, {", ".join(names)}
                 FROM read_json({quoted(paths)}, format='auto', columns={{{columns}}}, maximum_object_size=67108864)
                 WHERE task = ? AND coalesce(split, 'train') IN ({wanted})
-                    AND instruction <> '' AND input <> '' AND output <> ''
-                ORDER BY md5_number_lower(id), id, split, options""",
+                    AND instruction <> '' AND input <> '' AND output <> '')
+                SELECT *, dense_rank() OVER (
+                    PARTITION BY sample ORDER BY {known} <> {quoted(TRAINED_ON)}, {known}) - 1 AS copy
+                FROM found ORDER BY copy, md5_number_lower(sample), id, split""",
             [task],
         )
 
 
 def task_rows(task: str) -> Reader:
-    """A reader of a task's training rows (of every setting)."""
+    """A reader of a task's training rows in the setting that eCeLLM trains on."""
 
     def rows(sources: SourceFolder) -> Iterator[Row]:
-        return read_rows(sources, task)
+        return (row for row in read_rows(sources, task) if row["setting"] in (None, TRAINED_ON))
 
     return rows
 
 
+def copy_of(row: Row) -> str:
+    """Which of a sample's settings a row is: near repeats are looked for within each."""
+    return str(row.get("copy", 0))
+
+
 def option_texts(row: Row) -> list[str]:
-    """The options without their letters; empty where there are none."""
+    """The options without their letter marks ("A: ", "A. "), whatever else they hold; empty where there are none."""
     listed = value(row["options"])
     if not isinstance(listed, list):
         return []
-    return [
-        one_line(str(option).split(":", 1)[-1].split(". ", 1)[-1] if str(option)[1:2] in ":." else option)
-        for option in listed
+    options = [one_line(option) for option in listed]
+    marks = [
+        re.match(rf"{letter}(?::|[.)](?=\s|$))\s*", option)
+        for letter, option in zip(ascii_uppercase, options, strict=False)
     ]
+    cut = [option[mark.end() :] for option, mark in zip(options, marks, strict=False) if mark]
+    return cut if len(cut) == len(options) else options
 
 
 def letter_place(row: Row) -> int | None:
-    """The place (0, 1, ...) of the right option; None if the output is no letter of the list."""
-    letter = row["output"].strip()[:1].upper()
-    place = ord(letter) - ord("A") if letter else -1
+    """The place (0, 1, ...) of the right option; None if the output is no letter of the list, alone or as a mark."""
+    found = re.match(r"([A-Z])(?:$|[:.)])", row["output"].strip())
+    place = ascii_uppercase.index(found[1]) if found else -1
     return place if 0 <= place < len(option_texts(row)) else None
 
 

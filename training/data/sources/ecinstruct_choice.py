@@ -1,4 +1,5 @@
-"""ECInstruct rows as multiple choice in ShopBench's form (Table 7 rows 12, 13, 15-19); schema in ecinstruct.py.
+"""ECInstruct rows as multiple choice in ShopBench's form (Table 7 rows 12, 13, 15-19); schema in ecinstruct.py, which
+says too what the two settings of the published file are to these rows: row 17 takes both, the others the first.
 
 Letters become numbers, options are shuffled, yes/no become two options. Products 1 and 2 of Product_Matching swap
 places in half of the samples. Rows 12, 13 and 15 were worded by a language model: `synthetic/wordings.jsonl`
@@ -9,6 +10,7 @@ the same placeholders as those here.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +28,7 @@ from training.data.sources.ecinstruct import (
     PSI,
     SA,
     SR,
+    copy_of,
     letter_place,
     option_texts,
     product_fields,
@@ -43,7 +46,7 @@ RELEVANCE = (
 RELATIONS = (
     "What is the relation between these two products?\nProduct 1: {first}\nProduct 2: {second}",
     "Product 1 is '{first}' and product 2 is '{second}'. Which statement describes how they are related?",
-    "Select the relation of the product '{first}' to the product '{second}'.",
+    "Select how product 1, '{first}', is related to product 2, '{second}'.",
 )
 NEXT = (
     "A user bought the following products, oldest first:\n{history}\nWhich product will the user most likely buy next?",
@@ -61,7 +64,7 @@ SAME = (
     "Compare the two products and decide if they are one and the same.\nProduct 1: {first}\nProduct 2: {second}",
 )
 SUBSTITUTE = (
-    "Could the product '{title}' serve as a substitute for what a shopper means by the query '{query}'?",
+    "Is the product '{title}' a substitute for what the query '{query}' asks for: not quite that, but of use instead?",
     "Query: {query}\nProduct: {title}\nIs the product a substitute, one that misses a part of the query but could be "
     "used instead?",
     "A search for '{query}' shows '{title}'. Is it only a substitute for what was searched?",
@@ -71,6 +74,9 @@ SENTIMENT = (
     "Read the review and select how its author feels about the product.\nReview: {review}",
     "How satisfied is the customer who wrote the following?\n{review}",
 )
+DOCUMENT_CHARACTERS = 6000
+"""Reviews that a question is asked of are cut here, where the prompt would get too long: any of them may answer it."""
+_ORDINAL = re.compile(r"^\d+(?:st|nd|rd|th): ")
 YES_NO = (("yes", "no"), ("Yes", "No"), ("Yes, it is so.", "No, it is not so."))
 
 
@@ -130,7 +136,7 @@ def next_purchase(row: Row, rng: random.Random) -> Sample | None:
     listed = value(row["input"])
     if not isinstance(listed, list) or not listed:
         return None
-    history = "\n".join(f"- {one_line(str(item).split(': ', 1)[-1], 160)}" for item in listed[-10:])
+    history = "\n".join(f"- {_ORDINAL.sub('', one_line(item, 160))}" for item in listed[-10:])
     asked = request(rng, row, NEXT, history=history)
     return _lettered(row, rng, asked, most=rng.randint(4, 9))
 
@@ -142,7 +148,9 @@ def answerable(row: Row, rng: random.Random) -> Sample | None:
         return None
     text = given["document"]
     text = " ".join(map(str, text)) if isinstance(text, list) else text
-    asked = request(rng, row, ANSWERABLE, question=one_line(given["question"], 300), text=one_line(text, 1500))
+    asked = request(
+        rng, row, ANSWERABLE, question=one_line(given["question"], 300), text=one_line(text, DOCUMENT_CHARACTERS)
+    )
     return _yes_no(row, rng, asked)
 
 
@@ -159,7 +167,7 @@ def same_product(row: Row, rng: random.Random) -> Sample | None:
 
 def _described(product: Any) -> str:
     fields = product.items() if isinstance(product, dict) else [("title", product)]
-    shown = [f"{name}: {one_line(text, 300)}" for name, text in fields if one_line(text).lower() not in ("", "nan")]
+    shown = [f"{name}: {one_line(text, 500)}" for name, text in fields if one_line(text).lower() not in ("", "nan")]
     return "; ".join(shown)
 
 
@@ -194,6 +202,7 @@ def _task(
         example=EXAMPLES[task],
         row_id=_id,
         group=lambda row: row["input"],
+        setting=copy_of,
         licence=LICENCE,
         shareable=True,
         domain=domain,

@@ -1,7 +1,12 @@
 """EcomInstruct (Alibaba-NLP/EcomGPT, `data/ecom_instruct_v1`): its tasks, and Chain-of-Task.
 
-One folder a task under `ecom_instruct/`, as described in shopbench/ecominstruct.py. Only `train*.jsonl` is read:
-`test.jsonl` of the published folders is held out for evaluation.
+The public release holds the held-out tests of twelve tasks and no training rows, so what EcomGPT trained on cannot be
+built from it. These tasks build from your own folders in its format, one a task under `ecom_instruct/` (as described in
+shopbench/ecominstruct.py), with the training rows as `train*.jsonl` or `train*.json`, one a line. `test.json` and
+`test.jsonl` are never read: they are held out for evaluation.
+
+Entities with their types are answered as EcomGPT's own code writes them: a line for each type of the description, in
+its order, the spans after it ("Brand: Ostavi, Orlune"), "None" where there are none.
 
 Chain-of-Task (EcomGPT, Li et al., AAAI 2024): atomic sub-tasks cut from each dataset. An extraction row gives span
 detection, typing of one span, detection of the types there are, and the spans of one type; a classification row the
@@ -16,21 +21,40 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from shopbench.ecominstruct import SEPARATOR, offered_labels, question, separator, truths, typed_spans
+from shopbench import answers
+from shopbench.ecominstruct import (
+    SEPARATOR,
+    Kind,
+    entities_text,
+    offered_labels,
+    question,
+    separator,
+    truths,
+    typed_spans,
+)
 from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import Dataset, DataTask, Row, SourceFolder, ToSample, make_sample
+from training.data.formats import (
+    Dataset,
+    DataTask,
+    MissingDataset,
+    Row,
+    SourceError,
+    SourceFolder,
+    ToSample,
+    make_sample,
+)
 from training.data.hashes import digest
 from training.data.options import same_key
-from training.data.reading import SourceError
 from training.data.small_files import json_rows, mixed
 
 DATASETS = (
     Dataset(
         "ecom_instruct",
         "not stated by its owner",
-        place="GitHub Alibaba-NLP/EcomGPT: the folders of data/ecom_instruct_v1",
+        place="GitHub Alibaba-NLP/EcomGPT: the folders of data/ecom_instruct_v1 are tests, for local_evaluation.py "
+        "--benchmark ecominstruct; training rows are not public: put your own beside a meta-info.json, as train.jsonl",
     ),
 )
 LICENCE = DATASETS[0].licence
@@ -65,15 +89,35 @@ _ATTRIBUTE = re.compile(r"([^#;,]+)#:#([^#;]+)")
 
 def rows(sources: SourceFolder) -> Iterator[Row]:
     """Training rows of every folder, mixed, each with its folder's description under "meta"."""
+    paths = sources.files("ecom_instruct/**/train*.jsonl", "ecom_instruct/**/train*.json")
+    if not paths:
+        raise MissingDataset(
+            f"{sources}: no ecom_instruct/**/train*.jsonl; EcomInstruct's public release holds tests only, so put your "
+            "own rows there in its format, a folder a task with meta-info.json and train.jsonl; on what is public: "
+            "python -m training.data.download ecom_instruct"
+        )
     found: list[Row] = []
-    for path in sources.need_files("ecom_instruct", "ecom_instruct/**/train*.jsonl"):
+    for path in paths:
         about = Path(path).with_name("meta-info.json")
         try:
             meta = json.loads(about.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise SourceError(f"{about}: cannot be read ({error}); it belongs beside {path}") from None
+        if kind_of_task(about.parent.name):  # one description of the release has the name of another task
+            meta["task"] = about.parent.name
         found += [{**row, "meta": meta} for row in json_rows([path], "sentences")]
-    yield from mixed(found)
+    yield from mixed(map(_joined, found))
+
+
+def kind_of_task(name: str) -> Kind | None:
+    """The kind that the third part of a task's name says (EN-Lenovo-NER-NER); None if it says none."""
+    return next((Kind(part) for part in name.split("-")[2:3] if part in list(Kind)), None)
+
+
+def _joined(row: Row) -> Row:
+    """The row with its sentences as one text: the release has lists of them, too."""
+    sentences = row.get("sentences")
+    return {**row, "sentences": "".join(sentences)} if isinstance(sentences, list) else row
 
 
 def label_set(row: Row) -> list[str]:
@@ -83,28 +127,33 @@ def label_set(row: Row) -> list[str]:
 
 def full(row: Row, rng: random.Random) -> Sample | None:
     """The task as EcomGPT is asked it."""
-    found = truths(row["meta"], row)
-    if not found:
-        return None
     try:
         filled = question(row["meta"], row["sentences"])
     except ValueError:  # a folder without a prompt
         return None
-    spans = typed_spans(row)
-    if spans and "Condition" not in row["meta"]["task"]:
-        found = [f"{term}: {kind}" for term, kind in spans]
-    return _sample(filled, found, separator(row["meta"]))
+    spans, kind = typed_spans(row), kind_of_task(row["meta"]["task"])
+    if kind is Kind.ENTITIES or (kind is None and spans):
+        answer = entities_text(spans, label_set(row), separator(row["meta"]))
+    else:
+        answer = separator(row["meta"]).join(truths(row["meta"], row))
+    return _sample(filled, answer) if answer else None
 
 
-def _sample(asked: str, found: list[str], between: str = SEPARATOR) -> Sample:
-    """A sample of the type that the question reads as (entities or text): the prompt is then the same in use."""
-    if Question.read(asked, False).task_type is TaskType.NER:
-        return make_sample(asked.strip(), tuple(text.strip() for text in found), TaskType.NER, "micro f1")
-    return make_sample(asked.strip(), between.join(found), TaskType.GENERATION, "rougel")
+def _sample(asked: str, answer: str) -> Sample | None:
+    """A sample of the type that the question reads as (entities or text): the prompt is then the same in use.
+
+    None if the answer, read as entities and written again, is not the same text.
+    """
+    if Question.read(asked, False).task_type is not TaskType.NER:
+        return make_sample(asked.strip(), answer.strip(), TaskType.GENERATION, "rougel")
+    parts = answers.parse(TaskType.NER, answer)
+    if not isinstance(parts, list) or answers.write(TaskType.NER, parts) != answer:
+        return None
+    return make_sample(asked.strip(), tuple(map(str, parts)), TaskType.NER, "micro f1")
 
 
-def _asked(row: Row, request: str, *found: str) -> Sample:
-    return _sample(f"### Instruction:\n{row['sentences']}\n{request}\n### Response:", list(found))
+def _asked(row: Row, request: str, *found: str) -> Sample | None:
+    return _sample(f"### Instruction:\n{row['sentences']}\n{request}\n### Response:", SEPARATOR.join(found))
 
 
 def span_detection(row: Row, rng: random.Random) -> Sample | None:
