@@ -1,0 +1,158 @@
+"""EcomGPT's script [Li et al., AAAI 2024]: src/eval.py of Alibaba-NLP/EcomGPT, with src/data/task_cls.py, task_extract.py.
+
+What is peculiar to it, beside the suite's own scores (evaluation/suites/ecominstruct/answers.py):
+- An empty answer becomes the text "error", a wrong label or span; for a Condition_Extract answer of one character the
+  same, and for its empty reference, so that an empty answer is right where nothing is to be found.
+- Labels lose every "." and what stands around them; case counts, and only the separator with its blank divides.
+- Macro F1 is that of the rows' mean precision and mean recall; a row without a given or a true part has 0 of both.
+- F1 of a generated text is over its set of characters.
+- Entities are scored by tags on the sentence's characters (ecomgpt_entities.py), ROUGE by ecomgpt_rouge.py.
+- A text of full stops only ends the script, and for labels one of blanks.
+Not followed: the script reads no more than the first five rows of a task. Here all that are given count; give it five.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from evaluation.published import BadCase, Published
+from evaluation.published import ecomgpt_entities as entities
+from evaluation.published.ecomgpt_rouge import rouge_l
+from evaluation.scoring import share
+from evaluation.suites.ecominstruct.answers import Kind
+from shopbench import ecominstruct
+from shopbench.metrics import mean
+
+MICRO, MACRO, ROUGE = "micro-f1", "macro-f1", "rouge-l-f1"
+ERROR = "error"
+"""What stands for an empty answer."""
+
+
+class _Texts(NamedTuple):
+    """What ROUGE compares, and what the set scores read from it."""
+
+    answer: str
+    reference: str
+    given: str
+    true: str
+
+
+def score(
+    task: str,
+    setting: str,
+    reading: str,
+    meta: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    answers: Sequence[str],
+) -> Published:
+    """The scores of a task's answers, as they go to the script's file of results.
+
+    Args:
+        task: a folder's name, whose third part says what the task is; or `meta` holds a "kind".
+        meta: of meta-info.json the label_sep, and for entities the label_set and label_key.
+        rows: `sentences` with `labels` or `spans`.
+    """
+    kind, separator = _kind(task, meta), ecominstruct.separator(dict(meta))
+    references = gold_texts(meta, rows) if kind is Kind.ENTITIES else [_joined(kind, meta, row) for row in rows]
+    texts = [_READINGS[kind](answer, truth) for answer, truth in zip(answers, references, strict=True)]
+    if kind is Kind.ENTITIES:
+        given, true = ([entities.read(text, separator) for text in side] for side in _columns(texts))
+        sentences = [row["sentences"] for row in rows]
+        micro, macro = entities.f1(list(zip(sentences, true, given, strict=True)))
+        parsed: list[Any] = [{name: sorted(spans) for name, spans in one.items()} for one in given]
+    else:
+        split = list if kind is Kind.TEXT else lambda text: text.split(separator)
+        given_parts, true_parts = ([split(text) for text in side] for side in _columns(texts))
+        micro, macro = _set_f1(true_parts, given_parts)
+        parsed = [one.given for one in texts] if kind is Kind.TEXT else given_parts
+    gold = references if kind is Kind.ENTITIES else None
+    try:
+        rouge = mean(rouge_l(one.answer, one.reference) for one in texts)
+    except ValueError as error:
+        why = f"the script ends ({error})"
+        return Published({MICRO: None, MACRO: None, ROUGE: None}, parsed, why, gold)
+    why = _UNDEFINED if None in (micro, macro) else None
+    return Published({MICRO: micro, MACRO: macro, ROUGE: rouge}, parsed, why, gold)
+
+
+_UNDEFINED = "no type occurs (nan), or spans of a type overlap and the order of a set decides"
+
+
+def gold_texts(meta: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The reference texts of an entity task: a line for every type, "Type: None" for those without spans."""
+    labels, separator = ecominstruct.offered_labels(dict(meta)), ecominstruct.separator(dict(meta))
+    pairs = [[(span["term"], span["type"]) for span in _spans(row)] for row in rows]
+    return [entities.write(own, labels, separator) for own in pairs]
+
+
+def _kind(task: str, meta: Mapping[str, Any]) -> Kind:
+    name = meta.get("kind") or (task.split("-") + [""] * 3)[2]
+    if name not in list(Kind):
+        raise BadCase(f"the third part of task {task!r:.80} must be one of {', '.join(Kind)}")
+    return Kind(name)
+
+
+def _joined(kind: Kind, meta: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """The reference text of a row that is no entity task's."""
+    if kind is not Kind.CLASSIFICATION:
+        separator = ecominstruct.SEPARATOR if kind is Kind.SPANS else ecominstruct.separator(dict(meta))
+        return separator.join(span["term"] for span in _spans(row))
+    labels = row.get("labels")
+    own = labels.get(meta.get("label_key", "")) if isinstance(labels, dict) else None
+    if not isinstance(own, list):
+        raise BadCase(f"a row's labels must hold a list {meta.get('label_key', '')!r}, not {labels!r:.60}")
+    return ecominstruct.separator(dict(meta)).join(map(str, own))
+
+
+def _spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    spans = row.get("spans")
+    if not isinstance(spans, list) or not all(isinstance(span, dict) and "term" in span for span in spans):
+        raise BadCase(f"a row's spans must be a list of objects with a term, not {spans!r:.60}")
+    return spans
+
+
+def _columns(texts: Sequence[_Texts]) -> tuple[list[str], list[str]]:
+    return [one.given for one in texts], [one.true for one in texts]
+
+
+def _labels(answer: str, truth: str) -> _Texts:
+    read = answer.strip().replace(".", "") if answer else ERROR
+    return _Texts(read, truth, read, truth)
+
+
+def _condition(answer: str, truth: str) -> _Texts:
+    read, true = answer if len(answer.strip()) > 1 else ERROR, truth or ERROR
+    return _Texts(read, true, read, true)
+
+
+def _quotation(answer: str, truth: str) -> _Texts:
+    read = answer if answer.replace(".", "").strip() else ERROR
+    return _Texts(read, truth, read.strip(), truth.strip())
+
+
+def _text(answer: str, truth: str) -> _Texts:
+    return _Texts(answer or ERROR, truth, (answer or ERROR).strip(), truth.strip())
+
+
+def _entities(answer: str, truth: str) -> _Texts:
+    return _Texts(answer or ERROR, truth, answer or ERROR, truth)
+
+
+_READINGS: dict[Kind, Callable[[str, str], _Texts]] = {
+    Kind.CLASSIFICATION: _labels,
+    Kind.SPANS: _condition,
+    Kind.QUOTATION: _quotation,
+    Kind.TEXT: _text,
+    Kind.ENTITIES: _entities,
+}
+
+
+def _set_f1(truths: Sequence[Sequence[str]], answers: Sequence[Sequence[str]]) -> tuple[float, float]:
+    """Micro F1 of the summed counts, and F1 of the rows' mean precision and recall."""
+    sets = [(set(truth), set(answer)) for truth, answer in zip(truths, answers, strict=True)]
+    right = [len(truth & answer) for truth, answer in sets]
+    true, given = sum(len(truth) for truth, _ in sets), sum(len(answer) for _, answer in sets)
+    precision = mean(share(tp, len(answer)) for tp, (_, answer) in zip(right, sets, strict=True))
+    recall = mean(share(tp, len(truth)) for tp, (truth, _) in zip(right, sets, strict=True))
+    return share(2 * sum(right), true + given), share(2 * precision * recall, precision + recall)
