@@ -1,4 +1,4 @@
-"""EcomGPT's script [Li et al., AAAI 2024]: src/eval.py of Alibaba-NLP/EcomGPT, with src/data/task_cls.py, task_extract.py.
+"""EcomGPT's script [Li et al., AAAI 2024]: Alibaba-NLP/EcomGPT, src/eval.py with src/data/task_{cls,extract}.py.
 
 What is peculiar to it, beside the suite's own scores (evaluation/suites/ecominstruct/answers.py):
 - An empty answer becomes the text "error", a wrong label or span; for a Condition_Extract answer of one character the
@@ -27,6 +27,7 @@ from shopbench.metrics import mean
 MICRO, MACRO, ROUGE = "micro-f1", "macro-f1", "rouge-l-f1"
 ERROR = "error"
 """What stands for an empty answer."""
+_UNDEFINED = "no type occurs (nan), or spans of a type overlap and the order of a set decides"
 
 
 class _Texts(NamedTuple):
@@ -54,36 +55,37 @@ def score(
         rows: `sentences` with `labels` or `spans`.
     """
     kind, separator = _kind(task, meta), ecominstruct.separator(dict(meta))
-    references = gold_texts(meta, rows) if kind is Kind.ENTITIES else [_joined(kind, meta, row) for row in rows]
+    gold = gold_texts(meta, rows) if kind is Kind.ENTITIES else None
+    references = [_joined(kind, meta, row) for row in rows] if gold is None else gold
     texts = [_READINGS[kind](answer, truth) for answer, truth in zip(answers, references, strict=True)]
+    parsed: list[Any] = [_parts(kind, one.given, separator) for one in texts]
+    true = [_parts(kind, one.true, separator) for one in texts]
+    micro: float | None
+    macro: float | None
     if kind is Kind.ENTITIES:
-        given, true = ([entities.read(text, separator) for text in side] for side in _columns(texts))
-        sentences = [row["sentences"] for row in rows]
-        micro, macro = entities.f1(list(zip(sentences, true, given, strict=True)))
-        parsed: list[Any] = [{name: sorted(spans) for name, spans in one.items()} for one in given]
+        micro, macro = entities.f1(zip(map(_sentences, rows), true, parsed, strict=True))
+        parsed = [{name: sorted(spans) for name, spans in one.items()} for one in parsed]
     else:
-        split = list if kind is Kind.TEXT else lambda text: text.split(separator)
-        given_parts, true_parts = ([split(text) for text in side] for side in _columns(texts))
-        micro, macro = _set_f1(true_parts, given_parts)
-        parsed = [one.given for one in texts] if kind is Kind.TEXT else given_parts
-    gold = references if kind is Kind.ENTITIES else None
+        micro, macro = _set_f1(true, parsed)
     try:
         rouge = mean(rouge_l(one.answer, one.reference) for one in texts)
     except ValueError as error:
-        why = f"the script ends ({error})"
-        return Published({MICRO: None, MACRO: None, ROUGE: None}, parsed, why, gold)
+        return Published(dict.fromkeys((MICRO, MACRO, ROUGE)), parsed, f"the script ends ({error})", gold)
     why = _UNDEFINED if None in (micro, macro) else None
     return Published({MICRO: micro, MACRO: macro, ROUGE: rouge}, parsed, why, gold)
 
 
-_UNDEFINED = "no type occurs (nan), or spans of a type overlap and the order of a set decides"
+def _parts(kind: Kind, text: str, separator: str) -> Any:
+    """What F1 compares: spans by type, the text whose characters count, or labels or spans."""
+    if kind is Kind.ENTITIES:
+        return entities.read(text, separator)
+    return text if kind is Kind.TEXT else text.split(separator)
 
 
 def gold_texts(meta: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The reference texts of an entity task: a line for every type, "Type: None" for those without spans."""
     labels, separator = ecominstruct.offered_labels(dict(meta)), ecominstruct.separator(dict(meta))
-    pairs = [[(span["term"], span["type"]) for span in _spans(row)] for row in rows]
-    return [entities.write(own, labels, separator) for own in pairs]
+    return [entities.write(_spans(row, "term", "type"), labels, separator) for row in rows]
 
 
 def _kind(task: str, meta: Mapping[str, Any]) -> Kind:
@@ -97,7 +99,7 @@ def _joined(kind: Kind, meta: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     """The reference text of a row that is no entity task's."""
     if kind is not Kind.CLASSIFICATION:
         separator = ecominstruct.SEPARATOR if kind is Kind.SPANS else ecominstruct.separator(dict(meta))
-        return separator.join(span["term"] for span in _spans(row))
+        return separator.join(term for [term] in _spans(row, "term"))
     labels = row.get("labels")
     own = labels.get(meta.get("label_key", "")) if isinstance(labels, dict) else None
     if not isinstance(own, list):
@@ -105,15 +107,23 @@ def _joined(kind: Kind, meta: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     return ecominstruct.separator(dict(meta)).join(map(str, own))
 
 
-def _spans(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _spans(row: Mapping[str, Any], *fields: str) -> list[list[str]]:
+    """These fields of each span."""
     spans = row.get("spans")
-    if not isinstance(spans, list) or not all(isinstance(span, dict) and "term" in span for span in spans):
-        raise BadCase(f"a row's spans must be a list of objects with a term, not {spans!r:.60}")
-    return spans
+    try:
+        found = [[span[field] for field in fields] for span in spans or []]
+    except (TypeError, KeyError):
+        found = [[]]
+    if not isinstance(spans, list) or not all(isinstance(text, str) for texts in found for text in texts or [None]):
+        raise BadCase(f"a row's spans must be a list of objects with {' and '.join(fields)}, not {spans!r:.60}")
+    return found
 
 
-def _columns(texts: Sequence[_Texts]) -> tuple[list[str], list[str]]:
-    return [one.given for one in texts], [one.true for one in texts]
+def _sentences(row: Mapping[str, Any]) -> str | list[str]:
+    sentences = row.get("sentences")
+    if not isinstance(sentences, str | list):
+        raise BadCase(f"a row's sentences must be text, not {sentences!r:.60}")
+    return sentences
 
 
 def _labels(answer: str, truth: str) -> _Texts:

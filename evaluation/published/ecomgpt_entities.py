@@ -22,7 +22,7 @@ _COLON = ": "
 _HASH_SEEDS = 32
 
 
-def write(spans: Iterable[tuple[str, str]], labels: Sequence[str], separator: str) -> str:
+def write(spans: Iterable[Sequence[str]], labels: Sequence[str], separator: str) -> str:
     """The script's text for (term, type) pairs: a line for each label, "None" where it has no span; others are lost."""
     found: Spans = {label: [] for label in labels}
     for term, kind in spans:
