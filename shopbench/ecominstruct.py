@@ -7,11 +7,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import Any
 
 Fields = dict[str, Any]
 
 SEPARATOR = ", "
+NO_SPAN = "None"
+"""What stands for the spans of a type that has none."""
+
+
+class Kind(StrEnum):
+    """The kinds of tasks, spelled as in the third part of a folder's name (EN-Lenovo-NER-NER)."""
+
+    CLASSIFICATION = "CLS"
+    SPANS = "Condition_Extract"
+    QUOTATION = "Extract"
+    ENTITIES = "NER"
+    TEXT = "Generate"
 
 
 def separator(meta: Fields) -> str:
@@ -47,3 +61,18 @@ def typed_spans(row: Fields) -> list[tuple[str, str]]:
     """(term, type) of an extraction row; empty for any other row."""
     spans = [(span.get("term"), span.get("type")) for span in row.get("spans") or []]
     return list(dict.fromkeys((term, kind) for term, kind in spans if term and kind))
+
+
+def entities_text(spans: Iterable[Sequence[str]], labels: Sequence[str], separator: str = SEPARATOR) -> str:
+    """The answer of an entity task, of (term, type) pairs: a line for each label, also "Type: None".
+
+    Spans of other types are left out, as in the published reference texts.
+
+    >>> entities_text([("lego", "Brand"), ("ty", "Brand")], ["Brand", "Product"])
+    'Brand: lego, ty\\nProduct: None'
+    """
+    found: dict[str, list[str]] = {label: [] for label in labels}
+    for term, kind in spans:
+        if kind in found:
+            found[kind].append(term)
+    return "\n".join(f"{label}: {separator.join(found[label] or [NO_SPAN])}" for label in labels)

@@ -20,8 +20,8 @@ from evaluation.published import BadCase, Published
 from evaluation.published import ecomgpt_entities as entities
 from evaluation.published.ecomgpt_rouge import rouge_l
 from evaluation.scoring import share
-from evaluation.suites.ecominstruct.answers import Kind
 from shopbench import ecominstruct
+from shopbench.ecominstruct import Kind
 from shopbench.metrics import mean
 
 MICRO, MACRO, ROUGE = "micro-f1", "macro-f1", "rouge-l-f1"
@@ -85,7 +85,7 @@ def _parts(kind: Kind, text: str, separator: str) -> Any:
 def gold_texts(meta: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The reference texts of an entity task: a line for every type, "Type: None" for those without spans."""
     labels, separator = ecominstruct.offered_labels(dict(meta)), ecominstruct.separator(dict(meta))
-    return [entities.write(_spans(row, "term", "type"), labels, separator) for row in rows]
+    return [ecominstruct.entities_text(_spans(row, "term", "type"), labels, separator) for row in rows]
 
 
 def _kind(task: str, meta: Mapping[str, Any]) -> Kind:

@@ -11,24 +11,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from evaluation.scoring import share
+from shopbench.ecominstruct import NO_SPAN
 from shopbench.metrics import mean
 
 Spans = dict[str, list[str]]
 """Spans by type, in the order in which they are given, each once."""
 _Tag = tuple[str, str] | None  # "B" or "I", and the type
 
-NONE = "None"
 _COLON = ": "
 _HASH_SEEDS = 32
-
-
-def write(spans: Iterable[Sequence[str]], labels: Sequence[str], separator: str) -> str:
-    """The script's text for (term, type) pairs: a line for each label, "None" where it has no span; others are lost."""
-    found: Spans = {label: [] for label in labels}
-    for term, kind in spans:
-        if kind in found:
-            found[kind].append(term)
-    return "\n".join(f"{kind}{_COLON}{separator.join(found[kind] or [NONE])}" for kind in labels)
 
 
 def read(text: str, separator: str) -> Spans:
@@ -38,7 +29,7 @@ def read(text: str, separator: str) -> Spans:
         kind, colon, spans = line.partition(_COLON)
         if colon and not line.endswith(_COLON):
             found.setdefault(kind, []).extend(spans.split(separator))
-    return {kind: list(dict.fromkeys(spans)) for kind, spans in found.items()} or {NONE: [NONE]}
+    return {kind: list(dict.fromkeys(spans)) for kind, spans in found.items()} or {NO_SPAN: [NO_SPAN]}
 
 
 def f1(rows: Iterable[tuple[str | Sequence[str], Spans, Spans]]) -> tuple[float | None, float | None]:
@@ -89,7 +80,7 @@ def _tags(sentence: str | Sequence[str], spans: Spans, seed: int) -> list[_Tag]:
 
 def _places(sentence: str | Sequence[str], span: str) -> list[int]:
     """Where a span begins in a sentence; an empty one everywhere, and none in a list of words, as in the script."""
-    if span == NONE or not isinstance(sentence, str):
+    if span == NO_SPAN or not isinstance(sentence, str):
         return []
     return [place for place in range(len(sentence)) if sentence.startswith(span, place)]
 
