@@ -136,12 +136,6 @@ def _parser() -> argparse.ArgumentParser:
         help="with --benchmark ecinstruct: worked examples before a question (default: 0)",
     )
     add(
-        "--drop-failed",
-        action="store_true",
-        help="with --benchmark other than shopbench: leave answers that cannot be read out of the scores, as the "
-        "published scripts do, instead of counting them wrong as the papers do",
-    )
-    add(
         "--skip-missing-metrics",
         action="store_true",
         help="exit 0 even if a metric's model is not on this machine; its questions stay unscored",

@@ -1,5 +1,8 @@
 """What a benchmark is: the items it reads, how they are asked, how answers are scored, and in which groups.
 
+Answers are scored twice where the benchmark's authors have published a script: by the paper's definitions (the scores
+of `score_task`) and as that script scores them (`published`), which published tables compare with.
+
 Every benchmark, ShopBench included, is a class derived from `Benchmark` under evaluation/suites, with one instance in
 the table of evaluation/suites/__init__.py. Batches, journal, times, results.json, tables and page are the same for all
 (runner.py, journal.py, results.py, table.py, report.py); none of these knows a suite by its name.
@@ -13,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from evaluation.published import Published
 from models.planning import ConstrainedPrompt
 from models.spaces.base import AnswerSpace
 from shopbench.tasks import TaskType
@@ -33,7 +37,6 @@ class Options:
     enforce_limits: bool = False  # stop where the competition's evaluator would kill the run
     split: str = "test"  # which rows of a file that holds several: test, val or train
     shots: int = 0  # worked examples before each question
-    drop_failed: bool = False  # unreadable answers are left out, as by some published scripts, instead of wrong
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,18 @@ class TaskScores:
         return self.metrics[self.metric]
 
 
+@dataclass(frozen=True)
+class PublishedScores:
+    """A task's scores as the authors' own script gives them."""
+
+    metric: str  # the one beside the primary metric of TaskScores, a key of `given.metrics`
+    given: Published
+
+    @property
+    def score(self) -> float | None:
+        return self.given.metrics[self.metric]
+
+
 class Model(Protocol):
     """What is evaluated (models.user_config.UserModel): the evaluator's two methods, and one with answer spaces."""
 
@@ -132,9 +147,13 @@ class Benchmark(Protocol):
         """Score outputs, untrusted, as the engine wrote them; and {metric: how to get its model} of missing ones."""
         ...
 
-    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
+    def score_task(self, scored: Sequence[Scored]) -> TaskScores:
         """The scores of one task, or of the part of it that is in a group: of at least one answer."""
         ...
+
+    def published(self, scored: Sequence[Scored]) -> PublishedScores | None:
+        """What the authors' own script gives for a whole task's answers; None where they have published none."""
+        return None
 
     def groupings(self, items: Sequence[Item]) -> dict[str, Groups]:
         """Tables of results.json -> the groups of items in them, in their order; "per_task" is one of them."""

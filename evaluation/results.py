@@ -5,17 +5,21 @@ of), score (0 to 1), metrics (means of those that all tasks or groups have), mea
 questions_file, per_task, per_group, per_type, per_track (those that the benchmark has no use for are empty),
 missing_metrics, unreadable, timing (seconds), model_counts, weights, settings (SHOPBENCH_* variables), versions,
 samples. A score is None (null) where nothing could be scored.
+
+"published" is what the authors' own script gives, None where there is none: of a task its metric, score, metrics and,
+where a number is not defined, why (undefined); of a group and of the whole the mean of such scores, and how many of its
+tasks have one (defined, tasks). A sample's "published_parsed" is what that script reads from the answer.
 """
 
 from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import Benchmark, Item, Options, Scored
+from evaluation.benchmark import Benchmark, Item, Options, Scored, places_by
 from evaluation.journal import settings
 from evaluation.runner import Answers
 from evaluation.scoring import mean_of_known, score_tasks
@@ -43,15 +47,17 @@ def make_results(
 ) -> Results:
     """Score the answers and gather everything worth keeping."""
     scored, missing = benchmark.score_answers(items, answers.outputs)
+    published, readings = _published(benchmark, scored)
     groups = {
         key: {
-            name: _group(benchmark, [scored[place] for place in places], options)
+            name: _group(benchmark, [scored[place] for place in places], published)
             | {"seconds": sum(answers.seconds[place] for place in places)}
             for name, places in by_name.items()
         }
         for key, by_name in benchmark.groupings(items).items()
     }
-    tasks = groups["per_task"]
+    tasks = {name: task | {"published": published[name]} for name, task in groups["per_task"].items()}
+    groups["per_task"] = tasks
     counts = sum((Counter(batch.counts) for batch in answers.batches), Counter())
     averaged = groups["per_group" if benchmark.averages == "groups" else "per_task"].values()
     return {
@@ -60,6 +66,7 @@ def make_results(
         "options": vars(options),
         "averages": benchmark.averages,
         "score": mean_of_known(one["score"] for one in averaged),
+        "published": _mean_published(published.values(), (one["published"] for one in averaged)),
         "metrics": _shared([one["metrics"] for one in averaged]),
         "mean_over_questions": mean_of_known(one.score for one in scored),
         "questions": len(items),
@@ -80,15 +87,16 @@ def make_results(
         "settings": settings(),
         "versions": {"python": platform.python_version(), **versions(*_PACKAGES)},
         "samples": [
-            {"index": index, **_sample(one, tasks), "seconds": seconds}
+            {"index": index, **_sample(one, tasks), "published_parsed": readings.get(index), "seconds": seconds}
             for index, (one, seconds) in enumerate(zip(scored, answers.seconds, strict=True))
         ],
     }
 
 
-def _group(benchmark: Benchmark, scored: Sequence[Scored], options: Options) -> dict[str, Any]:
-    """The numbers of a task or of a group of items, of these answers alone."""
-    tasks = score_tasks(benchmark, scored, options)
+def _group(benchmark: Benchmark, scored: Sequence[Scored], published: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a task or of a group of items, of these answers alone; the published ones of whole tasks."""
+    tasks = score_tasks(benchmark, scored)
+    own = [published[task] for task in tasks]
     return {
         "group": _names(one.item.group for one in scored),
         "task_type": _names(one.item.kind for one in scored),
@@ -99,6 +107,35 @@ def _group(benchmark: Benchmark, scored: Sequence[Scored], options: Options) -> 
         "unscored": sum(one.score is None for one in scored),
         "unreadable": sum(one.unreadable for one in scored),
         "score": mean_of_known(task.score for task in tasks.values()),
+        "published": _mean_published(own, own),
+    }
+
+
+def _published(benchmark: Benchmark, scored: Sequence[Scored]) -> tuple[dict[str, Any], dict[int, Any]]:
+    """By task what the authors' script gives, None where there is none; by place what it reads from the answer."""
+    tasks: dict[str, Any] = {}
+    readings: dict[int, Any] = {}
+    for task, places in places_by([one.item for one in scored], lambda item: item.task).items():
+        found = benchmark.published([scored[place] for place in places])
+        tasks[task] = found and {
+            "metric": found.metric,
+            "score": found.score,
+            "metrics": dict(found.given.metrics),
+            "undefined": found.given.undefined,
+        }
+        readings |= zip(places, found.given.parsed, strict=True) if found else ()
+    return tasks, readings
+
+
+def _mean_published(tasks: Iterable[Any], parts: Iterable[Any]) -> dict[str, Any] | None:
+    """The mean of the published scores of `parts` (the tasks, or groups of them); None where no task has one."""
+    of = [task for task in tasks if task]
+    if not of:
+        return None
+    return {
+        "score": mean_of_known(part["score"] for part in parts if part),
+        "defined": sum(task["score"] is not None for task in of),
+        "tasks": len(of),
     }
 
 

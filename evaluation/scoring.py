@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, grouped, places_by
+from evaluation.benchmark import Benchmark, Item, Scored, TaskScores, grouped, places_by
 from shopbench.metrics import METRICS, ModelMissing, mean, metric_named, micro_f1
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
@@ -105,10 +105,10 @@ def mean_of_known(scores: Iterable[float | None]) -> float | None:
     return mean(known) if known else None
 
 
-def score_tasks(benchmark: Benchmark, scored: Iterable[Scored], options: Options) -> dict[str, TaskScores]:
+def score_tasks(benchmark: Benchmark, scored: Iterable[Scored]) -> dict[str, TaskScores]:
     """The scores of every task that these answers belong to, of these answers alone."""
     tasks = grouped(scored, lambda one: one.item.task)
-    return {name: benchmark.score_task(own, options) for name, own in tasks.items()}
+    return {name: benchmark.score_task(own) for name, own in tasks.items()}
 
 
 def share(part: float, whole: float) -> float:

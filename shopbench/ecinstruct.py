@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,11 +35,23 @@ TASKS = {
     "AG": AG,
 }
 """The paper's short names and the file's."""
+YES_NO_TASKS = ("PM", "PSI", "AP")
+_SPELLINGS = {
+    "queryproductranking": "QPR",
+    "productsubstitueidentification": "PSI",
+    "productrelationpredicition": "PRP",
+} | {re.sub("[_ ]", "", task).lower(): short for short, task in TASKS.items()}
+"""Short names by the file's spellings (and those of the published scripts), without underscores, in lower case."""
 FIELDS = ("split", "task", "setting", "instruction", "input", "options", "output", "few_shot_example")
 ESCI_GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
 """Gain of each ESCI label (exact, substitute, complement, irrelevant), as in ESCI's and ShopBench's own NDCG."""
 
 Fields = Mapping[str, Any]
+
+
+def short_name(task: str) -> str | None:
+    """The paper's short name of a task as the file or a published script spells it; None of another."""
+    return _SPELLINGS.get(re.sub(r"[_\s]", "", task).lower())
 
 
 def value(text: str | None) -> Any:

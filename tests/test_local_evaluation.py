@@ -392,7 +392,7 @@ def test_a_benchmark_goes_on_where_it_stopped(evaluate: Evaluate, tmp_path: Path
         (("--benchmark", "ecinstruct", "--enforce-limits"), True, "--enforce-limits: has no meaning for ECInstruct"),
         (("--benchmark", "ecinstruct", "--split", "val"), True, "no val rows for 0 shots (rows: test 6)"),
         (("--benchmark", "ecominstruct", "--shots", "1"), True, "--shots: has no meaning for EcomInstruct"),
-        (("--drop-failed",), True, "--drop-failed: has no meaning for ShopBench"),
+        (("--split", "val"), True, "--split: has no meaning for ShopBench"),
     ],
 )
 def test_options_that_do_not_go_together_get_one_line(

@@ -57,7 +57,7 @@ class ShopBench(Benchmark):
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
         return score_by_metric(items, outputs, parse)
 
-    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
+    def score_task(self, scored: Sequence[Scored]) -> TaskScores:
         """One metric; named by all of them if the task's questions have several."""
         metric = ", ".join(dict.fromkeys(one.item.metric for one in scored))
         return TaskScores(metric, {metric: task_score((one.item.metric, one.value) for one in scored)})

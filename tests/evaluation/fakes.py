@@ -52,10 +52,10 @@ class Scores(NamedTuple):
         return sum(one.unreadable for one in self.answers if one.item.task == task)
 
 
-def score(benchmark: Benchmark, items: Sequence[Item], outputs: Sequence[str], options: Options = ALL) -> Scores:
+def score(benchmark: Benchmark, items: Sequence[Item], outputs: Sequence[str]) -> Scores:
     """Score as evaluation.results does."""
     answers, missing = benchmark.score_answers(items, outputs)
-    return Scores(answers, score_tasks(benchmark, answers, options), missing)
+    return Scores(answers, score_tasks(benchmark, answers), missing)
 
 
 def choice(question: str, truth: int = 0, task: str = "task2", track: str = "") -> Sample:

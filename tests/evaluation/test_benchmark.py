@@ -50,7 +50,7 @@ class Fake(Benchmark):
         scored = [Scored(item, output, *one) for item, output, one in zip(items, outputs, found, strict=True)]
         return scored, {"BLEURT": "get it there"}
 
-    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
+    def score_task(self, scored: Sequence[Scored]) -> TaskScores:
         metrics = self.metrics[scored[0].item.task]
         return TaskScores(next(iter(metrics)), metrics)
 

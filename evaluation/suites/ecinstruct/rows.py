@@ -17,19 +17,13 @@ from typing import Any
 
 from evaluation.benchmark import Options, grouped
 from evaluation.suites.ecinstruct.answers import read_ranking
-from shopbench.ecinstruct import ESCI_GAINS, FIELDS, QPR, TASKS, Fields, value
+from shopbench.ecinstruct import ESCI_GAINS, FIELDS, QPR, TASKS, Fields, short_name, value
 from shopbench.sample import BadSample, read_json_lines
 
 LABELS = "label.json"
 _SETTING = re.compile(r"(IND|OOD)_(Diverse|Single|Unseen)_Instruction(_1-shot)?")
 _DOMAINS = {"IND": "in-domain", "OOD": "out-of-domain"}
 _INSTRUCTIONS = {"Diverse": "seen instructions", "Single": "one instruction", "Unseen": "unseen instruction"}
-_SPELLINGS = {
-    "queryproductranking": "QPR",
-    "productsubstitueidentification": "PSI",
-    "productrelationpredicition": "PRP",
-} | {re.sub("[_ ]", "", task).lower(): short for short, task in TASKS.items()}
-"""Short names by the file's spellings (and those of the published scripts), without underscores, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ def _task_of(where: str, row: Any) -> str:
             raise BadSample(f"{where}: field {field!r} must be a text; rows have the fields {', '.join(FIELDS)}")
     if not isinstance(row.get("options"), str | None):
         row["options"] = json.dumps(row["options"], ensure_ascii=False)
-    task = _SPELLINGS.get(re.sub(r"[_\s]", "", row["task"]).lower())
+    task = short_name(row["task"])
     if task is None:
         raise BadSample(f"{where}: unknown task {row['task']!r:.60}; known: {', '.join(TASKS.values())}")
     return task

@@ -6,8 +6,8 @@ Questions have the wording of the file (shopbench/ecinstruct.py), with a worked 
 Letters, yes or no and orders are held to their spaces; attribute values and answers are free text. Rows and settings
 are read in rows.py, outputs are read and scored in answers.py.
 
---split chooses the rows; --drop-failed leaves unreadable answers to questions of letters and of yes or no out of the
-scores, as the published script does (the paper counts them wrong, and so do we without it).
+--split chooses the rows. An answer that cannot be read is wrong, as in the paper; the authors' own script leaves it
+out, with much else that it does otherwise: its scores stand beside these (evaluation/published/ecellm.py).
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from evaluation import learned_metrics
-from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, places_by
+from evaluation.benchmark import Benchmark, Item, Options, PublishedScores, Scored, TaskScores, places_by
+from evaluation.published import Published, ecellm
 from evaluation.suites.ecinstruct import answers
 from evaluation.suites.ecinstruct.rows import AskedRow, asked_rows, product_labels
 from models.spaces.base import AnswerSpace
 from models.spaces.free_text import FreeText
 from models.spaces.number_list import NumberList
 from models.spaces.one_of import OneOf
-from shopbench.ecinstruct import render
+from shopbench.ecinstruct import TASKS, YES_NO_TASKS, render
 from shopbench.metrics import ModelMissing, mean
 from shopbench.sample import BadSample
 
@@ -42,10 +43,13 @@ PRIMARY_METRICS = {
     "AG": "BERTScore F",
 }
 """Each task's primary metric, in the order of the paper's tables."""
+PUBLISHED_METRICS = dict.fromkeys(PRIMARY_METRICS, "f1") | {"SR": "recall@1", "MPC": "acc", "QPR": "NDCG"}
+"""What the authors' script calls them."""
+PUBLISHED_TEXTS = {"recall": "BERTScore R", "precision": "BERTScore P", "f1": "BERTScore F", "bleurt": "BLEURT"}
+_MODEL_MISSING, _NO_LABELS = "a metric's model is missing", "the labels of the products are not known (label.json)"
 ASSUMED = "NDCG, labels assumed"
 """NDCG where the products' labels are not known: the first of the true order gets E's gain, then S, C, I."""
 BERT_SCORES = ("BERTScore P", "BERTScore R", "BERTScore F")
-YES_NO = ("PM", "PSI", "AP")
 OPTIONS = {"PRP": 3, "SA": 5, "SR": 20, "MPC": 4}
 """Tasks answered by a letter, and how many options they have where a row lists none."""
 VALUE_TOKENS, ANSWER_TOKENS = 256, 100
@@ -56,7 +60,7 @@ class ECInstruct(Benchmark):
     name = "ecinstruct"
     title = "ECInstruct"
     questions = "ECInstruct's JSON file or its folder"
-    options = ("split", "shots", "drop_failed")
+    options = ("split", "shots")
 
     def read(self, path: Path, options: Options) -> list[Item]:
         """The rows of a file or folder, task by task in the paper's order; a BadSample for one that is none."""
@@ -76,7 +80,7 @@ class ECInstruct(Benchmark):
         pairs = enumerate(zip(items, outputs, strict=True))
         return [_score(item, output, details.get(place, {})) for place, (item, output) in pairs], missing
 
-    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
+    def score_task(self, scored: Sequence[Scored]) -> TaskScores:
         task = scored[0].item.details["task"]
         metric = PRIMARY_METRICS[task]
         if task == "AVE":
@@ -86,10 +90,23 @@ class ECInstruct(Benchmark):
             return TaskScores(metric, {metric: mean(one.score or 0.0 for one in scored)})
         if task == "AG":
             return TaskScores(metric, {name: _mean_if_known(scored, name) for name in (*BERT_SCORES, "BLEURT")})
-        kept = [one for one in scored if not (one.unreadable and options.drop_failed)]
-        score = answers.yes_no if task in YES_NO else answers.classes
-        found: dict[str, float | None] = {**score([one.item.truth for one in kept], [one.parsed for one in kept])}
+        score = answers.yes_no if task in YES_NO_TASKS else answers.classes
+        found: dict[str, float | None] = {**score([one.item.truth for one in scored], [one.parsed for one in scored])}
         return TaskScores(metric, {metric: found["accuracy"]} if task == "SR" else found)
+
+    def published(self, scored: Sequence[Scored]) -> PublishedScores:
+        """The authors' script on the answers; its BERTScore and BLEURT are ours."""
+        details, outputs = scored[0].item.details, [one.output for one in scored]
+        task, metric = details["task"], PUBLISHED_METRICS[details["task"]]
+        if task == "AG":
+            texts = {name: _mean_if_known(scored, own) for name, own in PUBLISHED_TEXTS.items()}
+            return PublishedScores(
+                metric, Published(texts, outputs, _MODEL_MISSING if None in texts.values() else None)
+            )
+        if any(one.item.details.get("assumed") for one in scored):
+            return PublishedScores(metric, Published({metric: None}, [None] * len(outputs), _NO_LABELS))
+        rows = [one.item.details["row"] for one in scored]
+        return PublishedScores(metric, ecellm.score(TASKS[task], details["setting"], "", {}, rows, outputs))
 
 
 def _score(item: Item, output: str, texts: dict[str, float]) -> Scored:
@@ -107,7 +124,9 @@ def _score(item: Item, output: str, texts: dict[str, float]) -> Scored:
         labels = item.details["labels"]
         order = answers.read_order(output, list(labels))
         return Scored(item, output, order, order is None, answers.ranked(labels, order))
-    answer = answers.read_yes_no(output) if task in YES_NO else answers.read_letter(output, item.details["letters"])
+    answer = (
+        answers.read_yes_no(output) if task in YES_NO_TASKS else answers.read_letter(output, item.details["letters"])
+    )
     return Scored(item, output, answer, answer is None, float(answer == item.truth))
 
 
@@ -134,9 +153,12 @@ def _mean_if_known(scored: Sequence[Scored], name: str) -> float | None:
 
 def _item(asked: AskedRow, labels: dict[str, str] | None) -> Item:
     space, truth = _space(asked)
-    details: dict[str, Any] = {"task": asked.task}
+    # As the authors' script reads them: the output with its case and blanks, the labels of A, B, ...
+    row: dict[str, Any] = {"output": asked.row["output"]}
+    details: dict[str, Any] = {"task": asked.task, "setting": str(asked.row.get("setting") or ""), "row": row}
     if asked.task == "QPR":
         details |= {"assumed": labels is None, "labels": labels or dict(zip(truth, "ESCI" + "I" * 22, strict=False))}
+        row["labels"] = [details["labels"][letter] for letter in sorted(truth)]
     if asked.task in OPTIONS:
         details["letters"] = answers.option_letters(asked.row, OPTIONS[asked.task])
     return Item(
@@ -156,7 +178,7 @@ def _space(asked: AskedRow) -> tuple[AnswerSpace, Any]:
         return FreeText(ANSWER_TOKENS), output.strip()
     if asked.task == "AVE":
         return FreeText(VALUE_TOKENS), [asdict(entry) for entry in _wanted(asked, answers.read_entries(output))]
-    if asked.task in YES_NO:
+    if asked.task in YES_NO_TASKS:
         return OneOf(("yes", "no")), _wanted(asked, answers.read_yes_no(output))
     if asked.task == "QPR":
         truth = _wanted(asked, answers.read_ranking(output))

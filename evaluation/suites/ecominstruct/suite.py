@@ -42,7 +42,6 @@ class EcomInstruct(Benchmark):
     name = "ecominstruct"
     title = "EcomInstruct"
     questions = f"a folder of EcomInstruct's tasks, each with {META} and test.json or test.jsonl"
-    options = ("drop_failed",)
 
     def read(self, path: Path, options: Options) -> list[Item]:
         """The rows of every task folder under `path`, in the order of the folders' names."""
@@ -55,14 +54,13 @@ class EcomInstruct(Benchmark):
         """Each answer's F1 (ROUGE-L of a title); `details` is its ROUGE-L."""
         return list(map(_score_answer, items, outputs)), {}
 
-    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
-        """ROUGE-L and set F1 of a task; an empty answer is wrong unless it is to be dropped; 0 where none is left."""
+    def score_task(self, scored: Sequence[Scored]) -> TaskScores:
+        """ROUGE-L and set F1 of a task; an empty answer is wrong."""
         kind, labels = Kind(scored[0].item.group), scored[0].item.details["labels"]
-        kept = [one for one in scored if not (options.drop_failed and one.unreadable)]
-        metrics: dict[str, float | None] = {"rouge_l": mean(one.details for one in kept) if kept else 0.0}
+        metrics: dict[str, float | None] = {"rouge_l": mean(one.details for one in scored)}
         if kind is Kind.TEXT:
             return TaskScores("rouge_l", metrics)
-        pairs = [(one.parsed, one.item.truth) for one in kept]
+        pairs = [(one.parsed, one.item.truth) for one in scored]
         metrics |= answers.set_scores(pairs)
         if kind is Kind.ENTITIES:
             bare = [[answers.without_types(parts, labels) for parts in pair] for pair in pairs]

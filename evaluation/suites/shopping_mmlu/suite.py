@@ -45,7 +45,6 @@ class ShoppingMMLU(Benchmark):
     name = "shopping_mmlu"
     title = "Shopping MMLU"
     questions = "the unpacked data folder of Shopping MMLU (csv files of multiple choice, json files of all else)"
-    options = ("drop_failed",)
     averages = "groups"
 
     def read(self, path: Path, options: Options) -> list[Item]:
@@ -68,10 +67,9 @@ class ShoppingMMLU(Benchmark):
         competition, _ = score_by_metric(items, outputs, parse)
         return [replace(one, details=other.value) for one, other in zip(published, competition, strict=True)], missing
 
-    def score_task(self, scored: Sequence[Scored], options: Options) -> TaskScores:
+    def score_task(self, scored: Sequence[Scored]) -> TaskScores:
         metric = scored[0].item.metric
-        kept = [one for one in scored if not (options.drop_failed and one.unreadable)]
-        readings = {metric: [one.value for one in kept], COMPETITION: [one.details for one in kept]}
+        readings = {metric: [one.value for one in scored], COMPETITION: [one.details for one in scored]}
         return TaskScores(metric, {name: _aggregate(metric, scores) for name, scores in readings.items()})
 
 
@@ -104,10 +102,10 @@ def _item(task: str, skill: str, sample: Sample) -> Item:
 
 
 def _aggregate(metric: str, scores: Sequence[Any]) -> float | None:
-    """A task's score; None where the metric's model is missing, 0 where no answer is left."""
+    """A task's score; None where the metric's model is missing."""
     if any(score is None for score in scores):
         return None
-    return METRICS[metric].aggregate(scores) if scores else 0.0
+    return METRICS[metric].aggregate(scores)
 
 
 SHOPPING_MMLU = ShoppingMMLU()

@@ -42,7 +42,7 @@ def test_true_answers_score_one_with_the_builders_own_labels(built: Path) -> Non
         for one in questions
         for truth in [one.truth]
     ]
-    scores = score(ECINSTRUCT, questions, outputs, Options())
+    scores = score(ECINSTRUCT, questions, outputs)
     assert {test.metric for name, test in scores.tasks.items() if name.startswith("QPR")} == {"NDCG"}
     assert not any(one.unreadable for one in scores.answers)
     # Tests of few rows may lack one of the answers, and F1 of what does not occur is 0.

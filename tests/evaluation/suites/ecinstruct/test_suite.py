@@ -77,19 +77,19 @@ def test_answers_are_held_to_their_spaces(tmp_path: Path) -> None:
 
 def test_right_answers_score_one_and_unreadable_ones_zero(tmp_path: Path, without_models: None) -> None:
     questions = read(write(tmp_path / "ECInstruct.json", TEST))
-    scores = score(ECINSTRUCT, questions, [right(question) for question in questions], Options())
+    scores = score(ECINSTRUCT, questions, [right(question) for question in questions])
     assert {test.score for name, test in scores.tasks.items() if not name.startswith("AG")} == {1.0}
     assert scores.tasks["AG, in-domain, seen instructions, 0-shot"].score is None
     assert scores.missing == {"BERTScore F": "get it there", "BLEURT": "get it there"}
     assert not any(one.unreadable for one in scores.answers)
-    scores = score(ECINSTRUCT, questions, [""] * len(questions), Options())
+    scores = score(ECINSTRUCT, questions, [""] * len(questions))
     assert all(scores.unreadable(name) == 1 for name in scores.tasks)
     assert {test.score for name, test in scores.tasks.items() if not name.startswith("AG")} == {0.0}
 
 
 def test_every_metric_of_the_paper_is_there(tmp_path: Path, without_models: None) -> None:
     questions = read(write(tmp_path / "ECInstruct.json", TEST))
-    tests = score(ECINSTRUCT, questions, [""] * len(questions), Options()).tasks
+    tests = score(ECINSTRUCT, questions, [""] * len(questions)).tasks
     metrics = {name.split(",")[0]: set(test.metrics) for name, test in tests.items()}
     several = {"accuracy"} | {f"{kind} {name}" for kind in ("macro", "micro") for name in ("precision", "recall", "F1")}
     binary = {"accuracy", "precision", "recall", "F1", "specificity", "negative rate"}
@@ -107,24 +107,22 @@ def test_the_models_scores_of_answers_are_averaged(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(learned_metrics, "bert_scores", lambda answers, truths: [(0.5, 0.7, 0.6), (0.0, 0.0, 0.0)])
     monkeypatch.setattr(learned_metrics, "bleurt_scores", lambda answers, truths: [0.4, 0.0])
     questions = read(write(tmp_path / "x.json", [row("AG"), row("AG", input="other")]))
-    scores = score(ECINSTRUCT, questions, ["two cups", " "], Options())
+    scores = score(ECINSTRUCT, questions, ["two cups", " "])
     [(name, test)] = scores.tasks.items()
     assert test.metrics == {"BERTScore P": 0.25, "BERTScore R": 0.35, "BERTScore F": 0.3, "BLEURT": 0.2}
     assert (test.score, scores.unreadable(name)) == (0.3, 1)
     assert [one.score for one in scores.answers] == [0.6, 0.0]
 
 
-def test_unreadable_answers_count_wrong_unless_dropped(tmp_path: Path) -> None:
+def test_unreadable_answers_count_wrong(tmp_path: Path) -> None:
     rows = [row("PM", output="yes"), row("PM", output="yes"), row("SR", output="A"), row("SR", output="B")]
     questions = read(write(tmp_path / "x.json", rows))
     outputs = ["yes", "perhaps", "A", "none"]
-    counted = score(ECINSTRUCT, questions, outputs, Options())
+    counted = score(ECINSTRUCT, questions, outputs)
     assert [(test.score, counted.unreadable(name)) for name, test in counted.tasks.items()] == [
         (pytest.approx(2 / 3), 1),
         (0.5, 1),
     ]
-    dropped = score(ECINSTRUCT, questions, outputs, Options(drop_failed=True))
-    assert [(test.score, dropped.unreadable(name)) for name, test in dropped.tasks.items()] == [(1.0, 1), (1.0, 1)]
 
 
 HOSTILE = st.one_of(
@@ -139,10 +137,10 @@ HOSTILE = st.one_of(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(outputs=st.lists(HOSTILE, min_size=10, max_size=10), drop=st.booleans())
-def test_no_output_breaks_the_scoring(tmp_path: Path, without_models: None, outputs: list[str], drop: bool) -> None:
+@given(outputs=st.lists(HOSTILE, min_size=10, max_size=10))
+def test_no_output_breaks_the_scoring(tmp_path: Path, without_models: None, outputs: list[str]) -> None:
     questions = read(write(tmp_path / "ECInstruct.json", TEST))
-    scores = score(ECINSTRUCT, questions, outputs, Options(drop_failed=drop))
+    scores = score(ECINSTRUCT, questions, outputs)
     values = [value for test in scores.tasks.values() for value in test.metrics.values()]
     assert all(value is None or 0 <= value <= 1 for value in values)
     assert len(scores.answers) == 10
@@ -222,7 +220,7 @@ def test_product_labels_come_from_our_builders_or_from_label_json(tmp_path: Path
         {"A": "I", "B": "E", "C": "C"},
         {"A": "S", "B": "I"},
     ]
-    assert score(ECINSTRUCT, questions, ["B,C,A", "A,B"], Options()).tasks[questions[0].task].metrics == {"NDCG": 1.0}
+    assert score(ECINSTRUCT, questions, ["B,C,A", "A,B"]).tasks[questions[0].task].metrics == {"NDCG": 1.0}
     built = read(write(tmp_path / "built.json", [row("QPR", labels=["C", "E", "S"])]))
     assert built[0].details["labels"] == {"A": "C", "B": "E", "C": "S"}
     write(folder / "label.json", [["E", "I", "C"]])
@@ -263,7 +261,7 @@ def test_real_rows_of_five_tasks_are_read_and_scored(shared: Path) -> None:
     questions = read(shared / "data/sources/ecinstruct", split="train")
     counts = {test: sum(question.task == test for question in questions) for test in {q.task for q in questions}}
     assert sum(counts.values()) == 97 + 1499 + 1497 + 1496 + 337
-    scores = score(ECINSTRUCT, questions, [right(question) for question in questions], Options())
+    scores = score(ECINSTRUCT, questions, [right(question) for question in questions])
     assert {round(test.score or 0, 9) for test in scores.tasks.values()} == {1.0}
     assert not any(map(scores.unreadable, scores.tasks))
 
@@ -279,6 +277,6 @@ def test_real_rows_are_answered_within_their_spaces(shared: Path, real_model: Us
     assert sorted(order.split(",")) == ["A", "B", "C"]
     for question, output in zip(questions, outputs, strict=True):
         assert not isinstance(question.space, OneOf) or output in question.space.names
-    scores = score(ECINSTRUCT, questions, outputs, Options())
+    scores = score(ECINSTRUCT, questions, outputs)
     assert not any(scores.unreadable(name) for name in scores.tasks if not name.startswith("AVE"))
     assert real_model.answer(asked[:5]) == outputs[:5]

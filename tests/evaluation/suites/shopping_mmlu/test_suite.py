@@ -205,9 +205,9 @@ def test_the_published_reading(task_type: str, text: str, read: Any) -> None:
     assert parse_loosely(TaskType(task_type), text) == read
 
 
-def scores_of(questions: list[Item], *outputs: str, options: Options = ALL) -> dict[str, dict[str, float | None]]:
+def scores_of(questions: list[Item], *outputs: str) -> dict[str, dict[str, float | None]]:
     """The scores of each test: as published (its own metric), and as in the competition."""
-    tests = score(SHOPPING_MMLU, questions, outputs, options).tasks
+    tests = score(SHOPPING_MMLU, questions, outputs).tasks
     assert all(list(test.metrics) == [test.metric, "competition"] for test in tests.values())
     return {name: {"published": test.score, "competition": test.metrics["competition"]} for name, test in tests.items()}
 
@@ -239,12 +239,11 @@ def test_a_repeated_item_gains_again_only_as_published(release: Path) -> None:
     assert scores_of(pick(release, "products"), "1,3,4,2,5")["products"] == {"published": 1, "competition": 1}
 
 
-def test_failed_answers_are_counted_and_dropped_on_request(release: Path) -> None:
+def test_failed_answers_are_counted_as_wrong(release: Path) -> None:
     questions = pick(release, "attribute")
-    scores = score(SHOPPING_MMLU, questions, ["0", "who knows"], ALL)
+    scores = score(SHOPPING_MMLU, questions, ["0", "who knows"])
     assert [(one.parsed, one.unreadable, one.score) for one in scores.answers] == [(0, False, 1.0), (-1, True, 0.0)]
     assert (scores.unreadable("attribute"), scores.tasks["attribute"].score) == (1, 0.5)
-    assert scores_of(questions, "0", "who knows", options=Options(drop_failed=True))["attribute"]["published"] == 1
 
 
 def test_a_missing_model_leaves_its_task_unscored(
@@ -257,7 +256,7 @@ def test_a_missing_model_leaves_its_task_unscored(
     embeddings._model.cache_clear()
     write_json(release / "skill4_multilingual/generation/multilingual_explain_dataset.json", [("Erkläre", "Ein Topf.")])
     questions = pick(release, "multilingual_explain", "attribute")
-    scores = score(SHOPPING_MMLU, questions, ["0", "1", "Ein Topf."], ALL)
+    scores = score(SHOPPING_MMLU, questions, ["0", "1", "Ein Topf."])
     assert scores.tasks["multilingual_explain"].metrics == {
         "multilingual-sent-transformer": None,
         "competition": None,
@@ -288,7 +287,7 @@ def test_right_answers_score_one_both_ways(release: Path) -> None:
 def test_a_real_model_answers_every_type(release: Path, real_model: UserModel) -> None:
     questions = SHOPPING_MMLU.read(release, ALL)
     outputs = real_model.answer([question.constrained_prompt() for question in questions])
-    scores = score(SHOPPING_MMLU, questions, outputs, ALL)
+    scores = score(SHOPPING_MMLU, questions, outputs)
     assert not any(one.unreadable for one in scores.answers)
     assert all(0 <= (test.score or 0) <= 1 for test in scores.tasks.values())
 
