@@ -54,7 +54,7 @@ def truths(meta: Fields, row: Fields) -> list[str]:
     """What the row's answer consists of: its labels, or its spans' texts, each once."""
     if "labels" in row:
         return [str(label) for label in row["labels"].get(meta.get("label_key", ""), [])]
-    return list(dict.fromkeys(span["term"] for span in row.get("spans", []) if span.get("term")))
+    return list(dict.fromkeys(span["term"] for span in row.get("spans") or [] if span.get("term")))
 
 
 def typed_spans(row: Fields) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ from shopbench import ecominstruct
 from shopbench.ecominstruct import Kind
 from shopbench.metrics import mean
 
-MICRO, MACRO, ROUGE = "micro-f1", "macro-f1", "rouge-l-f1"
+METRICS = MICRO, MACRO, ROUGE = "micro-f1", "macro-f1", "rouge-l-f1"
 ERROR = "error"
 """What stands for an empty answer."""
 _UNDEFINED = "no type occurs (nan), or spans of a type overlap and the order of a set decides"
@@ -70,7 +70,7 @@ def score(
     try:
         rouge = mean(rouge_l(one.answer, one.reference) for one in texts)
     except ValueError as error:
-        return Published(dict.fromkeys((MICRO, MACRO, ROUGE)), parsed, f"the script ends ({error})", gold)
+        return Published(dict.fromkeys(METRICS), parsed, f"the script ends ({error})", gold)
     why = _UNDEFINED if None in (micro, macro) else None
     return Published({MICRO: micro, MACRO: macro, ROUGE: rouge}, parsed, why, gold)
 

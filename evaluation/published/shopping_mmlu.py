@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from evaluation.published import BadCase, Published
@@ -32,6 +33,7 @@ _LISTS: dict[str, tuple[type, ...]] = {"hit rate@3": (int, float), "ndcg": (int,
 _OVERLAPS = {"bleu": text_overlap.bleu, "jp-bleu": text_overlap.japanese_bleu, "rougel": text_overlap.rouge_l}
 _TEXTS = (*_OVERLAPS, *MODELS)
 _METRIC_OF_WORD = {"retrieval": "hit rate@3", "ranking": "ndcg", "named_entity_recognition": "micro f1"}
+_TEXT_WORDS = ("extraction", "translation", "explain", "multilingual")
 
 
 class _Ends(Exception):
@@ -68,14 +70,15 @@ def score(
 
 
 def metric_of_task(task: str, truth: Any) -> str:
-    """The metric that the words in a task's name say, or the form of a truth of it."""
-    if isinstance(truth, str):
-        return generation_metric(task)
+    """The metric that the words in a task's name say, else the form of a truth of it."""
     by_name = next((metric for word, metric in _METRIC_OF_WORD.items() if word in task), None)
-    if by_name is None and isinstance(truth, list):
-        named = truth and all(isinstance(part, str) for part in truth)
-        return "micro f1" if named else "ndcg" if any(isinstance(part, float) for part in truth) else "hit rate@3"
-    return by_name or "accuracy"
+    if by_name or not isinstance(truth, str | list):
+        return by_name or "accuracy"
+    if isinstance(truth, str) or any(word in task for word in _TEXT_WORDS):
+        return generation_metric(task)
+    if truth and all(isinstance(part, str) for part in truth):
+        return "micro f1"
+    return "ndcg" if any(isinstance(part, float) for part in truth) else "hit rate@3"
 
 
 def generation_metric(task: str) -> str:
@@ -163,11 +166,18 @@ def _score(metric: str, parsed: Sequence[Any], truths: Sequence[Any], reading: s
             raise _Ends("no entity at all is true or given, which ends the script (ZeroDivisionError)")
         return micro_f1(map(_counts, parsed, truths))
     if metric in MODELS:
-        cosines = mean_cosines(MODELS[metric], parsed, truths)
+        references = (truth if isinstance(truth, str) else tuple(truth) for truth in truths)
+        cosines = _cosines(MODELS[metric], tuple(parsed), tuple(references))
         return mean(cosines if reading == TASK_WISE else (max(0.0, cosine) for cosine in cosines))
     if not all(isinstance(truth, str) for truth in truths):
         raise _Ends(f"the script takes one text for {metric}, not several")
     return mean(map(_OVERLAPS[metric], parsed, truths))
+
+
+@lru_cache(maxsize=1)
+def _cosines(model: str, parsed: tuple[str, ...], truths: tuple[str | tuple[str, ...], ...]) -> list[float]:
+    """Kept for the other reading of the same answers: encoding them is what takes time."""
+    return mean_cosines(model, parsed, truths)
 
 
 def _ndcg(numbers: Sequence[int], gains: Sequence[float]) -> float:
