@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateRunti
 from markupsafe import Markup
 
 from evaluation.results import Results
-from evaluation.table import averaged, groups_of, other_metrics
+from evaluation.table import averaged, groups_of, other_metrics, published_score
 from shopbench.errors import UserError, run_command
 from shopbench.files import read_json, write_text
 
@@ -36,6 +36,7 @@ def render_report(results: Results) -> str:
     )
     environment.filters |= {
         "score": _score,
+        "published": published_score,
         "others": lambda scores: other_metrics(scores["metrics"], scores["metric"]),
         "truth": _truth,
         "grade": grade,

@@ -33,6 +33,18 @@ def averaged(results: Results) -> str:
     return f"{len(results[over])} {results['averages']}"
 
 
+def published_score(published: dict[str, Any] | None) -> str:
+    """What the authors' script gives: a task's score and its metric, or a mean over tasks, those without one named."""
+    if published is None:
+        return ""
+    if published["score"] is None:
+        return "not defined"
+    if "metric" in published:
+        return f"{_score(published['score'])} {published['metric']}"
+    some = published["defined"] < published["tasks"]
+    return _score(published["score"]) + (f" ({published['defined']} of {published['tasks']} tasks)" if some else "")
+
+
 def other_metrics(metrics: dict[str, float | None], primary: str = "") -> str:
     """Values of the metrics besides the primary one, in words: "recall 0.250, BLEURT -"."""
     return ", ".join(f"{name} {_score(value)}" for name, value in metrics.items() if name != primary)
@@ -43,16 +55,29 @@ def _tasks(results: Results) -> str:
     for name, task in results["per_task"].items():
         others = other_metrics(task["metrics"], task["metric"])
         notes = ", ".join(f"{task[note]} {note}" for note in ("unscored", "unreadable") if task[note])
-        rows.append([name, task["task_type"], task["metric"], task["count"], _score(task["score"]), others, notes])
-    return _table(["task", "type", "metric", "questions", "score", "others", ""], rows)
+        score, published = _score(task["score"]), published_score(task["published"])
+        rows.append([name, task["task_type"], task["metric"], task["count"], score, published, others, notes])
+    table = _table(["task", "type", "metric", "questions", "score", "published", "others", ""], rows)
+    return "\n".join([table, *_published_notes(results)])
+
+
+def _published_notes(results: Results) -> list[str]:
+    """What the published column is, and why the script gives no number where it gives none."""
+    if not results["published"]:
+        return []
+    published = {name: task["published"] for name, task in results["per_task"].items() if task["published"]}
+    reasons = [f"not defined there: {name}: {one['undefined']}" for name, one in published.items() if one["undefined"]]
+    about = "published: the same answers as the authors' own script scores them, to compare with published tables"
+    return [about, *reasons]
 
 
 def _groups(groups: dict[str, Any], title: str) -> str:
     rows = []
     for name, group in groups.items():
         speed, others = f"{group['seconds'] / group['count']:.3f}", other_metrics(group["metrics"], group["metric"])
-        rows.append([name, group["tasks"], group["count"], _score(group["score"]), speed, others])
-    return _table([title, "tasks", "questions", "score", "s/question", "others"], rows)
+        score, published = _score(group["score"]), published_score(group["published"])
+        rows.append([name, group["tasks"], group["count"], score, published, speed, others])
+    return _table([title, "tasks", "questions", "score", "published", "s/question", "others"], rows)
 
 
 def _tracks(tracks: dict[str, Any]) -> str:
@@ -97,6 +122,8 @@ def _summary(results: Results) -> str:
     ]
     if results["metrics"]:
         lines.append(f"means over {averaged(results)}: {other_metrics(results['metrics'])}")
+    if results["published"]:
+        lines.append(f"the same mean as published: {published_score(results['published'])}")
     lines.append(f"SCORE (mean over {averaged(results)}): {_score(results['score'])}")
     return "\n".join(lines)
 
