@@ -120,7 +120,7 @@ def _read(metric: str, answer: str, truth: Any, reading: str) -> Any:
     line = answer.strip("\n").split("\n")[0]
     if metric == "ndcg":
         numbers = _numbers(line.strip())
-        return numbers if reading == TASK_WISE or not isinstance(truth, list) else numbers[: len(truth)]
+        return numbers if reading == TASK_WISE else numbers[: len(truth)]
     if metric == "micro f1":
         return [part.lower().strip(" ") for part in line.strip(" ").split(",") if part]
     return line if metric in ("bleu", "jp-bleu") else answer

@@ -146,7 +146,9 @@ def _item(task: str, kind: Kind, meta: _Row, row: _Row, counts: set[int]) -> Ite
     text = ecominstruct.question(meta, sentences)
     labels, separator = ecominstruct.offered_labels(meta), ecominstruct.separator(meta)
     if kind is Kind.ENTITIES:
-        reference = ecominstruct.entities_text(ecominstruct.typed_spans(row), labels, separator)
+        spans = ecominstruct.typed_spans(row)
+        kinds = list(dict.fromkeys([*labels, *(its_kind for _, its_kind in spans)]))  # a type may be in rows alone
+        reference = ecominstruct.entities_text(spans, kinds, separator)
     else:
         reference = separator.join(ecominstruct.truths(meta, row))
     task_type = Question.read(text, False).task_type

@@ -95,6 +95,14 @@ def test_rows_without_spans_are_read_and_right_when_nothing_is_found(tmp_path: P
     assert not any(one.unreadable for one in scores.answers)
 
 
+def test_a_type_that_only_a_row_names_is_to_be_found_too(tmp_path: Path) -> None:
+    spans = [{"term": "Asus", "type": "Brand"}, {"term": "black", "type": "Colour"}]
+    write_task(tmp_path / "EN-Shop-NER-NER", TYPED, [{"sentences": "Asus mouse, black", "spans": spans}])
+    [question] = ECOMINSTRUCT.read(tmp_path, ALL)
+    assert question.details["reference"] == "Brand: Asus\nProduct: None\nColour: black"
+    assert question.truth == ["brand: asus", "colour: black"]
+
+
 def test_the_headline_is_rouge_for_spans_and_titles_and_f1_else(tmp_path: Path) -> None:
     spans = [{"term": "Asus", "type": "Brand"}]
     for kind in ("Condition_Extract", "Extract", "NER", "Generate"):
