@@ -46,6 +46,12 @@ def test_holds_the_keys_that_others_read() -> None:
     assert results["model_counts"] == {"repaired": 3}
 
 
+def test_a_benchmark_without_a_script_has_no_published_column() -> None:
+    results = results_of()
+    assert results["published"] is None and results["per_task"]["task2"]["published"] is None
+    assert "published" not in format_results(results)
+
+
 def test_projects_each_track_and_all_around() -> None:
     tracks = results_of()["per_track"]
     assert list(tracks) == ["1", "3", "5"]

@@ -22,7 +22,9 @@ from evaluation.scoring import share
 from shopbench.ecinstruct import ESCI_GAINS, Fields, value
 from shopbench.metrics import ndcg
 
-_LETTER = re.compile(r"\(?([A-Z])(?![\w\s])")  # a mark or nothing follows: "A good product" is no answer A
+_LETTER = re.compile(r"\(?([A-Z])(?![\w/\\'’&+-]|\.[A-Z]\b|[^\S\n\r]+[^\s])")
+"""A mark, a line end or nothing follows: neither "A good product" nor "N/A", "T-shirt", "U.S." or "I'd" is a letter."""
+_LINE_END = re.compile(r"(?<![,\s])[^\S\n\r]*[\n\r]")  # of a list that goes on by no comma
 _OPTION = re.compile(r"\s*\(?([A-Z])\s*[:.)]")
 _NULLS = frozenset({"", "none", "null", "n/a", "nan"})
 _LIST = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
@@ -50,7 +52,7 @@ def option_letters(row: Fields, count: int) -> tuple[str, ...]:
 
 
 def read_letter(text: str, letters: Sequence[str]) -> str | None:
-    """The letter of an option: alone, or before its text ("B", "B.", "(B) positive", "B: positive")."""
+    """The letter of an option: alone, or before its text or a line end ("B", "B.", "(B) positive", "B\\nIt fits")."""
     found = _LETTER.match(text.strip())
     return found[1] if found and found[1] in letters else None
 
@@ -62,8 +64,12 @@ def read_yes_no(text: str) -> str | None:
 
 
 def read_order(text: str, letters: Sequence[str]) -> list[str] | None:
-    """Letters by commas, each once (the first time counts); what is no letter of the list is passed over."""
-    parts = [part.strip().strip("()[]'\"").removeprefix("Product ") for part in text.split(",")]
+    """Letters by commas, each once (the first time counts); what is no letter of the list is passed over.
+
+    What stands in lines after them ("B,A\\nB fits, A does not") is no part of the list.
+    """
+    listed = _LINE_END.split(text.strip(), maxsplit=1)[0]
+    parts = [part.strip().strip("()[]'\"").removeprefix("Product ") for part in listed.split(",")]
     order = [letter for part in parts if (letter := read_letter(part, letters))]
     return list(dict.fromkeys(order)) or None
 

@@ -62,9 +62,9 @@ def _typed(text: str, labels: set[str], separator: str) -> list[str]:
     for line in _lines(text):
         kind = ""  # of all parts until the next type or line
         for part in _split(line.replace("：", ":"), separator):
-            first, _, after = part.partition(":")
+            first, colon, after = part.partition(":")
             before, _, last = part.rpartition(":")
-            if first.strip().lower() in labels and after:
+            if first.strip().lower() in labels and colon:
                 kind, part = first.strip(), after.strip()
             elif last.strip().lower() in labels and before:
                 found.append(f"{last.strip()}: {before.strip()}")

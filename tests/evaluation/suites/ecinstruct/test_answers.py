@@ -28,6 +28,16 @@ from evaluation.suites.ecinstruct.answers import (
         ("Buy it", None),  # and B
         ("", None),
         ("the answer is B", None),
+        ("D\nthis fits", "D"),
+        ("D \r\nthis fits", "D"),
+        ("D\n", "D"),
+        ("B, because it fits", "B"),
+        ("B：positive", "B"),
+        ("A/B", None),
+        ("A-line dress", None),
+        ("A.B. cables", None),
+        ("A's", None),
+        ("A & B", None),
     ],
 )
 def test_letters(text: str, letter: str | None) -> None:
@@ -50,6 +60,11 @@ def test_yes_and_no(text: str, answer: str | None) -> None:
         ("Product B, Product C", ["B", "C"]),
         ("B,B,A", ["B", "A"]),
         ("B,Z,A", ["B", "A"]),
+        ("C,A,B\nA is best", ["C", "A", "B"]),
+        ("C,A\nB is best, A comes next, B, C", ["C", "A"]),
+        ("\nC,\nA , \nB", ["C", "A", "B"]),
+        ("N/A", None),
+        ("A/B", None),
         ("none of them", None),
         ("", None),
     ],

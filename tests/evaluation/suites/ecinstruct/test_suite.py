@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from evaluation import learned_metrics
 from evaluation.benchmark import Item, Options
+from evaluation.journal import Batch
+from evaluation.report import render_report
+from evaluation.results import Results, make_results
+from evaluation.runner import Answers
 from evaluation.suites.ecinstruct.suite import ECINSTRUCT, PRIMARY_METRICS
+from evaluation.table import format_results
 from models.spaces.free_text import FreeText
 from models.spaces.number_list import NumberList
 from models.spaces.one_of import OneOf
@@ -125,6 +130,43 @@ def test_unreadable_answers_count_wrong(tmp_path: Path) -> None:
     ]
 
 
+def results_of(items: list[Item], outputs: list[str]) -> Results:
+    answers = Answers(outputs, [1.0] * len(outputs), [Batch(list(range(len(outputs))), outputs, 1.0, {})], 0, 0)
+    return make_results(ECINSTRUCT, "x.json", items, answers, Options(), Path("weights"))
+
+
+def test_the_authors_script_stands_beside_ours(tmp_path: Path) -> None:
+    """On malformed answers ours counts a failure as wrong; the script drops it, and reads "Both of them" as B."""
+    rows = [row("PRP", output=truth, input=f"{n}") for n, truth in enumerate("AABBC")]
+    rows += [row("PM", output="yes"), row("QPR", output="A,B,C", labels=["E", "S", "I"])]
+    items = read(write(tmp_path / "x.json", rows))
+    results = results_of(items, ["A", "Both of them", "B.", "unknown", "C: x", "yes", "A, B, C"])
+    relations, matching, ranking = results["per_task"].values()
+    # ours: A and B found once of twice, C once. Theirs, of four rows: A 1/1 and 1/2, B 1/2 and 1/1, C right.
+    assert (relations["score"], relations["published"]["score"]) == pytest.approx(((2 / 3 + 2 / 3 + 1) / 3, 7 / 9))
+    assert relations["published"]["metrics"]["#invalid"] == 1
+    assert (matching["score"], matching["published"]["score"]) == (1, None)
+    assert "both yes and no" in matching["published"]["undefined"]
+    assert (ranking["score"], ranking["published"]["score"]) == (1, pytest.approx(1, abs=1e-5))
+    mean = (7 / 9 + ranking["published"]["score"]) / 2
+    assert results["published"] == {"score": pytest.approx(mean), "defined": 2, "tasks": 3}
+    assert [group["published"] for group in results["per_group"].values()] == [results["published"]]
+    assert [one["published_parsed"] for one in results["samples"]] == ["A", "B", "B", None, "C", "yes", [1]]
+
+    table = format_results(results)
+    assert "0.778 f1" in table and "not defined" in table and "0.889 (2 of 3 tasks)" in table
+    assert f"not defined there: {items[5].task}: " in table
+    page = render_report(results)
+    assert "<th>Published</th>" in page and "0.778 f1" in page and "both yes and no" in page
+
+
+def test_without_the_products_labels_the_script_says_nothing_of_a_ranking(tmp_path: Path) -> None:
+    items = read(write(tmp_path / "x.json", [row("QPR")]))
+    [task] = results_of(items, [right(items[0])])["per_task"].values()
+    assert (task["published"]["score"], task["score"]) == (None, 1)
+    assert "label.json" in task["published"]["undefined"]
+
+
 HOSTILE = st.one_of(
     st.text(max_size=60),
     st.sampled_from(
@@ -145,6 +187,9 @@ def test_no_output_breaks_the_scoring(tmp_path: Path, without_models: None, outp
     assert all(value is None or 0 <= value <= 1 for value in values)
     assert len(scores.answers) == 10
     json.dumps([one.parsed for one in scores.answers])
+    results = results_of(questions, outputs)
+    render_report(results)
+    assert format_results(results)
 
 
 SETTINGS = {

@@ -36,6 +36,8 @@ def test_labels_and_spans_are_read_as_a_set(text: str, parts: list[str]) -> None
         ("Asus, mouse", ["asus", "mouse"]),
         ("Attribute: 3:1 ratio", ["attribute: 3:1 ratio"]),
         ("Brand: Asus, Product: mouse", ["brand: asus", "product: mouse"]),
+        ("Brand: Asus\nProduct: \nAttribute:", ["brand: asus"]),
+        ("Brand: , Product: mouse", ["product: mouse"]),
         ("none", []),
     ],
 )
