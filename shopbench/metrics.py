@@ -102,8 +102,7 @@ METRICS: dict[str, Metric] = {
         Metric("rougel", _each(text_overlap.rouge_l)),
         Metric("bleu", _each(text_overlap.bleu)),
         Metric("jp-bleu", _each(text_overlap.japanese_bleu)),
-        Metric("sent-transformer", embeddings.similarity_with("all-MiniLM-L6-v2")),
-        Metric("multilingual-sent-transformer", embeddings.similarity_with("paraphrase-multilingual-MiniLM-L12-v2")),
+        *(Metric(name, embeddings.similarity_with(model)) for name, model in embeddings.MODELS.items()),
     )
 }
 

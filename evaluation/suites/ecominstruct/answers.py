@@ -1,11 +1,11 @@
-"""How an answer to EcomInstruct is written, read and scored.
+"""How an answer to EcomInstruct is read and scored.
 
 An answer is compared as a set: labels (CLS), spans (Extract, Condition_Extract) or "type: span" pairs (NER). Truths
 are read by the same rules as answers, so a span with the separator inside counts as its parts on both sides. A title
-(Generate) is no set: ROUGE-L alone scores it.
+(Generate) is no set: ROUGE-L alone scores it. ROUGE-L is the score of spans and titles, as in the authors' README;
+micro F1 that of labels and typed spans. An entity task's reference text has a line for each type, "Type: None" too.
 
-What the published script (Alibaba-NLP/EcomGPT, src/eval.py) does otherwise, and why this does not:
-- It scores the first five rows of a task; here every row counts.
+What the published script (evaluation/published/ecomgpt.py) does otherwise, and why this does not:
 - Its F1 of generated texts is over their sets of characters, and so is that of an empty answer ("error"): there is
   none here for texts, and an empty answer holds no label.
 - Its F1 of NER is over BIO tags laid on the characters, at every place where a span occurs: here over (type, span).
@@ -13,41 +13,24 @@ What the published script (Alibaba-NLP/EcomGPT, src/eval.py) does otherwise, and
   ask the same: here all labels, in the order of the file. That is harder: 167 instead of about 25 for the fine classes.
 - Its ROUGE-L cuts at blanks, so a Chinese text is one token: here every Chinese character is one, and English words
   are stemmed, as in ShopBench.
-- Its reference of an NER answer names every type, "None" for most: here the types that occur, and "None" is no span.
-- Here case, a closing full stop and repeats do not count; types may come first ("Brand: a, b") or last ("a: Brand").
+- Here case, a closing full stop and repeats do not count; types may come first ("Brand: a, b") or last ("a: Brand");
+  "None" is no span, so it is the right answer where there is none, as is an empty one.
 Kept as published: macro F1 is that of the mean precision and the mean recall over the rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from evaluation.scoring import share
 from shopbench.answers import parse
+from shopbench.ecominstruct import Kind
 from shopbench.metrics import Counts, mean, micro_f1, overlap
 from shopbench.tasks import TaskType
 from shopbench.text_overlap import is_chinese, rouge_l, rouge_l_chinese
 
 _ENDS = " \t\r.。"
 _NO_SPAN = ("", "none", "无")
-
-
-class Kind(StrEnum):
-    """The kinds of tasks, spelled as in the third part of a folder's name (EN-Lenovo-NER-NER)."""
-
-    CLASSIFICATION = "CLS"
-    SPANS = "Condition_Extract"
-    QUOTATION = "Extract"
-    ENTITIES = "NER"
-    TEXT = "Generate"
-
-
-def write_typed(spans: Sequence[tuple[str, str]], labels: Sequence[str], separator: str) -> str:
-    """The published form of an NER answer, of (term, type) pairs: a line for each type that occurs, as labels go."""
-    kinds = dict.fromkeys([*labels, *(kind for _, kind in spans)])
-    found = {kind: [term for term, its_kind in spans if its_kind == kind] for kind in kinds}
-    return "\n".join(f"{kind}: {separator.join(terms)}" for kind, terms in found.items() if terms)
 
 
 def read_answer(kind: Kind, text: str, labels: Sequence[str], separator: str) -> list[str]:
@@ -58,6 +41,8 @@ def read_answer(kind: Kind, text: str, labels: Sequence[str], separator: str) ->
         found = _typed(text, {label.lower() for label in labels}, separator)
     else:
         found = [part for line in _lines(text) for part in _split(line, separator)]
+        if kind is not Kind.CLASSIFICATION and len(found) == 1 and found[0].lower() in _NO_SPAN:
+            found = []
     return list(dict.fromkeys(part.lower() for part in found if part))
 
 
@@ -96,8 +81,15 @@ def without_types(parts: Sequence[str], labels: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(spans))
 
 
+def is_empty(text: str) -> bool:
+    """Whether an answer says nothing at all, not even that there is nothing."""
+    return not text.strip(f"{_ENDS}\n")
+
+
 def rouge(text: str, reference: str) -> float:
-    """ROUGE-L F of an answer, by character where the reference is Chinese."""
+    """ROUGE-L F of an answer, by character where the reference is Chinese; that of an empty reference: 1 if empty."""
+    if not reference:
+        return float(text.strip(f"{_ENDS}\n").lower() in _NO_SPAN)
     return (rouge_l_chinese if is_chinese(reference) else rouge_l)(text, reference)
 
 

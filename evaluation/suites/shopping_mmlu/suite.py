@@ -1,20 +1,18 @@
 """Shopping MMLU, ShopBench's public release (57 tasks of four skills), in the form in which it is published.
 
-files.py says what is read. Every question is asked as ShopBench's are, with its type's answer space. A task's score is
-its metric of shopbench/metrics.py, two ways: by the benchmark's own looser reading of an answer (under the metric's
-name; the score, comparable with its leaderboard), and as the evaluator of KDD Cup 2024 reads it (shopbench/answers.py;
-under "competition"). Tasks are averaged within their skill, then the skills, as on the leaderboard.
-
-How the published scripts (task_wise_eval, skill_wise_eval/metrics.py) read an answer:
+files.py says what is read. Every question is asked as ShopBench's are, with its type's answer space. Tasks are averaged
+within their skill, then the skills, as on the leaderboard. A task's score is its metric of shopbench/metrics.py, of
+answers read leniently (`parse_loosely`); under "competition" stands the same of answers as the evaluator of KDD Cup
+2024 reads them (shopbench/answers.py). Lenient is:
 - multiple choice: the first digit, wherever it stands (the competition: the first character).
-- retrieval, ranking: the first line's parts between commas that are whole numbers ("No. 1, 2" holds one; the
-  competition drops all letters first and reads two). A ranking may repeat an item, whose gain then counts again,
-  and is cut to the length of the truth.
+- retrieval, ranking: the first line's parts between commas that are whole numbers, none below 0 ("No. 1, 2" holds one;
+  the competition drops all letters first and reads two). A ranking is cut to the number of products; one that it
+  repeats gains again.
 - entities: the first line between commas; a Python list is not read as one.
 - texts: as the competition.
-Where the scripts differ among themselves (skill_wise_eval wants the choice in the first place, and splits all lines
-of a retrieval answer, so its last number is lost before a line end), this follows task_wise_eval. A number below 0
-is no item here; there it counts from the end of the list, or ends the run.
+
+Beside them stands what the published scripts give (evaluation/published/shopping_mmlu.py), which differ between
+themselves and from the above: "skill_wise", from which the leaderboard comes, and "task_wise".
 """
 
 from __future__ import annotations
@@ -25,11 +23,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import Benchmark, Item, Options, Scored, TaskScores, grouped
+from evaluation.benchmark import Benchmark, Item, Options, PublishedScores, Scored, TaskScores, grouped
+from evaluation.published import Published, shopping_mmlu
 from evaluation.scoring import score_by_metric
 from evaluation.suites.shopbench import items_of
-from evaluation.suites.shopping_mmlu.files import read_folder
+from evaluation.suites.shopping_mmlu.files import RATINGS, read_folder
 from models.planning import answer_space
+from models.spaces.one_digit import OneDigit
 from shopbench.answers import parse
 from shopbench.metrics import METRICS
 from shopbench.question import Question
@@ -52,29 +52,42 @@ class ShoppingMMLU(Benchmark):
         samples = read_folder(path)
         if not samples:
             raise BadSample(f"{path}: holds no questions; give {self.questions}")
-        tasks = grouped(samples, lambda sample: (sample.task_name, sample.track, sample.metric))
+        tasks = grouped(samples, lambda pair: (pair[0].task_name, pair[0].track, pair[0].metric))
         namesakes = Counter(task for task, _, _ in tasks)
         items = []
         for (task, track, metric), own in tasks.items():
             skill = _NAMES.get(track, track or "no skill named")
             name = task if namesakes[task] == 1 else f"{task} ({skill}, {metric})"
-            items += [_item(name, skill, sample) for sample in own[: options.limit]]
+            items += [_item(name, skill, sample, row) for sample, row in own[: options.limit]]
         return items
 
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
-        """Every answer read as published; `details` is its metric's value as the competition reads it."""
-        published, missing = score_by_metric(items, outputs, parse_loosely)
+        """Every answer read leniently; `details` is its metric's value as the competition reads it."""
+        lenient, missing = score_by_metric(items, outputs, parse_loosely)
         competition, _ = score_by_metric(items, outputs, parse)
-        return [replace(one, details=other.value) for one, other in zip(published, competition, strict=True)], missing
+        return [replace(one, details=other.value) for one, other in zip(lenient, competition, strict=True)], missing
 
     def score_task(self, scored: Sequence[Scored]) -> TaskScores:
         metric = scored[0].item.metric
         readings = {metric: [one.value for one in scored], COMPETITION: [one.details for one in scored]}
         return TaskScores(metric, {name: _aggregate(metric, scores) for name, scores in readings.items()})
 
+    def published(self, scored: Sequence[Scored]) -> PublishedScores:
+        """Both of the authors' scripts on the answers; the leaderboard's is the one that counts."""
+        first = scored[0].item
+        rows, outputs = [one.item.details["row"] for one in scored], [one.output for one in scored]
+        found = {
+            reading: shopping_mmlu.score(first.task, "", reading, {"metric": first.metric}, rows, outputs)
+            for reading in (shopping_mmlu.SKILL_WISE, shopping_mmlu.TASK_WISE)
+        }
+        metrics = {reading: given.metrics[first.metric] for reading, given in found.items()}
+        parsed = [{reading: one.parsed[place] for reading, one in found.items()} for place in range(len(outputs))]
+        undefined = "; ".join(f"{reading}: {one.undefined}" for reading, one in found.items() if one.undefined) or None
+        return PublishedScores(shopping_mmlu.SKILL_WISE, Published(metrics, parsed, undefined))
+
 
 def parse_loosely(task_type: TaskType, text: str) -> Any:
-    """The answer that the published scripts read, in the forms of shopbench.answers.parse."""
+    """The answer read leniently, in the forms of shopbench.answers.parse."""
     if task_type is TaskType.MULTIPLE_CHOICE:
         return next((int(character) for character in text if character in "0123456789"), -1)
     if task_type is TaskType.GENERATION:
@@ -95,10 +108,12 @@ def _whole_number(text: str) -> int | None:
     return number if number >= 0 else None
 
 
-def _item(task: str, skill: str, sample: Sample) -> Item:
+def _item(task: str, skill: str, sample: Sample, row: dict[str, Any]) -> Item:
     question = Question.read(sample.input_field, sample.is_multiple_choice).as_type(sample.task_type)
+    is_rating = shopping_mmlu.RATING in task and sample.is_multiple_choice
+    space = OneDigit(RATINGS) if is_rating else answer_space(question)
     [item] = items_of([sample])
-    return replace(item, task=task, group=skill, space=answer_space(question), track=None)
+    return replace(item, task=task, group=skill, space=space, track=None, details={"row": row})
 
 
 def _aggregate(metric: str, scores: Sequence[Any]) -> float | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation.suites.ecominstruct.answers import Kind, read_answer, rouge, set_scores, write_typed
+from evaluation.suites.ecominstruct.answers import is_empty, read_answer, rouge, set_scores
+from shopbench.ecominstruct import Kind, entities_text
 
 LABELS = ("Attribute", "Brand", "Component", "Product")
 
@@ -46,10 +47,25 @@ def test_entities_are_read_with_their_types(text: str, parts: list[str]) -> None
 
 def test_a_written_answer_is_read_back() -> None:
     spans = [("mouse", "Product"), ("Asus", "Brand"), ("1,000 rpm", "Attribute"), ("odd", "Elsewhere")]
-    text = write_typed(spans, LABELS, ", ")
-    assert text == "Attribute: 1,000 rpm\nBrand: Asus\nProduct: mouse\nElsewhere: odd"
+    text = entities_text(spans, LABELS)
+    assert text == "Attribute: 1,000 rpm\nBrand: Asus\nComponent: None\nProduct: mouse"
     parts = read_answer(Kind.ENTITIES, text, LABELS, ", ")
+    assert parts == ["attribute: 1", "attribute: 000 rpm", "brand: asus", "product: mouse"]
     assert set_scores([(parts, parts)])["exact"] == 1
+
+
+@pytest.mark.parametrize("text", ["", " . ", "None", "none.", "无。"])
+def test_nothing_may_be_said_where_no_span_is(text: str) -> None:
+    for kind in (Kind.SPANS, Kind.QUOTATION, Kind.ENTITIES):
+        assert read_answer(kind, text, LABELS, ", ") == []
+    assert rouge(text, "") == 1
+    assert is_empty(text) == (text in ("", " . "))
+
+
+def test_none_among_spans_is_one() -> None:
+    assert read_answer(Kind.SPANS, "None, Asus", LABELS, ", ") == ["none", "asus"]
+    assert read_answer(Kind.CLASSIFICATION, "None", LABELS, ", ") == ["none"]
+    assert rouge("Asus", "") == 0
 
 
 def test_a_title_is_one_part_whatever_is_in_it() -> None:

@@ -59,6 +59,7 @@ def test_the_published_tree_is_read(tmp_path: Path) -> None:
     assert entities.text == "Asus mouse\nExtract the Brand, Product.\n### Response:"
     assert entities.truth == ["brand: asus", "product: mouse"]
     assert entities.details["reference"] == "Brand: Asus\nProduct: mouse"
+    assert entities.details["row"] == {"sentences": "Asus mouse", "spans": spans}
     assert first.text == "row 0 {label_set}\nOne of 好, 坏.\n### Response:"  # what a row holds is no template
     assert first.truth == second.truth == ["好"]
     assert first.space == OneOf(("好", "坏"))
@@ -70,6 +71,76 @@ def test_a_task_with_rows_of_several_labels_may_be_answered_with_several(tmp_pat
     write_task(tmp_path / "ZH-Shop-CLS-topic", CHOICE, rows)
     questions = ECOMINSTRUCT.read(tmp_path, Options(limit=1))
     assert [question.space for question in questions] == [LabelSet(("好", "坏"))]
+
+
+def test_rows_without_spans_are_read_and_right_when_nothing_is_found(tmp_path: Path) -> None:
+    rows = [
+        {"sentences": "Asus mouse", "spans": [{"term": "Asus", "type": "Brand"}]},
+        {"sentences": "a mouse", "spans": []},
+        {"sentences": "mouse", "spans": None},
+        {"sentences": "the mouse"},
+    ]
+    write_task(tmp_path / "EN-Shop-Condition_Extract-brands", TYPED, rows)
+    write_task(tmp_path / "EN-Shop-NER-NER", TYPED, rows)
+    questions = ECOMINSTRUCT.read(tmp_path, ALL)
+    assert [question.truth for question in questions] == [["asus"], [], [], [], ["brand: asus"], [], [], []]
+    assert questions[0].space == FreeText(164)  # where nothing may be right, "None" must be sayable
+    assert questions[5].details["reference"] == "Brand: None\nProduct: None"
+    nothing = "Brand: None\nProduct: None"
+    outputs = ["Asus", "None", "", "mouse", "Brand: Asus\nProduct: None", nothing, nothing, "Product: mouse"]
+    scores = score(ECOMINSTRUCT, questions, outputs)
+    spans, entities = scores.tasks.values()
+    assert (spans.metric, spans.score) == ("rouge_l", 3 / 4)
+    assert (entities.metric, entities.metrics["exact"]) == ("micro_f1", 3 / 4)
+    assert not any(one.unreadable for one in scores.answers)
+
+
+def test_a_type_that_only_a_row_names_is_to_be_found_too(tmp_path: Path) -> None:
+    spans = [{"term": "Asus", "type": "Brand"}, {"term": "black", "type": "Colour"}]
+    write_task(tmp_path / "EN-Shop-NER-NER", TYPED, [{"sentences": "Asus mouse, black", "spans": spans}])
+    [question] = ECOMINSTRUCT.read(tmp_path, ALL)
+    assert question.details["reference"] == "Brand: Asus\nProduct: None\nColour: black"
+    assert question.truth == ["brand: asus", "colour: black"]
+
+
+def test_the_headline_is_rouge_for_spans_and_titles_and_f1_else(tmp_path: Path) -> None:
+    spans = [{"term": "Asus", "type": "Brand"}]
+    for kind in ("Condition_Extract", "Extract", "NER", "Generate"):
+        write_task(tmp_path / f"EN-Shop-{kind}-x", TYPED, [{"sentences": "Asus mouse", "spans": spans}])
+    write_task(tmp_path / "ZH-Shop-CLS-x", CHOICE, [{"sentences": "?", "labels": {"zh": ["好"]}}])
+    questions = ECOMINSTRUCT.read(tmp_path, ALL)
+    scores = score(ECOMINSTRUCT, questions, ["x Asus"] * 5)
+    wanted = {
+        "EN-Shop-Condition_Extract-x": ("rouge_l", "rouge-l-f1"),
+        "EN-Shop-Extract-x": ("rouge_l", "rouge-l-f1"),
+        "EN-Shop-Generate-x": ("rouge_l", "rouge-l-f1"),
+        "EN-Shop-NER-x": ("micro_f1", "micro-f1"),
+        "ZH-Shop-CLS-x": ("micro_f1", "micro-f1"),
+    }
+    published = {one.item.task: ECOMINSTRUCT.published([one]) for one in scores.answers}
+    assert {name: (task.metric, published[name].metric) for name, task in scores.tasks.items()} == wanted
+    assert scores.answers[0].score == scores.tasks["EN-Shop-Condition_Extract-x"].score == pytest.approx(2 / 3)
+
+
+def test_the_published_column_is_the_authors_script_on_the_rows_as_published(tmp_path: Path) -> None:
+    rows = [{"sentences": text, "labels": {"zh": ["好"], "en": ["good"]}} for text in "abc"]
+    write_task(tmp_path / "topics", {**CHOICE, "task": "odd"}, rows)  # no name says the kind
+    scores = score(ECOMINSTRUCT, ECOMINSTRUCT.read(tmp_path, ALL), ["好", "好。", ""])
+    assert scores.tasks["topics"].score == pytest.approx(4 / 5)  # 2 of 2 given, of 3: the full stop is none
+    published = ECOMINSTRUCT.published(scores.answers)
+    assert published.given.parsed == [["好"], ["好。"], ["error"]]
+    assert published.score == pytest.approx(1 / 3)
+    ended = ECOMINSTRUCT.published(score(ECOMINSTRUCT, [scores.answers[0].item], ["."]).answers)
+    assert (ended.score, ended.given.undefined) == (None, "the script ends (the answer holds no sentence)")
+
+
+def test_rows_of_another_form_than_the_scripts_have_no_published_number(tmp_path: Path) -> None:
+    write_task(tmp_path / "EN-Shop-Extract-x", CHOICE, [{"sentences": "a", "labels": {"zh": ["a"]}}])
+    scores = score(ECOMINSTRUCT, ECOMINSTRUCT.read(tmp_path, ALL), ["a"])
+    published = ECOMINSTRUCT.published(scores.answers)
+    assert (scores.tasks["EN-Shop-Extract-x"].score, published.score) == (1, None)
+    assert published.given.undefined is not None
+    assert "spans must be a list" in published.given.undefined
 
 
 @pytest.mark.parametrize(
@@ -112,6 +183,7 @@ GOOD = {"sentences": "a", "labels": {"zh": ["好"]}}
         ),
         (CHOICE, [{"sentences": "a", "labels": "好"}], "line 1: no row of a task"),
         (CHOICE, [{"sentences": "a", "spans": ["x"]}], "line 1: no row of a task"),
+        (CHOICE, [GOOD, {"sentences": "a", "spans": []}], "line 2: no row of a task (has neither labels 'zh' nor"),
     ],
 )
 def test_a_bad_folder_gets_one_line(tmp_path: Path, meta: Any, rows: list[Any], says: str) -> None:

@@ -8,6 +8,7 @@ import math
 import sys
 import types
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 import local_evaluation
 from evaluation.benchmark import Item, Options
-from evaluation.suites.shopping_mmlu.files import generation_metric, read_folder, skill_of
+from evaluation.suites.shopping_mmlu.files import read_folder, skill_of
 from evaluation.suites.shopping_mmlu.suite import SHOPPING_MMLU, parse_loosely
 from models.planning import ConstrainedPrompt
 from models.spaces.free_text import FreeText
@@ -117,7 +118,7 @@ def test_skill_files_are_read_instead_of_the_same_questions_by_task(release: Pat
 def test_a_json_list_and_a_type_told_by_the_truth(tmp_path: Path) -> None:
     rows = [{"input_field": f"{truth}", "target_field": truth} for truth in ([1, 4, 7], [1, 0, 0.1], "text", ["a"])]
     (tmp_path / "mixed.json").write_text(json.dumps(rows))
-    types = [str(sample.task_type) for sample in read_folder(tmp_path)]
+    types = [str(sample.task_type) for sample, _ in read_folder(tmp_path)]
     assert types == ["retrieval", "ranking", "generation", "named_entity_recognition"]
     # four metrics under one file's name are four tests
     assert len({question.task for question in SHOPPING_MMLU.read(tmp_path, ALL)}) == 4
@@ -138,21 +139,29 @@ def test_the_path_names_the_skill(path: str, skill: str) -> None:
     assert skill_of(Path(path)) == skill
 
 
-def test_the_name_of_a_generation_task_says_its_metric() -> None:
-    names = (
-        "aspect_extraction",
-        "title_translation_EN_JP",
-        "title_translation_EN_DE",
-        "multilingual_explain",
-        "explain",
+@pytest.mark.parametrize(
+    ("task", "choices", "answer", "asked", "truth"),
+    [
+        ("attribute", "('a cup', 'a bowl')", "1", "?\n0. a cup\n1. a bowl\nAnswer: ", 1),
+        ("attribute", "['a cup', 'a bowl']", "1.0", "?\n0. a cup\n1. a bowl\nAnswer: ", 1),
+        ("attribute", "nan", "1", "?\nAnswer: ", 1),
+        ("review_rating_prediction", "nan", "4.0", "?\nAnswer: ", 4),
+        ("multilingual_review_rating_prediction_DE", "['1', '2', '3', '4', '5']", "5", "?\nAnswer: ", 5),
+    ],
+)
+def test_choices_and_answers_as_data_frames_write_them(
+    tmp_path: Path, task: str, choices: str, answer: str, asked: str, truth: int
+) -> None:
+    write_csv(tmp_path / f"{task}_dataset.csv", [("?", choices, answer)])
+    [question] = SHOPPING_MMLU.read(tmp_path, ALL)
+    assert (question.text, question.truth) == (asked, truth)
+    assert question.space == OneDigit(
+        (1, 2, 3, 4, 5) if "rating" in task else (0, 1, 2, 3) if choices == "nan" else (0, 1)
     )
-    assert [generation_metric(name) for name in names] == [
-        "rougel",
-        "jp-bleu",
-        "bleu",
-        "multilingual-sent-transformer",
-        "sent-transformer",
-    ]
+    assert score(SHOPPING_MMLU, [question], [str(truth)]).tasks[question.task].score == 1
+    json_row = {"input_field": "?", "output_field": float(truth), "task_name": "x", "task_type": "multiple-choice"}
+    write_json(tmp_path / "skills/skill1_concept.json", [json_row])
+    assert [question.truth for question in SHOPPING_MMLU.read(tmp_path, ALL)] == [truth]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +171,8 @@ def test_the_name_of_a_generation_task_says_its_metric() -> None:
         ("a.csv", "question,choices,answer\nx,a or b,0\n", "row 1: choices 'a or b' are no list"),
         ("a.csv", "question,choices,answer\nx,\"['a', 'b']\",2\n", "row 1: answer '2' is no index of 2 choices"),
         ("a.csv", "question,choices,answer\nx,__import__('os'),1\n", "are no list"),
+        ("a.csv", "question,choices,answer\nx,\"['a', 'b']\",0.5\n", "row 1: answer '0.5' is no index of 2 choices"),
+        ("review_rating_prediction.csv", "question,answer\nx,6\n", "row 1: answer '6' is no rating from 1 to 5"),
         ("a.csv", 'question,choices,answer\nx,"[1', "cannot be read as csv"),
         ("a.csv", b"\xff\xfe\x00", "cannot be read as csv"),
         ("a.json", '{"input_field": "x"}\n', "row 1: field 'target_field' is missing"),
@@ -201,15 +212,15 @@ def test_a_bad_file_gets_one_line(tmp_path: Path, file: str, content: str | byte
         ("generation", " a car \n", "a car"),
     ],
 )
-def test_the_published_reading(task_type: str, text: str, read: Any) -> None:
+def test_the_lenient_reading(task_type: str, text: str, read: Any) -> None:
     assert parse_loosely(TaskType(task_type), text) == read
 
 
 def scores_of(questions: list[Item], *outputs: str) -> dict[str, dict[str, float | None]]:
-    """The scores of each test: as published (its own metric), and as in the competition."""
+    """The scores of each test: its own (read leniently), and as in the competition."""
     tests = score(SHOPPING_MMLU, questions, outputs).tasks
     assert all(list(test.metrics) == [test.metric, "competition"] for test in tests.values())
-    return {name: {"published": test.score, "competition": test.metrics["competition"]} for name, test in tests.items()}
+    return {name: {"own": test.score, "competition": test.metrics["competition"]} for name, test in tests.items()}
 
 
 def pick(release: Path, *tests: str) -> list[Item]:
@@ -218,25 +229,48 @@ def pick(release: Path, *tests: str) -> list[Item]:
 
 def test_both_ways_by_hand(release: Path) -> None:
     both = scores_of(pick(release, "attribute"), "0", "It is 0.")["attribute"]
-    assert both == {"published": 1.0, "competition": 0.5}
+    assert both == {"own": 1.0, "competition": 0.5}
     # the truth is 1, 4, 7: nobody reads a number in "4 and 7"
     assert scores_of(pick(release, "snippets"), "1, 4 and 7")["snippets"] == {
-        "published": pytest.approx(1 / 3),
+        "own": pytest.approx(1 / 3),
         "competition": pytest.approx(1 / 3),
     }
-    assert scores_of(pick(release, "snippets"), "No. 1, no. 4, no. 7")["snippets"] == {"published": 0, "competition": 1}
+    assert scores_of(pick(release, "snippets"), "No. 1, no. 4, no. 7")["snippets"] == {"own": 0, "competition": 1}
     # tp 1, fp 0; as a list: no quoted lego without its brackets is right
-    assert scores_of(pick(release, "query_ner"), "['Lego']")["query_ner"] == {"published": 0, "competition": 1}
-    assert scores_of(pick(release, "query_ner"), "Lego\nI think")["query_ner"] == {"published": 1, "competition": 0}
+    assert scores_of(pick(release, "query_ner"), "['Lego']")["query_ner"] == {"own": 0, "competition": 1}
+    assert scores_of(pick(release, "query_ner"), "Lego\nI think")["query_ner"] == {"own": 1, "competition": 0}
 
 
-def test_a_repeated_item_gains_again_only_as_published(release: Path) -> None:
+def test_both_of_the_authors_scripts_stand_beside(release: Path) -> None:
+    questions = pick(release, "attribute")
+    published = SHOPPING_MMLU.published(score(SHOPPING_MMLU, questions, ["0", "It is 0."]).answers)
+    assert (published.metric, published.score) == ("skill_wise", 0.5)
+    assert published.given.metrics == {"skill_wise": 0.5, "task_wise": 1}
+    assert published.given.parsed == [{"skill_wise": "0", "task_wise": "0"}, {"skill_wise": "I", "task_wise": "0"}]
+    assert published.given.undefined is None
+    # a task of a few choices: the first script takes any number of them, the second ends where one is missing
+    few = [replace(one, details={"row": {"choices": ["a", "b"], "answer": 0}}) for one in questions]
+    published = SHOPPING_MMLU.published(score(SHOPPING_MMLU, few, ["0", "0"]).answers)
+    assert published.given.metrics == {"skill_wise": 1, "task_wise": None}
+    assert str(published.given.undefined).startswith("task_wise: the script wants 4 choices")
+    for test, answer, values in (
+        ("snippets", "1, 4\n7", (1 / 3, 2 / 3)),
+        ("review_rating_prediction", "4 stars", (1, 1)),
+        ("query_ner", "Lego\nI think", (1, 1)),
+        ("query_ner", "", (None, None)),
+        ("keyphrase_extraction", "a red car", (1, 1)),
+    ):
+        found = SHOPPING_MMLU.published(score(SHOPPING_MMLU, pick(release, test), [answer]).answers)
+        assert tuple(found.given.metrics.values()) == (pytest.approx(values[0]), pytest.approx(values[1]))
+
+
+def test_a_repeated_item_gains_again_and_only_the_competition_refuses_it(release: Path) -> None:
     gains = [1.0, 0.1, 0.01]
     ideal = sum((2**gain - 1) / math.log2(place + 1) for place, gain in enumerate(gains, 1))
     repeated = 1 + 1 / math.log2(3)  # item 1 twice, then items without gain
     both = scores_of(pick(release, "products"), "1, 1, 2, 5, 9, 1")["products"]
-    assert both == {"published": pytest.approx(repeated / ideal), "competition": 0}
-    assert scores_of(pick(release, "products"), "1,3,4,2,5")["products"] == {"published": 1, "competition": 1}
+    assert both == {"own": pytest.approx(repeated / ideal), "competition": 0}
+    assert scores_of(pick(release, "products"), "1,3,4,2,5")["products"] == {"own": 1, "competition": 1}
 
 
 def test_failed_answers_are_counted_as_wrong(release: Path) -> None:
@@ -280,7 +314,7 @@ def test_right_answers_score_one_both_ways(release: Path) -> None:
     answers = dict(zip(order, truths, strict=True))
     metrics = scores_of(questions, *(answers[question.task] for question in questions))
     assert len(metrics) == 6
-    assert all(one == {"published": 1, "competition": 1} for one in metrics.values())
+    assert all(one == {"own": 1, "competition": 1} for one in metrics.values())
 
 
 @pytest.mark.engine
@@ -309,16 +343,19 @@ def test_the_command_averages_by_skill_both_ways(
     monkeypatch.setitem(sys.modules, "models.user_config", user_config)  # type: ignore[arg-type]
     monkeypatch.setenv("SHOPBENCH_WEIGHTS", "")  # undone after the test, whatever main() sets
     data = tmp_path / "data"
-    write_csv(data / "skill1_concept/a_dataset.csv", [("?", "['x', 'y']", "1")])
-    write_csv(data / "skill1_concept/b_dataset.csv", [("?", "['x', 'y']", "0")])
-    write_csv(data / "skill2_knowledge/c_dataset.csv", [("?", "['x', 'y']", "1")])
+    write_csv(data / "skill1_concept/a_dataset.csv", [("?", "['x', 'y', 'z', 'none']", "1")])
+    write_csv(data / "skill1_concept/b_dataset.csv", [("?", "['x', 'y', 'z', 'none']", "0")])
+    write_csv(data / "skill2_knowledge/c_dataset.csv", [("?", "['x', 'y', 'z', 'none']", "1")])
     output = tmp_path / "results.json"
     files = {"questions": data, "weights": make_weights(tmp_path / "weights"), "output": output}
     arguments = [part for name, value in files.items() for part in (f"--{name}", str(value))]
     assert local_evaluation.main([*arguments, "--benchmark", "shopping_mmlu"]) == 0
     results = json.loads(output.read_text())
-    # read as published, "1" is right in one of two tasks of the first skill and in the one of the second
+    # read leniently, "1" is right in one of two tasks of the first skill and in the one of the second
     assert {name: group["score"] for name, group in results["per_group"].items()} == {CONCEPT: 0.5, KNOWLEDGE: 1}
     assert results["score"] == 0.75
     assert results["metrics"] == {"accuracy": 0.75, "competition": 0}
+    # the leaderboard's script wants the number first
+    assert (results["published"]["score"], results["published"]["defined"]) == (0, 3)
+    assert results["per_task"]["a"]["published"]["metrics"] == {"skill_wise": 0, "task_wise": 1}
     assert "SCORE (mean over 2 groups): 0.750" in capsys.readouterr().out
