@@ -18,7 +18,8 @@ from typing import Any
 from evaluation.benchmark import Options, grouped
 from evaluation.suites.ecinstruct.answers import read_ranking
 from shopbench.ecinstruct import ESCI_GAINS, FIELDS, QPR, TASKS, Fields, value
-from shopbench.sample import BadSample, read_json_lines
+from shopbench.sample import BadSample
+from shopbench.text_files import json_objects
 
 LABELS = "label.json"
 _SETTING = re.compile(r"(IND|OOD)_(Diverse|Single|Unseen)_Instruction(_1-shot)?")
@@ -51,7 +52,7 @@ def read_rows(path: Path) -> Iterator[tuple[str, Fields, str]]:
             raise BadSample(f"{path}: holds no .json or .jsonl file; give ECInstruct's file or its folder")
     for file in files:
         listed = _list_in(file) if file.suffix == ".json" else None
-        rows, unit = (read_json_lines(file), "line") if listed is None else (enumerate(listed, 1), "row")
+        rows, unit = (json_objects(file), "line") if listed is None else (enumerate(listed, 1), "row")
         for number, row in rows:
             where = f"{file}, {unit} {number}"
             yield where, row, _task_of(where, row)

@@ -29,8 +29,9 @@ from models.spaces.quoted_spans import QuotedSpans
 from shopbench import ecominstruct
 from shopbench.metrics import mean, overlap
 from shopbench.question import Question
-from shopbench.sample import BadSample, read_json_lines
+from shopbench.sample import BadSample
 from shopbench.tasks import TaskType
+from shopbench.text_files import json_objects
 
 ANSWER_TOKENS = 164
 """Of an answer at most, as in the published script."""
@@ -80,7 +81,7 @@ def _read_task(folder: Path, limit: int | None) -> list[Item]:
     rows_file = next((file for name in ("test.jsonl", "test.json") if (file := folder / name).is_file()), None)
     if rows_file is None:
         raise BadSample(f"{folder}: has no test.json or test.jsonl beside its {META}; add the task's rows")
-    rows = [_checked(f"{rows_file}, line {number}", row, meta) for number, row in read_json_lines(rows_file)]
+    rows = [_checked(f"{rows_file}, line {number}", row, meta) for number, row in json_objects(rows_file)]
     if not rows:
         raise BadSample(f"{rows_file}: holds no rows; give one JSON object a line")
     kind = _kind_of_task(folder.name, str(meta.get("task", "")), rows[0])

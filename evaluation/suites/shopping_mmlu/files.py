@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.scoring import TASK_TYPE_OF_METRIC, check_sample
-from shopbench.sample import BadSample, Sample, read_json_lines
+from shopbench.sample import BadSample, Sample
 from shopbench.tasks import TaskType
+from shopbench.text_files import json_objects
 from shopbench.tracks import TRACKS
 
 TYPE_OF_FOLDER = {str(task_type).replace("-", "_"): task_type for task_type in TaskType}
@@ -146,4 +147,4 @@ def _json_rows(path: Path) -> Iterable[tuple[int, Any]]:
         raise BadSample(
             f"{path}: cannot be read as JSON ({error}); it holds objects, one a line or in a list"
         ) from None
-    return read_json_lines(path) if listed is None else enumerate(listed, 1)
+    return json_objects(path) if listed is None else enumerate(listed, 1)

@@ -24,7 +24,7 @@ from models.spaces.one_digit import OneDigit
 from models.spaces.quoted_spans import QuotedSpans
 from models.user_config import UserModel
 from shopbench import embeddings
-from shopbench.sample import BadSample
+from shopbench.errors import UserError
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import make_weights, score
@@ -178,7 +178,7 @@ def test_the_name_of_a_generation_task_says_its_metric() -> None:
 )
 def test_a_bad_file_gets_one_line(tmp_path: Path, file: str, content: str | bytes, says: str) -> None:
     (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(BadSample) as error:
+    with pytest.raises(UserError) as error:
         SHOPPING_MMLU.read(tmp_path, ALL)
     assert says in str(error.value)
     assert str(tmp_path) in str(error.value)
