@@ -19,8 +19,9 @@ from evaluation.scoring import check_sample
 from local_evaluation import main as evaluate
 from shopbench.errors import DONE, NOT_GOOD, run_command
 from shopbench.files import read_json
-from shopbench.sample import BadSample, Sample, read_json_lines, write_samples
+from shopbench.sample import BadSample, Sample, write_samples
 from shopbench.tasks import TaskType
+from shopbench.text_files import json_objects
 
 NOT_OWN = ("failed", "repaired", "unfinished", "restarts", "shortened")
 """Counters of models/shopbench_model.py that must stay 0."""
@@ -29,7 +30,7 @@ NOT_OWN = ("failed", "repaired", "unfinished", "restarts", "shortened")
 def askable_samples(file: Path) -> list[Sample]:
     """A file's rows, their task named after it; those that ShopBench could not ask are left out (metric "bool")."""
     samples = []
-    for _, row in read_json_lines(file):
+    for _, row in json_objects(file):
         try:
             sample = Sample.from_dict({**row, "task_name": f"{file.parent.name}/{file.stem}"})
             check_sample(sample)

@@ -7,17 +7,27 @@ generation tasks scored by sentence embeddings may have several reference texts,
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from math import isfinite
+from typing import Any, TypeVar
 
 from shopbench.errors import UserError
 from shopbench.files import write_json_lines
 from shopbench.tasks import TaskType, task_type_named
+from shopbench.text_files import json_objects
+from shopbench.tracks import track_of
 
 Truth = int | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+
+
+T = TypeVar("T", str, bool)
+
+LARGEST_GAIN = 100
+"""A ranking's gain g counts as 2^g - 1: far below this already, one item is all that matters."""
+LARGEST_OPTION = 9999
 
 
 class BadSample(UserError):
@@ -42,17 +52,19 @@ class Sample:
         for field in ("input_field", "output_field", "task_type", "metric"):
             if field not in row:
                 raise ValueError(f"field {field!r} is missing")
-        if not isinstance(row["input_field"], str):
-            raise ValueError(f"field 'input_field' must be text, not {type(row['input_field']).__name__}")
-        task_type = task_type_named(row["task_type"])
+        task_type = task_type_named(_of_type(row, "task_type", str))
+        is_multiple_choice = task_type is TaskType.MULTIPLE_CHOICE
+        track = _of_type(row, "track", str, "")
+        if track:
+            track_of(track)
         return cls(
-            input_field=row["input_field"],
+            input_field=_of_type(row, "input_field", str),
             output_field=_truth(task_type, row["output_field"]),
-            task_name=str(row.get("task_name", task_type)),
+            task_name=_of_type(row, "task_name", str, str(task_type)),
             task_type=task_type,
-            metric=row["metric"],
-            is_multiple_choice=bool(row.get("is_multiple_choice", task_type is TaskType.MULTIPLE_CHOICE)),
-            track=str(row.get("track", "")),
+            metric=_of_type(row, "metric", str),
+            is_multiple_choice=_of_type(row, "is_multiple_choice", bool, is_multiple_choice),
+            track=track,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,52 +81,55 @@ class Sample:
         }
 
 
+_NAMES = {str: "text", bool: "true or false"}
+
+
+def _of_type(row: dict[str, Any], field: str, kind: type[T], default: T | None = None) -> T:
+    """A field's value if it is of the kind, the default where the field is missing; else a ValueError."""
+    value = row.get(field, default)
+    if not isinstance(value, kind):
+        raise ValueError(f"field {field!r} must be {_NAMES[kind]}, not {value!r:.80}")
+    return value
+
+
 def _truth(task_type: TaskType, value: Any) -> Truth:
     """`value` as the truth of a `task_type` question; a ValueError if it cannot be one."""
-    problem = f"field 'output_field' is no truth for {task_type}: {value!r:.80}"
+    problem = ValueError(f"field 'output_field' is no truth for {task_type}: {value!r:.80}")
     if task_type is TaskType.MULTIPLE_CHOICE:
-        if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip().isdecimal():
-            raise ValueError(problem)
-        return int(value)
-    if task_type is TaskType.GENERATION:
-        if isinstance(value, str):
-            return value
-        if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
-            return tuple(value)
-        raise ValueError(problem)
-    kind: type | tuple[type, ...] = str if task_type is TaskType.NER else (int, float)
-    if not isinstance(value, list) or not value or not all(isinstance(item, kind) for item in value):
-        raise ValueError(problem)
-    return tuple(int(item) for item in value) if task_type is TaskType.RETRIEVAL else tuple(value)
+        is_digits = isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,4}\s*", value)
+        return _option_number(int(value) if is_digits else value, problem)
+    if task_type is TaskType.GENERATION and isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not value:
+        raise problem
+    if task_type in (TaskType.GENERATION, TaskType.NER):
+        if not all(isinstance(text, str) for text in value):
+            raise problem
+        return tuple(value)
+    if task_type is TaskType.RETRIEVAL:
+        return tuple(_option_number(number, problem) for number in value)
+    if not all(_is_number(gain) and abs(gain) <= LARGEST_GAIN for gain in value):
+        raise problem
+    return tuple(value)
 
 
-def read_json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object) of a JSON-lines file; blank lines are skipped, anything else bad is BadSample."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield number, _json_object(path, number, line)
-    except OSError as error:
-        raise BadSample(f"{path}: cannot be read ({error.strerror}); give a JSON-lines file of questions") from None
-    except UnicodeDecodeError as error:
-        raise BadSample(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+def _option_number(value: Any, problem: ValueError) -> int:
+    """A whole number from 0 on; 2.0 is one (tables with gaps are written so), 2.5 and true are none."""
+    if not _is_number(value) or value != int(value) or not 0 <= value <= LARGEST_OPTION:
+        raise problem
+    return int(value)
 
 
-def _json_object(path: str | os.PathLike[str], number: int, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadSample(f"{path}, line {number}: broken JSON ({error.msg}); mend or delete that line") from None
-    if not isinstance(row, dict):
-        raise BadSample(f"{path}, line {number}: a JSON object is wanted, not {type(row).__name__}")
-    return row
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and (isinstance(value, int) or isfinite(value))
+    )
 
 
 def read_samples(path: str | os.PathLike[str], check: Callable[[Sample], None] | None = None) -> list[Sample]:
     """Read a ShopBench question file; BadSample for a missing, empty or broken one, or if `check` raises ValueError."""
     samples = []
-    for number, row in read_json_lines(path):
+    for number, row in json_objects(path):
         try:
             sample = Sample.from_dict(row)
             if check:
@@ -123,7 +138,7 @@ def read_samples(path: str | os.PathLike[str], check: Callable[[Sample], None] |
         except ValueError as error:
             raise BadSample(f"{path}, line {number}: {error}") from None
     if not samples:
-        raise BadSample(f"{path}: holds no questions; give a file with one JSON object a line")
+        raise BadSample(f"{path}: holds no questions; give a file of JSON objects, one a line or in one list")
     return samples
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.published import BadCase, Published, ecellm, ecomgpt, shopping_mmlu
-from shopbench.sample import read_json_lines
+from shopbench.text_files import json_objects
 
 Score = Callable[[str, str, str, Mapping[str, Any], Sequence[Mapping[str, Any]], Sequence[str]], Published]
 BENCHMARKS: dict[str, Score] = {
@@ -43,7 +43,7 @@ def replay(path: Path) -> Iterator[Line]:
         BadSample, BadCase: the file cannot be read, or a line is no case; the message names the line.
     """
     known: dict[str, Published] = {}
-    for number, row in read_json_lines(path):
+    for number, row in json_objects(path):
         try:
             _check(row)
             # The lines of a case differ by their metric: each is scored once.

@@ -19,8 +19,8 @@ from typing import Any
 
 import duckdb
 
+from shopbench.text_files import json_values
 from training.data.formats import Row, SourceError, SourceFolder
-from training.data.small_files import json_values
 
 MEMORY_LIMIT = "1500MB"
 ROWS_AT_ONCE = 2000

@@ -1,4 +1,4 @@
-"""Reading datasets that fit in memory: JSON lines (plain or gzipped) as rows in hash order.
+"""Reading datasets that fit in memory: JSON (shopbench/text_files.py) as rows in hash order.
 
 The larger published sets go through DuckDB (training/data/reading.py). Here a row keeps where it stands
 ("_file", "_line"), so that whatever is wrong with it can be named.
@@ -6,29 +6,16 @@ The larger published sets go through DuckDB (training/data/reading.py). Here a r
 
 from __future__ import annotations
 
-import gzip
-import json
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
+from shopbench.text_files import json_values, text_lines
 from training.data.formats import Row, SourceError, SourceFolder
 from training.data.hashes import digest
 
 SAMPLED_BYTES = 200_000_000
 """Of more than this (gzipped files count four times), a share of the lines is taken."""
-
-
-def text_lines(path: str) -> Iterator[tuple[int, str]]:
-    """(line number, line) of a text file, gzipped if its name says so; SourceError for a broken one."""
-    number = 0
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.endswith(".gz") else open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                yield number, line
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}, after line {number}: broken file ({error}); download it again") from error
 
 
 def sampled_lines(paths: list[str]) -> Iterator[tuple[str, int, str]]:
@@ -49,27 +36,13 @@ def json_rows(paths: Iterable[str], *fields: str) -> Iterator[Row]:
             SourceError. A later row that lacks one is passed on with "_problem", which the build counts.
     """
     for path in paths:
-        for number, row in json_values(path):
+        for place, (number, row) in enumerate(json_values(path)):
             missing = [name for name in fields if not isinstance(row, dict) or row.get(name) is None]
-            if missing and number == 1:
+            if missing and place == 0:
                 raise SourceError(f"{path}: no field {missing[0]!r} in its first row; is it the right file?")
             if missing:
                 row = {"_problem": f"no {missing[0]}"}
             yield {**row, "_file": path, "_line": number}
-
-
-def json_values(path: str) -> Iterator[tuple[int, Any]]:
-    """(number, value) of each line, or of each element where the file is one JSON array."""
-    for number, line in text_lines(path):
-        try:
-            if number == 1 and line.lstrip().startswith("["):
-                yield from enumerate(json.loads("".join(line for _, line in text_lines(path))), 1)
-                return
-            if line.strip():
-                yield number, json.loads(line)
-        except json.JSONDecodeError as error:
-            place = f"{path}, line {number - 1 + error.lineno}"
-            raise SourceError(f"{place}: broken JSON ({error.msg}); mend or remove it, or download it again") from None
 
 
 def mixed(rows: Iterable[Row]) -> list[Row]:

@@ -27,7 +27,7 @@ from typing import Any
 from shopbench.errors import DONE, INTERRUPTED, KILLED, UserError
 from shopbench.files import file_hash, write_json, write_json_lines
 from shopbench.requirements import versions
-from shopbench.sample import read_json_lines
+from shopbench.text_files import json_objects
 from training.data.formats import Row, SourceFolder
 from training.synthesize.chat import prompt_named
 from training.synthesize.client import Server, without_password
@@ -89,7 +89,7 @@ def input_rows(task: SynthesisTask, source: Path, limit: int | None) -> list[Row
     if source.is_dir():
         rows = ((f"{source}, row {row.get('id')}", row) for row in task.rows(SourceFolder(source)))
     else:
-        rows = ((f"{source}, line {number}", row) for number, row in read_json_lines(source))
+        rows = ((f"{source}, line {number}", row) for number, row in json_objects(source))
     seen: set[str] = set()
     kept: list[Row] = []
     for where, row in rows:

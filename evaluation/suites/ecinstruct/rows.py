@@ -18,7 +18,8 @@ from typing import Any
 from evaluation.benchmark import Options, grouped
 from evaluation.suites.ecinstruct.answers import read_ranking
 from shopbench.ecinstruct import ESCI_GAINS, FIELDS, QPR, TASKS, Fields, short_name, value
-from shopbench.sample import BadSample, read_json_lines
+from shopbench.sample import BadSample
+from shopbench.text_files import json_values
 
 LABELS = "label.json"
 _SETTING = re.compile(r"(IND|OOD)_(Diverse|Single|Unseen)_Instruction(_1-shot)?")
@@ -44,22 +45,9 @@ def read_rows(path: Path) -> Iterator[tuple[str, Fields, str]]:
         if not files:
             raise BadSample(f"{path}: holds no .json or .jsonl file; give ECInstruct's file or its folder")
     for file in files:
-        listed = _list_in(file) if file.suffix == ".json" else None
-        rows, unit = (read_json_lines(file), "line") if listed is None else (enumerate(listed, 1), "row")
-        for number, row in rows:
-            where = f"{file}, {unit} {number}"
+        for number, row in json_values(file):
+            where = f"{file}, line {number}"
             yield where, row, _task_of(where, row)
-
-
-def _list_in(path: Path) -> list[Any] | None:
-    """The rows of a file that is one JSON list; None for one that begins otherwise."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        return json.loads(text) if text.lstrip().startswith("[") else None
-    except OSError as error:
-        raise BadSample(f"{path}: cannot be read ({error.strerror}); give ECInstruct's file or its folder") from None
-    except (ValueError, RecursionError) as error:
-        raise BadSample(f"{path}: is no JSON list of rows ({error}); get it again") from None
 
 
 def _task_of(where: str, row: Any) -> str:
@@ -141,7 +129,7 @@ def product_labels(path: Path, asked: Sequence[AskedRow]) -> list[dict[str, str]
     Our builders' rows hold them; those of the published file stand in label.json, in the order of its test rows.
     """
     file = (path if path.is_dir() else path.parent) / LABELS
-    listed = (_list_in(file) or []) if file.is_file() else []
+    listed = [entry for _, entry in json_values(file)] if file.is_file() else []
     numbers: Counter[str] = Counter()
     found: list[dict[str, str] | None] = []
     for one in asked:

@@ -19,16 +19,17 @@ from __future__ import annotations
 
 import ast
 import csv
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.published.shopping_mmlu import RATING, generation_metric
 from evaluation.scoring import TASK_TYPE_OF_METRIC, check_sample
-from shopbench.sample import BadSample, Sample, read_json_lines
+from shopbench.sample import BadSample, Sample
 from shopbench.tasks import TaskType
+from shopbench.text_files import json_values, text_lines
 from shopbench.tracks import TRACKS
 
 TYPE_OF_FOLDER = {str(task_type).replace("-", "_"): task_type for task_type in TaskType}
@@ -68,10 +69,10 @@ def _read_file(path: Path, relative: Path) -> Iterator[tuple[Sample, dict[str, A
     folder_type = next(
         (TYPE_OF_FOLDER[part] for part in reversed(relative.parent.parts) if part in TYPE_OF_FOLDER), None
     )
-    for number, row in _csv_rows(path) if path.suffix == ".csv" else _json_rows(path):
+    for number, row in _csv_rows(path) if path.suffix == ".csv" else json_values(path):
         try:
             fields, own = _choice(row, task) if path.suffix == ".csv" else _other(row, folder_type, task)
-            sample = Sample.from_dict({"task_name": task, **fields, "track": skill})
+            sample = replace(Sample.from_dict({"task_name": task, **fields, "track": ""}), track=skill)  # a folder too
             check_sample(sample)
             yield sample, own
         except (ValueError, TypeError) as error:
@@ -140,18 +141,6 @@ def _type_of_truth(truth: Any) -> TaskType:
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            yield from enumerate(csv.DictReader(file, strict=True), 1)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        yield from enumerate(csv.DictReader((line for _, line in text_lines(path)), strict=True), 1)
+    except csv.Error as error:
         raise BadSample(f"{path}: cannot be read as csv ({error}); save it as UTF-8 csv with a header") from None
-
-
-def _json_rows(path: Path) -> Iterable[tuple[int, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        listed = json.loads(text) if text.startswith("[") else None
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadSample(
-            f"{path}: cannot be read as JSON ({error}); it holds objects, one a line or in a list"
-        ) from None
-    return read_json_lines(path) if listed is None else enumerate(listed, 1)

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from shopbench.errors import exit_code_of
+from shopbench.errors import UserError, exit_code_of
 from shopbench.sample import read_samples
 from training.data.build import parts, run
 from training.data.build.command import main
@@ -209,7 +209,7 @@ def test_a_repeat_and_a_near_repeat_are_dropped(sources: Path) -> None:
     [
         (lambda path: path.write_text('{"text": "x"}\n'), "no field 'input_field' in its first row"),
         (lambda path: path.write_text(path.read_text()[:-40]), "broken JSON"),
-        (lambda path: path.write_bytes(b"\xff\xfe" * 50), "broken file"),
+        (lambda path: path.write_bytes(b"\xff\xff" * 50), "is not UTF-8"),
         (lambda path: path.unlink(), "python -m training.data.download ec_guide"),
     ],
 )
@@ -223,7 +223,7 @@ def test_a_bad_file_is_one_line_that_names_it(
     assert status == 2 and error.startswith("error: ")
     assert not (tmp_path / "out/train.jsonl").exists()
     spec = PartSpec("ec_guide_rating", None, 0.0, None, 1000, str(sources), (), "")
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(UserError) as caught:
         list(part_samples(all_tasks()["ec_guide_rating"], spec, Tally()))
     assert message in str(caught.value)
     assert "SA.jsonl" in str(caught.value) and "\n" not in str(caught.value)
@@ -235,7 +235,7 @@ def test_a_truncated_gzip_is_named(tmp_path: Path) -> None:
     lines = "".join(f"{{'question': 'How big is {n}?', 'answer': 'It is {n} cm wide'}}\n" for n in range(5000))
     path.write_bytes(gzip.compress(lines.encode())[:-2000])
     spec = PartSpec("amazonqa_answer", None, 0.0, None, 1000, str(tmp_path), (), "")
-    with pytest.raises(SourceError, match=r"qa_Kettles\.json\.gz, after line \d+: broken file"):
+    with pytest.raises(UserError, match=r"qa_Kettles\.json\.gz, after line \d+: cannot be unpacked"):
         list(part_samples(all_tasks()["amazonqa_answer"], spec, Tally()))
 
 

@@ -13,10 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from shopbench.sample import Sample
+from shopbench.text_files import text_lines
 from training.data.formats import Dataset, DataTask, Row, SourceFolder
 from training.data.hashes import digest
 from training.data.options import first_number, multiple_choice, one_line, same_key
-from training.data.small_files import mixed, text_lines
+from training.data.small_files import mixed
 from training.data.wordings import choice, request
 
 DATASETS = (

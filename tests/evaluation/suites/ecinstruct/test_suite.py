@@ -23,6 +23,7 @@ from models.spaces.number_list import NumberList
 from models.spaces.one_of import OneOf
 from models.user_config import UserModel
 from shopbench.ecinstruct import TASKS
+from shopbench.errors import UserError
 from shopbench.metrics import ModelMissing
 from shopbench.sample import BadSample
 from tests.evaluation.fakes import score
@@ -291,7 +292,7 @@ def test_product_labels_come_from_our_builders_or_from_label_json(tmp_path: Path
 def test_a_bad_file_gets_one_line(tmp_path: Path, content: str, says: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(content)
-    with pytest.raises(BadSample) as error:
+    with pytest.raises(UserError) as error:
         read(path)
     assert says in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
 

@@ -20,6 +20,7 @@ from models.spaces.label_set import LabelSet
 from models.spaces.one_of import OneOf
 from models.spaces.quoted_spans import QuotedSpans
 from models.user_config import UserModel
+from shopbench.errors import UserError
 from shopbench.sample import BadSample
 from shopbench.tasks import TaskType
 from tests.evaluation.fakes import make_weights, score
@@ -188,7 +189,7 @@ GOOD = {"sentences": "a", "labels": {"zh": ["好"]}}
 )
 def test_a_bad_folder_gets_one_line(tmp_path: Path, meta: Any, rows: list[Any], says: str) -> None:
     write_task(tmp_path / "ZH-Shop-CLS-topic", meta, rows)
-    with pytest.raises(BadSample) as error:
+    with pytest.raises(UserError) as error:
         ECOMINSTRUCT.read(tmp_path, ALL)
     assert says in str(error.value)
     assert "\n" not in str(error.value)

@@ -25,7 +25,7 @@ from models.spaces.one_digit import OneDigit
 from models.spaces.quoted_spans import QuotedSpans
 from models.user_config import UserModel
 from shopbench import embeddings
-from shopbench.sample import BadSample
+from shopbench.errors import UserError
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import make_weights, score
@@ -189,7 +189,7 @@ def test_choices_and_answers_as_data_frames_write_them(
 )
 def test_a_bad_file_gets_one_line(tmp_path: Path, file: str, content: str | bytes, says: str) -> None:
     (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(BadSample) as error:
+    with pytest.raises(UserError) as error:
         SHOPPING_MMLU.read(tmp_path, ALL)
     assert says in str(error.value)
     assert str(tmp_path) in str(error.value)
