@@ -8,6 +8,7 @@ so the number of threads changes nothing.
 from __future__ import annotations
 
 import fcntl
+import re
 import shutil
 import tempfile
 from collections import defaultdict, deque
@@ -24,6 +25,8 @@ from training.data.small_files import json_values
 
 MEMORY_LIMIT = "1500MB"
 ROWS_AT_ONCE = 2000
+FIRST_ROWS = 100
+"""So many rows of a file show its fields: some are absent where they are empty."""
 SPILL_PREFIX = "shopbench-duckdb-"
 _LOCK = "lock"
 
@@ -43,10 +46,20 @@ def database() -> Iterator[Connection]:
         except (duckdb.CatalogException, duckdb.ParserException):
             raise  # a fault of ours, not of the data
         except duckdb.Error as error:
-            first_line = str(error).strip().splitlines()[0]
-            raise SourceError(f"{first_line}; download that file again, or mend or remove it") from error
+            raise SourceError(_in_one_line(str(error))) from error
         finally:
             connection.close()
+
+
+def _in_one_line(error: str) -> str:
+    """What DuckDB says about a file, the file's name and the remedy, without its settings and its own options."""
+    lines = [line.strip() for line in error.strip().split("\n\n")[0].splitlines()]
+    said = "; ".join(line for line in lines if not line.startswith(("Try setting", "Possible Solution", "LINE ", "^")))
+    if (file := re.search(r"^\s*file = (.+)$", error, re.MULTILINE)) and file[1] not in said:
+        said = f"{file[1]}: {said}"
+    if re.search(r"not utf-8|invalid unicode", error, re.IGNORECASE):
+        return f"{said}; save it as UTF-8 (iconv -f LATIN1 -t UTF-8), or download it again"
+    return f"{said}; download that file again, or mend or remove it"
 
 
 @contextmanager
@@ -97,6 +110,32 @@ def need_columns(connection: Connection, table: str, path: str, *names: str) -> 
             raise SourceError(f"{path}: no column {name!r} (found: {', '.join(present)}); is it the right file?")
 
 
+def need_fields(paths: Iterable[str], *names: str) -> None:
+    """SourceError if the first rows of one of these files (JSON or parquet) lack a field: it has another schema."""
+    for path in paths:
+        if path.endswith(".parquet"):
+            found = [column[0] for column in duckdb.execute(f"DESCRIBE FROM read_parquet({quoted([path])})").fetchall()]
+        else:
+            rows = [row for _, row in islice(json_values(path), FIRST_ROWS) if isinstance(row, dict)]
+            found = list(dict.fromkeys(name for row in rows for name in row if row[name] is not None))
+        for name in names:
+            if name not in found:
+                present = f"found: {', '.join(found)}" if found else "it holds no rows"
+                raise SourceError(f"{path}: no field {name!r} in its first rows ({present}); is it the right file?")
+
+
+def need_values(connection: Connection, table: str, path: str, column: str, wanted: Iterable[str]) -> None:
+    """SourceError if no row of a table (read from `path`) has one of these values in a column: they are spelled so."""
+    listed = ", ".join(map(quoted, wanted))
+    if connection.execute(f'SELECT 1 FROM {table} WHERE "{column}" IN ({listed}) LIMIT 1').fetchall():
+        return
+    found = connection.execute(
+        f'SELECT "{column}"::VARCHAR FROM {table} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 6'
+    ).fetchall()
+    present = ", ".join(repr(value)[:60] for (value,) in found) or "no rows"
+    raise SourceError(f"{path}: no row whose {column} is {listed} (found: {present}); is it the right file?")
+
+
 def json_scan(paths: list[str], columns: dict[str, str]) -> str:
     """SQL that reads these fields of JSON-lines files (gzipped or not); an absent field is null."""
     fields = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns.items())
@@ -105,9 +144,9 @@ def json_scan(paths: list[str], columns: dict[str, str]) -> str:
 
 
 def quoted(value: str | list[str]) -> str:
-    """A text, or a list of texts, as an SQL literal."""
+    """A text, or a list of files' names, as an SQL literal; a `*`, `?` or `[` in a name is no pattern."""
     if isinstance(value, list):
-        return "[" + ", ".join(map(quoted, value)) + "]"
+        return "[" + ", ".join(quoted(re.sub(r"[*?\[]", r"[\g<0>]", path)) for path in value) + "]"
     return "'" + value.replace("'", "''") + "'"
 
 

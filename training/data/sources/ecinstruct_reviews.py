@@ -19,8 +19,6 @@ from training.data.sources.amazon_reviews import (
     LICENCE,
     META_2018,
     REVIEWS_2018,
-    is_meta,
-    kind_of,
     review_files,
 )
 from training.data.sources.ecinstruct import PRP, SA, SR, task_of
@@ -41,10 +39,10 @@ LONGEST_HISTORY, SHOWN_WORDS, CANDIDATES, CORE = 50, 25, 20, 5
 
 def _open(connection: Connection, sources: SourceFolder, ood: bool) -> None:
     """Make the tables `items18` and `reviews18` of the wanted domain."""
-    paths = [path for path in review_files(sources) if "amazon_reviews_2018" in path]
-    kinds = {kind_of(path) for path in paths}
+    files = [file for file in review_files(sources) if file.year == 2018]
+    kinds = {file.kind for file in files}
     wanted = {OUT_OF_DOMAIN} if ood else (kinds & set(IN_DOMAIN)) or kinds - {OUT_OF_DOMAIN}
-    chosen = [path for path in paths if kind_of(path) in wanted]
+    chosen = [file for file in files if file.kind in wanted]
     if not chosen:
         raise MissingDataset(
             f"{sources}: no amazon_reviews_2018/ files of {', '.join(sorted(wanted)) or 'any category'}; get them "
@@ -53,9 +51,9 @@ def _open(connection: Connection, sources: SourceFolder, ood: bool) -> None:
     for name, columns, meta in (("items18", META_2018, True), ("reviews18", REVIEWS_2018, False)):
         fields = ", ".join(f'"{field}"' for field in columns)
         parts = [
-            f"SELECT {quoted(kind_of(path))} AS kind, {fields} FROM {json_scan([path], columns)}"
-            for path in chosen
-            if is_meta(path) == meta
+            f"SELECT {quoted(file.kind)} AS kind, {fields} FROM {json_scan([file.path], columns)}"
+            for file in chosen
+            if file.is_meta == meta
         ]
         empty = ", ".join(f'NULL::{kind} AS "{field}"' for field, kind in columns.items())
         parts.append(f"SELECT '' AS kind, {empty} WHERE false")
