@@ -124,16 +124,22 @@ def need_fields(paths: Iterable[str], *names: str) -> None:
                 raise SourceError(f"{path}: no field {name!r} in its first rows ({present}); is it the right file?")
 
 
-def need_values(connection: Connection, table: str, path: str, column: str, wanted: Iterable[str]) -> None:
-    """SourceError if no row of a table (read from `path`) has one of these values in a column: they are spelled so."""
-    listed = ", ".join(map(quoted, wanted))
-    if connection.execute(f'SELECT 1 FROM {table} WHERE "{column}" IN ({listed}) LIMIT 1').fetchall():
+def need_rows(connection: Connection, view: str, table: str, path: str, wanted: dict[str, str]) -> None:
+    """SourceError if a view of a table (read from `path`) is empty: its columns hold other values than `wanted`.
+
+    Args:
+        wanted: column -> the values that the view takes, in words for the user, who is told what was found instead.
+    """
+    if connection.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchall():
         return
-    found = connection.execute(
-        f'SELECT "{column}"::VARCHAR FROM {table} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 6'
-    ).fetchall()
-    present = ", ".join(repr(value)[:60] for (value,) in found) or "no rows"
-    raise SourceError(f"{path}: no row whose {column} is {listed} (found: {present}); is it the right file?")
+    found = []
+    for column, values in wanted.items():
+        rows = connection.execute(
+            f'SELECT "{column}"::VARCHAR FROM {table} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 5'
+        ).fetchall()
+        present = ", ".join("null" if value is None else repr(value)[:60] for (value,) in rows) or "nothing"
+        found.append(f"{column} {values} (found: {present})")
+    raise SourceError(f"{path}: no row with {' and '.join(found)}; is it the right file?")
 
 
 def json_scan(paths: list[str], columns: dict[str, str]) -> str:
