@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.formats import DataTask, MissingDataset, Row, SourceFolder, make_sample
+from training.data.formats import DataTask, Row, SourceFolder, make_sample
 from training.data.options import one_line, ranking
 from training.data.reading import database, in_chunks
 from training.data.sources.amazon_reviews import (
@@ -21,7 +21,6 @@ from training.data.sources.amazon_reviews import (
     REVIEW_EXAMPLE,
     open_items,
     open_reviews,
-    review_files,
     review_rows,
 )
 from training.data.star_ratings import states_rating
@@ -43,6 +42,13 @@ HELPFUL = (
     "Given a product titled '{title}' and {count} of its reviews, rank the reviews according to their helpfulness.",
     "Which reviews of '{title}' did other customers find helpful? Rank all {count}, the most helpful first.",
 )
+HELPFUL_UNTITLED = (
+    "Customers wrote the {count} reviews below, all for one product of the category {kind}. Rank the reviews from the "
+    "most to the least helpful for other shoppers.",
+    "Given {count} reviews of the same product (category: {kind}), rank the reviews according to their helpfulness.",
+    "Which of these reviews of a product of the category {kind} did other customers find helpful? Rank all {count}, "
+    "the most helpful first.",
+)
 
 
 def rating_rows(sources: SourceFolder) -> Iterator[Row]:
@@ -51,19 +57,17 @@ def rating_rows(sources: SourceFolder) -> Iterator[Row]:
 
 
 def helpful_rows(sources: SourceFolder) -> Iterator[Row]:
-    """One row a titled product with five or more reviews of different numbers of votes: {"id", "title", "reviews"}."""
+    """One row a product with five or more reviews of different numbers of votes: {"id", "kind", "title", "reviews"}.
+
+    "title" is None where the metadata lack the product.
+    """
     with database() as connection:
         open_reviews(connection, sources, sample_by="item")
         open_items(connection, sources)
-        if not any(file.is_meta for file in review_files(sources)):
-            raise MissingDataset(
-                f"{sources}: no metadata (titles of products) beside the reviews under amazon_reviews_2023/ or "
-                "amazon_reviews_2018/; get it with: python -m training.data.download amazon_reviews_2023"
-            )
         connection.execute(
             """CREATE TABLE picked AS
                 SELECT *, row_number() OVER (ORDER BY md5_number_lower(item), item) AS place FROM (
-                SELECT item, list({'text': text, 'votes': votes} ORDER BY md5_number_lower(id), id) AS reviews
+                SELECT item, any_value(kind ORDER BY kind) AS kind, list({'text': text, 'votes': votes} ORDER BY md5_number_lower(id), id) AS reviews
                 FROM (SELECT * FROM reviews QUALIFY row_number() OVER (
                     PARTITION BY item, votes ORDER BY md5_number_lower(id), id) = 1)
                 GROUP BY item HAVING count(*) >= 5)"""
@@ -71,9 +75,9 @@ def helpful_rows(sources: SourceFolder) -> Iterator[Row]:
         yield from in_chunks(
             connection,
             "picked",
-            """SELECT p.item AS id, p.reviews, any_value(i.title ORDER BY i.title) AS title
-                FROM (SELECT * FROM picked WHERE place BETWEEN ? AND ?) p JOIN items i USING (item)
-                GROUP BY p.place, p.item, p.reviews ORDER BY p.place""",
+            """SELECT p.item AS id, p.kind, p.reviews, any_value(i.title ORDER BY i.title) AS title
+                FROM (SELECT * FROM picked WHERE place BETWEEN ? AND ?) p LEFT JOIN items i USING (item)
+                GROUP BY p.place, p.item, p.kind, p.reviews ORDER BY p.place""",
             first=FIRST_CHUNK,
             largest=LARGEST_CHUNK,
         )
@@ -95,12 +99,17 @@ def rank_helpful(row: Row, rng: random.Random) -> Sample | None:
     if chosen[0]["votes"] < 3:  # one vote more or less says nothing
         return None
     options = [(one_line(review["text"]), gain) for review, gain in zip(chosen, HELPFUL_GAINS, strict=True)]
-    asked = request(rng, row, HELPFUL, title=one_line(row["title"], 250), count=5)
+    title = one_line(row["title"], 250)
+    if title:
+        asked = request(rng, row, HELPFUL, title=title, count=5)
+    else:
+        asked = request(rng, row, HELPFUL_UNTITLED, kind=row["kind"], count=5)
     return ordering(rng, asked, "Review", ranking(options, rng))
 
 
 HELPFUL_EXAMPLE: Row = {
     "id": "X1",
+    "kind": "home and kitchen",
     "title": "Hillside Clay Teapot for Two",
     "reviews": [
         {"text": "I have used it daily for a year; the glaze holds, but warm it up before you pour.", "votes": 41},
