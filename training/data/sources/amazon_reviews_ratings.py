@@ -67,7 +67,8 @@ def helpful_rows(sources: SourceFolder) -> Iterator[Row]:
         connection.execute(
             """CREATE TABLE picked AS
                 SELECT *, row_number() OVER (ORDER BY md5_number_lower(item), item) AS place FROM (
-                SELECT item, any_value(kind ORDER BY kind) AS kind, list({'text': text, 'votes': votes} ORDER BY md5_number_lower(id), id) AS reviews
+                SELECT item, any_value(kind ORDER BY kind) AS kind,
+                    list({'text': text, 'votes': votes} ORDER BY md5_number_lower(id), id) AS reviews
                 FROM (SELECT * FROM reviews QUALIFY row_number() OVER (
                     PARTITION BY item, votes ORDER BY md5_number_lower(id), id) = 1)
                 GROUP BY item HAVING count(*) >= 5)"""

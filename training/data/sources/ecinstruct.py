@@ -23,7 +23,7 @@ from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder, make_sample
 from training.data.options import one_line
-from training.data.reading import database, quoted, stream
+from training.data.reading import database, need_fields, need_rows, quoted, stream
 
 DATASETS = (Dataset("ecinstruct", "CC-BY-4.0", "NingLab/ECInstruct", ("*.json", "*.jsonl")),)
 LICENCE = DATASETS[0].licence
@@ -32,6 +32,7 @@ LICENCE = DATASETS[0].licence
 def read_rows(sources: SourceFolder, task: str, splits: tuple[str, ...] = ("train",)) -> Iterator[Row]:
     """Published rows of a task with an added "id", in hash order; rows without a split count as training rows."""
     paths = sources.need_files("ecinstruct", "ecinstruct/**/*.json", "ecinstruct/**/*.jsonl")
+    need_known_names(paths)
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in FIELDS)
     wanted = ", ".join(map(quoted, splits))
     with database() as connection:
@@ -72,6 +73,21 @@ def letter_place(row: Row) -> int | None:
     letter = row["output"].strip()[:1].upper()
     place = ord(letter) - ord("A") if letter else -1
     return place if 0 <= place < len(option_texts(row)) else None
+
+
+def need_known_names(paths: list[str]) -> None:
+    """SourceError if the files have other fields, or spell tasks or splits in another way: no row would be read."""
+    need_fields(paths, "task", "instruction", "input", "output")
+    tasks, splits = sorted(_DOMAINS), ("train", "val", "test")
+    with database() as connection:
+        connection.execute(
+            f"""CREATE VIEW named AS SELECT * FROM read_json({quoted(paths)}, format='auto',
+                columns={{task: 'VARCHAR', split: 'VARCHAR'}}, maximum_object_size=67108864)"""
+        )
+        known = f"""(SELECT 1 FROM named WHERE task IN ({", ".join(map(quoted, tasks))})
+            AND coalesce(split, 'train') IN ({", ".join(map(quoted, splits))}))"""
+        wanted = {"task": f"one of {', '.join(tasks)}", "split": f"one of {', '.join(splits)}"}
+        need_rows(connection, known, "named", paths[0], wanted)
 
 
 def says_yes(row: Row) -> bool | None:
