@@ -31,6 +31,7 @@ from training.processes import end_with_parent
 from training.recipes import Recipe
 
 SPLITS = ("train", "validation")
+REPEAT = "repeat of another task"
 REASONS = 5
 """So many tasks are named where none has made a sample."""
 
@@ -169,7 +170,7 @@ def _mix(seed: int, specs: list[PartSpec], folder: Path, output: Path) -> tuple[
                     places.append((digest(seed, key), spec.task, start))
                 start += len(line)
             if repeats:
-                part["facts"]["dropped"]["repeat of another task"] = repeats
+                part["facts"]["dropped"][REPEAT] = repeats
         (output / "manifest.json").unlink(missing_ok=True)  # no manifest beside data it does not describe
         files = {split: opened.enter_context(replacing(output / f"{split}.jsonl")) for split in SPLITS}
         for _, task, start in sorted(places):

@@ -1,8 +1,8 @@
 """The metadata of Amazon's products as of 2014 (McAuley Lab, UCSD): what eCeLLM fills gaps of the 2018 metadata with.
 
 `amazon_reviews_2014/**/meta_<Category>.json`, plain or gzipped: a Python dict literal (as published) or JSON a line,
-with asin, title, brand, categories (a list of paths) and others. A line that is neither is passed over: here every line is
-but a supplement.
+with asin, title, brand, categories (a list of paths) and others. A line that is neither is passed over: here every line
+is but a supplement.
 """
 
 from __future__ import annotations

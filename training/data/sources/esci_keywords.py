@@ -49,7 +49,7 @@ def with_alike(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _with_alike(rows: list[Row]) -> Iterator[Row]:
-    titles = [_words(row["title"]) for row in rows]
+    titles, queries = [_words(row["title"]) for row in rows], [phrases(row) for row in rows]
     holders: dict[str, list[int]] = defaultdict(list)
     for place, words in enumerate(titles):
         for word in words:
@@ -60,9 +60,12 @@ def _with_alike(rows: list[Row]) -> Iterator[Row]:
             if len(holders[word]) <= max(2, COMMON * len(rows)):
                 shared.update(dict.fromkeys(holders[word], 100 // len(holders[word])))
         del shared[place]
-        alike = (rows[other] for other in sorted(shared, key=lambda other: (-shared[other], other)))
-        found = dict.fromkeys(query for other in alike for query in phrases(other) if query not in phrases(row))
-        yield {**row, "alike": list(islice(found, ALIKE))}
+        found: dict[str, None] = {}
+        for other in sorted(shared, key=lambda other: (-shared[other], other)):
+            found |= dict.fromkeys(query for query in queries[other] if query not in queries[place])
+            if len(found) >= ALIKE:
+                break
+        yield {**row, "alike": list(found)}
 
 
 def phrases(row: Row) -> list[str]:
