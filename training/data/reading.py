@@ -25,6 +25,8 @@ from training.data.small_files import json_values
 
 MEMORY_LIMIT = "1500MB"
 ROWS_AT_ONCE = 2000
+LARGEST_OBJECT = "maximum_object_size=67108864"
+JSON_OBJECTS = f"format='auto', {LARGEST_OBJECT}"
 FIRST_ROWS = 100
 """So many rows of a file show its fields: some are absent where they are empty."""
 SPILL_PREFIX = "shopbench-duckdb-"
@@ -113,11 +115,14 @@ def need_columns(connection: Connection, table: str, path: str, *names: str) -> 
 def need_fields(paths: Iterable[str], *names: str) -> None:
     """SourceError if the first rows of one of these files (JSON or parquet) lack a field: it has another schema."""
     for path in paths:
-        if path.endswith(".parquet"):
-            found = [column[0] for column in duckdb.execute(f"DESCRIBE FROM read_parquet({quoted([path])})").fetchall()]
-        else:
-            rows = [row for _, row in islice(json_values(path), FIRST_ROWS) if isinstance(row, dict)]
-            found = list(dict.fromkeys(name for row in rows for name in row if row[name] is not None))
+        with database() as connection:
+            if path.endswith(".parquet"):
+                columns = connection.execute(f"DESCRIBE FROM read_parquet({quoted([path])})").fetchall()
+                found = [column[0] for column in columns]
+            else:
+                rows = f"SELECT json FROM read_json_objects({quoted([path])}, {JSON_OBJECTS}) LIMIT {FIRST_ROWS}"
+                listed = connection.execute(f"SELECT json_keys(json) FROM ({rows})").fetchall()
+                found = list(dict.fromkeys(key for (keys,) in listed for key in keys))
         for name in names:
             if name not in found:
                 present = f"found: {', '.join(found)}" if found else "it holds no rows"
@@ -145,7 +150,7 @@ def need_rows(connection: Connection, view: str, table: str, path: str, wanted: 
 def json_scan(paths: list[str], columns: dict[str, str]) -> str:
     """SQL that reads these fields of JSON-lines files (gzipped or not); an absent field is null."""
     fields = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns.items())
-    options = f"format='newline_delimited', columns={{{fields}}}, maximum_object_size=67108864, filename=true"
+    options = f"format='newline_delimited', columns={{{fields}}}, {LARGEST_OBJECT}, filename=true"
     return f"read_json({quoted(paths)}, {options})"
 
 
