@@ -8,6 +8,7 @@ so the number of threads changes nothing.
 from __future__ import annotations
 
 import fcntl
+import json
 import re
 import shutil
 import tempfile
@@ -120,9 +121,10 @@ def need_fields(paths: Iterable[str], *names: str) -> None:
                 columns = connection.execute(f"DESCRIBE FROM read_parquet({quoted([path])})").fetchall()
                 found = [column[0] for column in columns]
             else:
-                rows = f"SELECT json FROM read_json_objects({quoted([path])}, {JSON_OBJECTS}) LIMIT {FIRST_ROWS}"
-                listed = connection.execute(f"SELECT json_keys(json) FROM ({rows})").fetchall()
-                found = list(dict.fromkeys(key for (keys,) in listed for key in keys))
+                first = f"SELECT json FROM read_json_objects({quoted([path])}, {JSON_OBJECTS}) LIMIT {FIRST_ROWS}"
+                rows = [json.loads(text) for (text,) in connection.execute(first).fetchall()]
+                objects = [row for row in rows if isinstance(row, dict)]
+                found = list(dict.fromkeys(name for row in objects for name in row if row[name] is not None))
         for name in names:
             if name not in found:
                 present = f"found: {', '.join(found)}" if found else "it holds no rows"
