@@ -18,11 +18,10 @@ import duckdb
 
 from benchmarks.data_build import write_dataset
 from shopbench.files import replacing, write_json_lines
-from training.data.aspects import ASPECTS
 from training.data.sources.ecinstruct import EXAMPLES, PM
 
 Row = dict[str, Any]
-Row_maker = Callable[[random.Random, int], Row]
+RowMaker = Callable[[random.Random, int], Row]
 _SYLLABLES = [start + vowel for start in "bcdfghjklmnprstvw" for vowel in "aeiou"]
 ESCI_SCALE = 0.35
 """Share of ESCI's size at which its rows of Table 7 are full."""
@@ -33,7 +32,7 @@ def words(rng: random.Random, count: int) -> str:
     return " ".join("".join(rng.choices(_SYLLABLES, k=rng.choice((2, 2, 3)))) for _ in range(count))
 
 
-def _rows(make: Row_maker, count: int, name: str) -> Iterator[Row]:
+def _rows(make: RowMaker, count: int, name: str) -> Iterator[Row]:
     for number in range(count):
         yield make(random.Random(f"{name} {number}"), number)
 
@@ -80,7 +79,7 @@ _SAID = {True: ("love the {}", "great {}", "the {} is excellent"), False: ("bad 
 
 def amazon_reviews(folder: Path, scale: float) -> None:
     """Reviews of products, ten each, by people who write seven in a week, and metadata with 4,000 last categories."""
-    products, kinds = max(60, int(20_000 * scale)), max(12, int(4_000 * scale))
+    products, kinds = max(80, int(20_000 * scale)), max(40, int(4_000 * scale))
     aspects = ("quality", "price", "color", "fabric", "smell", "taste", "packaging", "design", "battery", "sound")
 
     def review(rng: random.Random, number: int) -> Row:
@@ -103,7 +102,6 @@ def amazon_reviews(folder: Path, scale: float) -> None:
         path = ["Home", words(random.Random(f"kind {number % kinds}"), 2)]
         return {"main_category": "Home", "title": words(rng, 8), "categories": path, "parent_asin": f"A{number}"}
 
-    assert set(ASPECTS) >= {"quality", "price", "color", "smell"}
     write_json_lines(_made(folder / "amazon_reviews_2023/Home.jsonl"), _rows(review, 10 * products, "review"))
     write_json_lines(_made(folder / "amazon_reviews_2023/meta_Home.jsonl"), _rows(item, products, "item"))
 
