@@ -159,9 +159,18 @@ def test_the_same_file_twice_changes_nothing(tmp_path: Path) -> None:
         copied = tmp_path / "twice" / name
         copied.with_name(copied.name.replace(".", "_copy.", 1)).write_bytes(copied.read_bytes())
     for name, task in all_tasks().items():
-        if name.startswith(("esci_", "amazon_")):
+        if name.startswith(
+            ("esci_", "amazon_", "ecinstruct_built_mpc", "ecinstruct_built_psi", "ecinstruct_built_qpr")
+        ):
             once, twice = (list(task.rows(SourceFolder(tmp_path / folder))) for folder in ("once", "twice"))
             assert once == twice, name
+
+
+def test_a_pair_that_is_judged_twice_has_one_label(tmp_path: Path) -> None:
+    judged = [("oak chair", "P1", label) for label in "SEI"] + [("oak table", "P1", "C"), ("oak table", "P1", "I")]
+    published.write_lines(tmp_path / "esci/labelled_us.jsonl", pairs(*judged))
+    found = {(row["query"], row["label"]) for row in all_tasks()["esci_relation"].rows(SourceFolder(tmp_path))}
+    assert found == {("oak chair", "E"), ("oak table", "C")}
 
 
 def test_a_folder_named_exact_labels_nothing(tmp_path: Path) -> None:

@@ -117,10 +117,12 @@ def _also_bought(sources: SourceFolder) -> Iterator[Row]:
             connection,
             "picked",
             """WITH chosen AS (SELECT * FROM picked WHERE place BETWEEN ? AND ?),
-                ever AS (SELECT c.item, b.item AS other FROM chosen c JOIN bought a ON a.item = c.item
+                same AS (SELECT c.item, s.item AS listing FROM chosen c JOIN named n USING (item)
+                    JOIN named s ON s.title = n.title),
+                ever AS (SELECT s.item, b.item AS other FROM same s JOIN bought a ON a.item = s.listing
                         JOIN bought b ON b.person = a.person
-                    UNION SELECT c.item, a.other FROM chosen c JOIN also a ON a.item = c.item
-                    UNION SELECT c.item, a.item FROM chosen c JOIN also a ON a.other = c.item),
+                    UNION SELECT s.item, a.other FROM same s JOIN also a ON a.item = s.listing
+                    UNION SELECT s.item, a.item FROM same s JOIN also a ON a.other = s.listing),
                 known AS (SELECT e.item, list(DISTINCT n.title ORDER BY n.title) AS ever
                     FROM ever e JOIN named n ON n.item = e.other GROUP BY e.item)
                 SELECT c.item AS id, any_value(n.title) AS title, any_value(n.kind) AS kind, any_value(k.ever) AS ever,

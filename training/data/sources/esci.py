@@ -71,13 +71,16 @@ def open_tables(connection: Connection, sources: SourceFolder, split: str = "tra
     _views(connection, "joined", "joined", split, (joined or slices)[0])
 
 
+# A pair that is judged twice has its better label.
 def _views(connection: Connection, judged: str, products: str, split: str, path: str) -> None:
     connection.execute(
-        f"""CREATE VIEW judged AS SELECT DISTINCT lower(product_locale) AS locale, trim(query) AS query, product_id,
-                upper(left(esci_label, 1)) AS label, coalesce(small_version::INT, 1) = 1 AS small
+        f"""CREATE VIEW judged AS SELECT lower(product_locale) AS locale, trim(query) AS query, product_id,
+                arg_min(upper(left(esci_label, 1)), strpos('ESCI', upper(left(esci_label, 1)))) AS label,
+                bool_or(coalesce(small_version::INT, 1) = 1) AS small
             FROM {judged}
             WHERE lower(coalesce(split, 'train')) = '{split}' AND trim(query) <> '' AND product_id IS NOT NULL
-                AND upper(left(esci_label, 1)) IN ('E', 'S', 'C', 'I') AND lower(product_locale) IN {_in(LOCALES)}"""
+                AND upper(left(esci_label, 1)) IN ('E', 'S', 'C', 'I') AND lower(product_locale) IN {_in(LOCALES)}
+            GROUP BY ALL"""
     )
     wanted = {"split": split, "esci_label": "E, S, C or I", "product_locale": ", ".join(LOCALES)}
     need_rows(connection, "judged", judged, path, wanted)
@@ -135,8 +138,7 @@ def product_rows(
     with database() as connection:
         open_tables(connection, sources)
         connection.execute(
-            f"""CREATE TABLE pairs AS SELECT DISTINCT locale, query, product_id, label FROM judged
-                WHERE locale IN {_in(locales)}"""
+            f"CREATE TABLE pairs AS SELECT locale, query, product_id, label FROM judged WHERE locale IN {_in(locales)}"
         )
         connection.execute(
             f"""CREATE TABLE picked AS SELECT *, row_number() OVER (
