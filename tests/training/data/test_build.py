@@ -281,7 +281,7 @@ def test_command_line(sources: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "ave_entity" in shown.out and "left out" in shown.out
     assert "8 training and" in shown.out
     assert "WARNING: of 3 tasks, 1 made nothing" in shown.err
-    assert "ec_guide_query_entity: 0 of 4: 80 usable rows in its files; 80 dropped: no sample" in shown.err
+    assert "ec_guide_query_entity: 0 of 4: 80 rows read of its files; 80 dropped: no sample" in shown.err
     manifest = json.loads((tmp_path / "y/manifest.json").read_text())
     assert set(manifest["tasks"]) == {"ec_guide_query_entity", "ec_guide_rating", "ec_guide_title_entity"}
 

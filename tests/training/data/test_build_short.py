@@ -51,7 +51,7 @@ def test_a_task_that_makes_nothing_is_said_loudly(tmp_path: Path, capsys: pytest
     assert (
         "amazon_reviews_also_bought: 0 of 5815: no usable row in All_Beauty.jsonl.gz; wanted: One row a product" in said
     )
-    assert "mmlu_question: 30 of 115700: 30 usable rows in its files" in said
+    assert "mmlu_question: 30 of 115700: 30 rows read of its files" in said
     assert (tmp_path / "out/train.jsonl").exists() and (tmp_path / "out/manifest.json").exists()
 
 
@@ -63,7 +63,7 @@ def test_full_tasks_are_not_spoken_of(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"answer": 7}, "mmlu_question: 30 usable rows in its files; 30 dropped: no sample can be made of it"),
+        ({"answer": 7}, "mmlu_question: 30 rows read of its files; 30 dropped: no sample can be made of it"),
         (
             {"answer": None, "label": 2},
             "no field 'answer' in its first rows (found: question, subject, label, choices)",

@@ -30,7 +30,7 @@ def reason(task: DataTask, counts: Mapping[str, int], dropped: Mapping[str, int]
         names = ", ".join(sorted({Path(path).name for path in files})[:6])
         wanted = (task.rows.__doc__ or "").strip().split("\n")[0] or f"fields like {', '.join(task.example)}"
         return f"no usable row in {names}; wanted: {wanted}"
-    said = [f"{counts['read']} usable rows in its files"]
+    said = [f"{counts['read']} rows read of its files"]
     said += [f"{count} dropped: {why}" for why, count in Counter(dropped).most_common(3)]
     if not counts.get("train") and unlike:
         said.append(unlike)
@@ -41,7 +41,7 @@ def difference(row: Row, example: Row) -> str:
     """How a row differs from a task's example: fields that it lacks, and values of another type; empty if it does not.
 
     >>> difference({"answer": "B"}, {"question": "Which?", "answer": 1})
-    "found no question, answer='B' (wanted like 1)"
+    "found no question, answer='B' (wanted like '1')"
     """
     found = []
     for name, wanted in example.items():
