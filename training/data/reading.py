@@ -189,9 +189,9 @@ def said_by_model(sources: SourceFolder, task: str) -> dict[str, Row]:
     """
     path = sources.path / "synthetic" / f"{task}.jsonl"
     labels: dict[str, Row] = {}
-    for number, label in json_values(str(path)) if path.is_file() else ():
+    for where, label in json_values(str(path)) if path.is_file() else ():
         if not isinstance(label, dict) or "id" not in label:
-            raise SourceError(f"{path}, line {number}: not an object with an 'id'; remove it")
+            raise SourceError(f"{path}, {where}: not an object with an 'id'; remove it")
         labels[str(label["id"])] = label
     return labels
 

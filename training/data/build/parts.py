@@ -73,7 +73,7 @@ def _split_of(task: DataTask, row: Row, share: float) -> str:
 
 def _where(task: DataTask, row: Row) -> str:
     if "_file" in row:
-        return f"{row['_file']}, line {row['_line']}"
+        return f"{row['_file']}, {row['_place']}"
     try:
         return f"{task.name}, row {task.row_id(row)}"
     except (KeyError, TypeError, AttributeError, IndexError):
