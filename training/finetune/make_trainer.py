@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from peft import LoraConfig
 from peft.utils.other import fsdp_auto_wrap_policy
@@ -16,7 +17,8 @@ from trl import SFTConfig
 from shopbench.errors import UserError
 from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
-from training.finetune.batches import Packed, Padded, encode, plan
+from training.finetune.batches import Packed, Padded, encode
+from training.finetune.plan import plan
 from training.finetune.trainer import AnswerTrainer, Throughput
 from training.recipes import Recipe, Training
 from training.weights.base import compute_type, load_tokenizer
@@ -45,7 +47,8 @@ def trainer_config(recipe: Recipe, checkpoints: Path, updates: int, evaluated: b
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
         use_cpu=not gpu,
-        gradient_checkpointing=gpu,
+        gradient_checkpointing=gpu and training.gradient_checkpointing,
+        ddp_find_unused_parameters=False,
         eval_strategy="steps" if evaluated else "no",
         eval_steps=every,
         prediction_loss_only=True,
@@ -83,16 +86,15 @@ def make_trainer(recipe: Recipe, data: Path, base: Path, checkpoints: Path) -> t
     if packed:
         model.set_attn_implementation(packed_attention.NAME)
 
-    budget = training.tokens_per_batch or training.batch_size * training.max_length
-    size = None if training.tokens_per_batch else training.batch_size
-    batches = plan(train, budget, training.epochs, recipe.seed, size, packed)
+    batches = plan(train, training, recipe.seed, packed)
+    processes = PartialState().num_processes
+    batches += [[]] * (-len(batches) % processes)  # every process has a batch of each step
     lengths = [sum(train[number].length for number in batch) for batch in batches]
-    per_update = training.accumulation * int(os.environ.get("WORLD_SIZE", "1"))  # of all processes
+    per_update = training.accumulation * processes
     tokens = [sum(lengths[start : start + per_update]) for start in range(0, len(lengths), per_update)]
     # Validation samples are numbered on from the training samples: one collator has both.
-    held_batches = [
-        [len(train) + number for number in batch] for batch in plan(held, budget, 1, recipe.seed, size, packed)
-    ]
+    held_plan = plan(held, replace(training, epochs=1), recipe.seed, packed)
+    held_batches = [[len(train) + number for number in batch] for batch in held_plan]
     everything, equal = train + held, training.per_sample_loss
     trainer = AnswerTrainer(
         model=model,
@@ -106,7 +108,8 @@ def make_trainer(recipe: Recipe, data: Path, base: Path, checkpoints: Path) -> t
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Throughput(tokens))
     adapt_model(trainer, training)
-    return trainer, {"samples": len(train), "dropped_too_long": too_long, "tokens": sum(tokens), "updates": len(tokens)}
+    counts = {"samples": len(train), "dropped_too_long": too_long, "tokens": sum(tokens)}
+    return trainer, {**counts, "batches": len(batches), "updates": len(tokens)}
 
 
 def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
@@ -122,11 +125,16 @@ def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
         trainer.accelerator.state.fsdp_plugin.auto_wrap_policy = fsdp_auto_wrap_policy(trainer.model)
 
 
+def device_map(four_bit: bool, local_process: int) -> dict[str, int] | None:
+    """Where the base is loaded: a 4-bit one whole onto its process's own GPU, others (None) into host memory."""
+    return {"": local_process} if four_bit else None
+
+
 def load_model(folder: Path, training: Training, attention: str) -> Any:
     """The base model, ready to be trained by `training.method`."""
     dtype = compute_type()
     quantization = None
-    if training.method == "qlora" and torch.cuda.is_available():
+    if training.four_bit and torch.cuda.is_available():
         quantization = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -139,6 +147,7 @@ def load_model(folder: Path, training: Training, attention: str) -> Any:
         dtype=torch.float32 if training.method == "full" else dtype,
         attn_implementation=attention,
         quantization_config=quantization,
+        device_map=device_map(quantization is not None, PartialState().local_process_index),
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,

@@ -163,7 +163,7 @@ def end_with_parent() -> None:
 
 
 def _train(trial: Trial, experiment: Experiment) -> int:
-    from training.finetune.command import TrainingRun, finetune
+    from training.finetune.run import TrainingRun, finetune
 
     folder, training = experiment.output / "data" / trial.name, experiment.hyperparameters(trial)
     budget = round(experiment.budget * trial.share)
