@@ -73,6 +73,8 @@ def finetune(run: TrainingRun) -> None:
         print(" · ".join(f"{name} {count}" for name, count in counts.items()), "· type", compute_type(), flush=True)
     trainer.train(resume_from_checkpoint=checkpoint)
     save_weights(trainer, run, counts)
+    # The others wait until the first has written: a gloo group that is taken down right after its last sum can hang.
+    trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
 
 

@@ -1,10 +1,103 @@
-"""Several GPUs and machines, as far as CPUs show it."""
+"""Several GPUs and machines, as far as CPUs show it: two gloo processes train what one trains."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
+import torch
+
+from tests.training.finetune.made import adapter
+from training.finetune.make_trainer import device_map
+
+PLAIN = {"dropout": 0.0, "epochs": 2}
+"""Two processes draw other dropout masks than one; without dropout only rounding is left to differ."""
+
+
+class Launched:
+    """`accelerate launch` of the made recipe in two processes, which torch's launcher joins over gloo."""
+
+    def __init__(self, repository: Path, data: Path, output: Path, base: Path, changes: dict[str, Any]) -> None:
+        launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
+        launch += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
+        program = ["-m", "tests.training.finetune.train_made", str(data), str(output), str(base), json.dumps(changes)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.output = output
+        self.process = subprocess.Popen([sys.executable, *launch, *program], cwd=repository, env=environment)
+
+    def wait(self) -> int:
+        """The exit code of the launcher."""
+        return self.process.wait(timeout=300)
+
+    def kill_one_after_a_checkpoint(self) -> None:
+        """Kill -9 the second process as soon as a checkpoint is whole; the launcher then ends the other."""
+        deadline = time.monotonic() + 200
+        while not list(self.output.glob("checkpoints/checkpoint-*/trainer_state.json")):
+            assert time.monotonic() < deadline and self.process.poll() is None
+            time.sleep(0.02)
+        ranks = {child.environ().get("RANK"): child for child in psutil.Process(self.process.pid).children()}
+        os.kill(ranks["1"].pid, signal.SIGKILL)
+        assert self.wait() != 0
+
+
+def alone(repository: Path, data: Path, output: Path, base: Path, changes: dict[str, Any]) -> None:
+    program = ["-m", "tests.training.finetune.train_made", str(data), str(output), str(base), json.dumps(changes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *program], cwd=repository, env=environment, check=True, timeout=300)
+
+
+def assert_same(got: Path, expected: Path) -> None:
+    """The same adapter, to the rounding of another order of sums: B begins at 0, so it shows all that training did."""
+    trained, wanted = adapter(got), adapter(expected)
+    assert trained.keys() == wanted.keys()
+    changes = [
+        torch.cat([part[name].float().flatten() for name in wanted if "lora_B" in name]) for part in (trained, wanted)
+    ]
+    assert changes[1].abs().max() > 0.005
+    assert (changes[0] - changes[1]).norm() < 1e-3 * changes[1].norm()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_two_processes_train_what_one_trains_with_the_same_global_batch(
+    per_sample: bool, base: Path, data: Path, tmp_path: Path, repository: Path
+) -> None:
+    changes = {**PLAIN, "per_sample_loss": per_sample}
+    launched = Launched(repository, data, tmp_path / "two", base, {**changes, "accumulation": 2})
+    assert launched.wait() == 0
+    alone(repository, data, tmp_path / "one", base, {**changes, "accumulation": 4})
+    facts = [json.loads((tmp_path / name / "provenance.json").read_text()) for name in ("two", "one")]
+    assert [fact["processes"] for fact in facts] == [2, 1]
+    assert facts[0]["updates"] == facts[1]["updates"] and facts[0]["tokens"] == facts[1]["tokens"]
+    assert facts[1]["batches"] % 4, "the last update is one of fewer batches, too"
+    assert_same(tmp_path / "two", tmp_path / "one")
+
+
+@pytest.mark.slow
+def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(
+    base: Path, data: Path, tmp_path: Path, repository: Path
+) -> None:
+    changes = {**PLAIN, "dropout": 0.1}
+    Launched(repository, data, tmp_path / "killed", base, changes).kill_one_after_a_checkpoint()
+    assert not (tmp_path / "killed" / "provenance.json").exists()
+    assert Launched(repository, data, tmp_path / "killed", base, changes).wait() == 0
+    assert Launched(repository, data, tmp_path / "whole", base, changes).wait() == 0
+    resumed, whole = adapter(tmp_path / "killed"), adapter(tmp_path / "whole")
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
+
+
+def test_a_four_bit_base_is_loaded_onto_the_gpu_of_its_own_process() -> None:
+    assert [device_map(True, local) for local in range(3)] == [{"": 0}, {"": 1}, {"": 2}]
+    assert device_map(False, 1) is None, "into host memory, from where the trainer or FSDP takes it"
+
 
 CONFIGS = sorted((Path(__file__).resolve().parents[3] / "training" / "accelerate").glob("*.yaml"))
 
