@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import T5Config
 
 from shopbench.errors import BAD_INPUT, UserError, exit_code_of
 from shopbench.sample import Sample, write_samples
@@ -149,3 +153,28 @@ def test_a_download_is_a_command_of_its_own(tiny: Path, weights: Path, monkeypat
         downloading.download("Another-Org/Tiny-Model", folder)
     with pytest.raises(UserError, match="is no Hub name"):
         downloading.download("tiny-model", folder)
+
+
+def test_an_encoder_decoder_is_refused_in_one_line(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "flan-t5-xl"
+    T5Config(num_layers=1).save_pretrained(folder)
+    save_file({"shared.weight": torch.zeros(1)}, folder / "model.safetensors")
+    assert train(data, tmp_path / "adapter", str(folder)) == BAD_INPUT
+    said = capsys.readouterr().err
+    assert "t5 is an encoder-decoder; only decoder models are trained here" in said and said.count("\n") == 1
+
+
+def test_arguments_are_checked_before_torch_is_imported(repository: Path, tmp_path: Path) -> None:
+    """Help and refusals come at once: torch, transformers and PEFT are imported for a training only."""
+    code = (
+        "import sys\n"
+        "from shopbench.errors import exit_code_of\n"
+        "from training.finetune.command import main\n"
+        "for arguments in ([], ['--base', 'nowhere/at-all'], ['--base', 'weights']):\n"
+        "    assert exit_code_of(main, ['--recipe', 'v8', '--data', 'x', '--output', 'y', *arguments]) == 2\n"
+        "print({'torch', 'transformers', 'peft', 'accelerate'} & {*sys.modules})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n" and done.stderr.count("\n") == 3

@@ -119,7 +119,7 @@ def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
         config = trainer.model.peft_config["default"]
         config.target_modules = {*config.target_modules, "lm_head"}
         trainer.model.base_model.inject_adapter(trainer.model.base_model.model, "default")
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() and not trainer.is_fsdp_enabled:  # FSDP gathers a weight in its own forward only
         lora_linear.speed_up(trainer.model)
     if trainer.is_fsdp_enabled and training.method != "full":
         trainer.accelerator.state.fsdp_plugin.auto_wrap_policy = fsdp_auto_wrap_policy(trainer.model)

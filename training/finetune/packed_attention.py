@@ -43,10 +43,13 @@ def packed_attention(
     if rows is None or take is None:
         raise ValueError("packed attention needs `rows` and `take`; use a batch of training.finetune.batches.Packed")
     attend = _written_out if query.device.type == "cpu" and dropout == 0.0 else _fused
-    states = [part[0].transpose(0, 1) for part in (query, key, value)]
+    queries, keys, values = (part[0].transpose(0, 1) for part in (query, key, value))
     scaling = scaling or query.shape[-1] ** -0.5
-    # Padding comes after a sample's own tokens, so the causal mask alone keeps it out of sight.
-    blocks = [attend(*(part[block].transpose(1, 2) for part in states), scaling, dropout) for block in rows]
+    blocks = []
+    for row in rows:
+        # Padding comes after a sample's own tokens, so the causal mask alone keeps it out of sight.
+        parts = queries[row].transpose(1, 2), keys[row].transpose(1, 2), values[row].transpose(1, 2)
+        blocks.append(attend(*parts, scaling, dropout))
     return torch.cat([block.transpose(1, 2).flatten(0, 1) for block in blocks])[take].unsqueeze(0), None
 
 
