@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from training.recipes import Recipe
 from training.weights.base import compute_type
 from training.weights.folders import PROVENANCE, base_revision
 from training.weights.tensors import fingerprint
+
+PATIENCE = timedelta(hours=1)
+"""How long a process waits for the others, while the first writes a checkpoint, say; a death is noticed at once."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def finetune(run: TrainingRun) -> None:
             return
         raise UserError(f"{run.output}: holds other weights; delete it or give another --output")
     # First of all: a 4-bit base is loaded onto the GPU of its own process, and FSDP has one process read the weights.
-    PartialState(cpu=not torch.cuda.is_available())
+    PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     set_seed(run.recipe.seed)
     checkpoint = last_checkpoint(run)
     trainer, counts = make_trainer(run.recipe, run.data, run.base, run.checkpoints)

@@ -9,14 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 import torch
 
-from tests.training.finetune.made import adapter
+from tests.training.finetune.made import TINY, adapter
+from training.finetune import make_trainer, run
 from training.finetune.make_trainer import device_map
+from training.recipes import RECIPES
 
 PLAIN = {"dropout": 0.0, "epochs": 2}
 """Two processes draw other dropout masks than one; without dropout only rounding is left to differ."""
@@ -94,9 +97,39 @@ def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
 
-def test_a_four_bit_base_is_loaded_onto_the_gpu_of_its_own_process() -> None:
-    assert [device_map(True, local) for local in range(3)] == [{"": 0}, {"": 1}, {"": 2}]
+def test_a_four_bit_base_is_loaded_onto_the_gpu_of_its_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device_map(False, 1) is None, "into host memory, from where the trainer or FSDP takes it"
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(make_trainer, "compute_type", lambda: torch.bfloat16)
+    monkeypatch.setattr(make_trainer, "BitsAndBytesConfig", lambda **options: options)
+    monkeypatch.setattr(
+        make_trainer.AutoModelForCausalLM, "from_pretrained", lambda _, **options: asked.append(options)
+    )
+    for local in range(3):
+        monkeypatch.setattr(
+            make_trainer, "PartialState", lambda local=local: SimpleNamespace(local_process_index=local)
+        )
+        make_trainer.load_model(Path("base"), RECIPES["v8"].training, "sdpa")
+    assert [options["device_map"] for options in asked] == [{"": 0}, {"": 1}, {"": 2}]
+    assert all(options["quantization_config"]["load_in_4bit"] for options in asked)
+
+
+def test_the_processes_find_each_other_before_anything_is_loaded(
+    base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then every process takes GPU 0 for its own, and none knows that another reads the same weights."""
+    order: list[str] = []
+    monkeypatch.setattr(run, "PartialState", lambda **_: order.append("state"))
+
+    def load(*_: Any) -> None:
+        order.append("model")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "make_trainer", load)
+    with pytest.raises(KeyboardInterrupt):
+        run.finetune(run.TrainingRun(TINY, data, tmp_path / "adapter", base))
+    assert order == ["state", "model"]
 
 
 CONFIGS = sorted((Path(__file__).resolve().parents[3] / "training" / "accelerate").glob("*.yaml"))
