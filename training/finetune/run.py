@@ -68,7 +68,7 @@ def finetune(run: TrainingRun) -> None:
             print(f"{run.output}: is trained already")
             return
         raise UserError(f"{run.output}: holds other weights; delete it or give another --output")
-    # First of all: a 4-bit base is loaded onto the GPU of its own process, and FSDP has one process read the weights.
+    # First of all: until then every process takes GPU 0 for its own, and a 4-bit base is loaded onto a process's GPU.
     PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     set_seed(run.recipe.seed)
     checkpoint = last_checkpoint(run)
