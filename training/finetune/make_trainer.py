@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,22 @@ def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
         lora_linear.speed_up(trainer.model)
     if trainer.is_fsdp_enabled and training.method != "full":
         trainer.accelerator.state.fsdp_plugin.auto_wrap_policy = fsdp_auto_wrap_policy(trainer.model)
+        name_as_unwrapped(trainer.model)
+
+
+def name_as_unwrapped(model: Any) -> None:
+    """Have a PEFT model name its modules without FSDP's wrappers.
+
+    PEFT 0.21 looks for the adapter's weights by these names and FSDP names weights without its wrappers: with them,
+    every checkpoint and the adapter itself would be saved empty.
+    """
+    named = model.named_modules
+
+    def named_modules(*arguments: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+        for name, module in named(*arguments, **options):
+            yield name.replace("_fsdp_wrapped_module.", ""), module
+
+    model.named_modules = named_modules
 
 
 def device_map(four_bit: bool, local_process: int) -> dict[str, int] | None:

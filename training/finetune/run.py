@@ -109,18 +109,21 @@ def last_checkpoint(run: TrainingRun) -> str | None:
 
 def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any]) -> None:
     """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints."""
-    if isinstance(trainer.model, PeftModel):
-        trainer.model.peft_config["default"].base_model_name_or_path = run.recipe.training.base
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if isinstance(model, PeftModel):
+        model.peft_config["default"].base_model_name_or_path = run.recipe.training.base
     if trainer.is_fsdp_enabled:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     beside = run.output / "final.part"
     trainer.save_model(str(beside))
     if not trainer.is_world_process_zero():
         return
-    if isinstance(trainer.model, PeftModel):
+    if isinstance(model, PeftModel):
         # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers.
         weights = beside / "adapter_model.safetensors"
         halves = {name: tensor.to(torch.float16) for name, tensor in load_file(weights).items()}
+        if not halves:
+            raise AssertionError(f"{weights}: was saved without a single weight")
         with replacing(weights, "wb") as smaller:
             smaller.write(serialized(halves, metadata={"format": "pt"}))
     for file in beside.iterdir():

@@ -26,12 +26,23 @@ PLAIN = {"dropout": 0.0, "epochs": 2}
 
 
 class Launched:
-    """`accelerate launch` of the made recipe in two processes, which torch's launcher joins over gloo."""
+    """`accelerate launch` of the made recipe in two processes, which torch's launcher joins over gloo.
 
-    def __init__(self, repository: Path, data: Path, output: Path, base: Path, changes: dict[str, Any]) -> None:
-        launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
-        launch += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
-        program = ["-m", "tests.training.finetune.train_made", str(data), str(output), str(base), json.dumps(changes)]
+    `sharded`: by FSDP, as fsdp_qlora.yaml has it but for what needs a GPU; else each process has a copy (DDP).
+    """
+
+    def __init__(
+        self, repository: Path, data: Path, output: Path, base: Path, changes: dict[str, Any], sharded: bool
+    ) -> None:
+        launch = ["-m", "accelerate.commands.launch", "--num_processes=2", "--num_machines=1", "--main_process_port=0"]
+        launch += ["--mixed_precision=no", "--dynamo_backend=no"]
+        if sharded:
+            launch += [f"--config_file={repository / 'training/accelerate/fsdp_qlora.yaml'}"]
+            launch += ["--fsdp_sync_module_states=false", "--fsdp_cpu_ram_efficient_loading=false"]
+        else:
+            launch += ["--multi_gpu"]
+        module = f"tests.training.finetune.{'fsdp_on_cpu' if sharded else 'train_made'}"
+        program = ["-m", module, str(data), str(output), str(base), json.dumps(changes)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         self.output = output
         self.process = subprocess.Popen([sys.executable, *launch, *program], cwd=repository, env=environment)
@@ -57,7 +68,7 @@ def alone(repository: Path, data: Path, output: Path, base: Path, changes: dict[
     subprocess.run([sys.executable, *program], cwd=repository, env=environment, check=True, timeout=300)
 
 
-def assert_same(got: Path, expected: Path) -> None:
+def assert_same(got: Path, expected: Path, share: float) -> None:
     """The same adapter, to the rounding of another order of sums: B begins at 0, so it shows all that training did."""
     trained, wanted = adapter(got), adapter(expected)
     assert trained.keys() == wanted.keys()
@@ -65,34 +76,36 @@ def assert_same(got: Path, expected: Path) -> None:
         torch.cat([part[name].float().flatten() for name in wanted if "lora_B" in name]) for part in (trained, wanted)
     ]
     assert changes[1].abs().max() > 0.005
-    assert (changes[0] - changes[1]).norm() < 1e-3 * changes[1].norm()
+    assert (changes[0] - changes[1]).norm() < share * changes[1].norm()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("per_sample", [False, True])
+@pytest.mark.parametrize(("per_sample", "sharded"), [(False, False), (True, False), (False, True)])
 def test_two_processes_train_what_one_trains_with_the_same_global_batch(
-    per_sample: bool, base: Path, data: Path, tmp_path: Path, repository: Path
+    per_sample: bool, sharded: bool, base: Path, data: Path, tmp_path: Path, repository: Path
 ) -> None:
     changes = {**PLAIN, "per_sample_loss": per_sample}
-    launched = Launched(repository, data, tmp_path / "two", base, {**changes, "accumulation": 2})
+    launched = Launched(repository, data, tmp_path / "two", base, {**changes, "accumulation": 2}, sharded)
     assert launched.wait() == 0
     alone(repository, data, tmp_path / "one", base, {**changes, "accumulation": 4})
     facts = [json.loads((tmp_path / name / "provenance.json").read_text()) for name in ("two", "one")]
     assert [fact["processes"] for fact in facts] == [2, 1]
     assert facts[0]["updates"] == facts[1]["updates"] and facts[0]["tokens"] == facts[1]["tokens"]
     assert facts[1]["batches"] % 4, "the last update is one of fewer batches, too"
-    assert_same(tmp_path / "two", tmp_path / "one")
+    # Sharded weights are multiplied by PEFT's own LoRA, which rounds otherwise than ours (lora_linear.py).
+    assert_same(tmp_path / "two", tmp_path / "one", 1e-2 if sharded else 1e-3)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sharded", [False, True])
 def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(
-    base: Path, data: Path, tmp_path: Path, repository: Path
+    sharded: bool, base: Path, data: Path, tmp_path: Path, repository: Path
 ) -> None:
     changes = {**PLAIN, "dropout": 0.1}
-    Launched(repository, data, tmp_path / "killed", base, changes).kill_one_after_a_checkpoint()
+    Launched(repository, data, tmp_path / "killed", base, changes, sharded).kill_one_after_a_checkpoint()
     assert not (tmp_path / "killed" / "provenance.json").exists()
-    assert Launched(repository, data, tmp_path / "killed", base, changes).wait() == 0
-    assert Launched(repository, data, tmp_path / "whole", base, changes).wait() == 0
+    assert Launched(repository, data, tmp_path / "killed", base, changes, sharded).wait() == 0
+    assert Launched(repository, data, tmp_path / "whole", base, changes, sharded).wait() == 0
     resumed, whole = adapter(tmp_path / "killed"), adapter(tmp_path / "whole")
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
