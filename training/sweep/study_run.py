@@ -168,7 +168,7 @@ def train(trial: Trial, experiment: Experiment) -> None:
 
 
 def _train(trial: Trial, experiment: Experiment) -> int:
-    from training.finetune.command import TrainingRun, finetune
+    from training.finetune.run import TrainingRun, finetune
 
     folder, training = experiment.output / "data" / trial.name, experiment.hyperparameters(trial)
     budget = round(experiment.budget * trial.share)
