@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 PARENT = """
-import subprocess, sys, time
-from models.engine.reaper import marked_children
-with marked_children():
-    marked = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+import os, subprocess, sys, time
+from models.engine.reaper import Reaper
+reaper = Reaper()
+marked = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=os.environ | reaper.mark)
 free = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(marked.pid, free.pid, flush=True)
 time.sleep(600)
