@@ -59,7 +59,7 @@ class Reaper:
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:
-    """Kill processes, but for Python's own, which gives shared memory back when the others have ended, and then ends."""
+    """Kill processes, but for Python's own that gives shared memory back: it ends by itself when the others have."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             if not any("multiprocessing.resource_tracker" in part for part in process.cmdline()):
