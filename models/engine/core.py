@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterable
 from typing import Any, get_args
 
 from models.engine.requests import Completion, Request
 from models.settings import EngineSettings, SettingsError
 from models.spaces.spec import to_spec
 from models.spaces.vocabulary import Vocabulary
+from shopbench.files import read_json_if_any
 
 STEP_TOKENS = 4096
 """Most prompt tokens in one step: bounds its memory and, as an abort waits for a step's end, its time (T4s: 8 s)."""
@@ -70,6 +72,7 @@ def start_core(settings: EngineSettings, constraints: str) -> Any:
     else:
         from models.engine import cpu_kernels
 
+        _register(read_json_if_any(settings.weights / "config.json").get("architectures") or ())
         options |= {
             "kv_cache_memory_bytes": settings.cache_bytes,
             "worker_extension_cls": "models.engine.cpu_kernels.OneAdapter",
@@ -82,6 +85,19 @@ def start_core(settings: EngineSettings, constraints: str) -> Any:
     if settings.lora_rank and not settings.on_gpu:
         engine.collective_rpc("multiply_one_adapter")
     return engine
+
+
+def _register(architectures: Iterable[str]) -> None:
+    """Import the model's class here.
+
+    The first time that a machine serves it, vLLM would do so in a process of its own, only to look at it: ten seconds
+    that keep GPUs untouched in a process that is to be forked.
+    """
+    from vllm.model_executor.models.registry import ModelRegistry
+
+    for name in architectures:
+        if name in ModelRegistry.models:
+            ModelRegistry.register_model(name, ModelRegistry.models[name].load_model_cls())
 
 
 def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:

@@ -17,7 +17,7 @@ from models.serving import Serving
 from models.settings import Behaviour
 from models.spaces.free_text import FreeText
 from models.weights import check_weights
-from shopbench.files import read_json, write_json
+from shopbench.files import read_json_if_any, write_json
 
 pytestmark = pytest.mark.engine
 
@@ -69,7 +69,9 @@ def test_weights_that_vllm_refuses_get_one_line(model: Path, tmp_path: Path, mon
     for path in model.iterdir():
         (folder / path.name).symlink_to(path)
     (folder / "config.json").unlink()
-    write_json(folder / "config.json", {**read_json(model / "config.json"), "architectures": ["NobodyKnowsThis"]})
+    write_json(
+        folder / "config.json", {**read_json_if_any(model / "config.json"), "architectures": ["NobodyKnowsThis"]}
+    )
     with (
         closing(started(folder, 1, monkeypatch)) as engine,
         pytest.raises(EngineDied, match="NobodyKnowsThis") as raised,
