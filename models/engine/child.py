@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from models.engine import core
+from models.engine.environment import processors
 from models.engine.messages import Call, Cancel, Done, Failed, Ready, Start, Step
 from models.engine.requests import Completion, Request
 from models.spaces.vocabulary import Vocabulary
@@ -55,6 +56,8 @@ class Server:
     def __init__(self, connection: Connection, start: Start) -> None:
         self._connection = connection
         self._constraints = start.constraints
+        if not start.settings.on_gpu and start.settings.tensor_parallel == 1:
+            os.sched_setaffinity(0, processors())
         self._engine = core.start_core(start.settings, start.constraints)
         self._vocabulary = Vocabulary.of(load_tokenizer(start.settings.weights))
         self._waiting: deque[Call | None] = deque()
@@ -86,7 +89,7 @@ class Server:
     def _is_cancelled(self, call: Call) -> bool:
         while self._connection.poll():
             self._read()
-        return call.number in self._cancelled
+        return call.number in self._cancelled or None in self._waiting
 
     def _read(self) -> None:
         message = self._connection.recv()

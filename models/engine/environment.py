@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from models.settings import EngineSettings
+from models.settings import EngineSettings, SettingsError
 
 _ALWAYS = {
     "VLLM_USE_V2_MODEL_RUNNER": "0",  # the V2 runner refuses logits processors
@@ -31,7 +31,7 @@ _CPU_UNLESS_SET = {
     # Milliseconds that a thread waits for work before it sleeps: less than a step, so that others get the core.
     "KMP_BLOCKTIME": "5",
 }
-_TOPOLOGY = Path("/sys/devices/system/cpu")
+_PROCESSORS, _NODES = Path("/sys/devices/system/cpu"), Path("/sys/devices/system/node")
 
 
 def engine_environment(settings: EngineSettings, ours: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -47,17 +47,39 @@ def engine_environment(settings: EngineSettings, ours: Mapping[str, str] = os.en
         if (os.cpu_count() or 1) <= 4:  # it would keep one core for itself, which idles while the workers compute
             environment.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
         return environment
-    environment.setdefault("OMP_NUM_THREADS", str(len(_cores(os.sched_getaffinity(0)))))
+    cores = {_siblings(number) for number in processors(environment)}
+    threads = len(cores) - int(environment.get("VLLM_CPU_NUM_OF_RESERVED_CPU") or 0)
+    environment.setdefault("OMP_NUM_THREADS", str(max(threads, 1)))
     return environment
 
 
-def _cores(processors: Iterable[int]) -> set[str]:
-    """The physical cores among logical processors, each by the list of its siblings."""
-    return {_siblings(number) for number in processors}
+def processors(environment: Mapping[str, str] = os.environ) -> set[int]:
+    """The logical processors that an engine in one process computes on.
+
+    VLLM_CPU_OMP_THREADS_BIND may list them, as for a worker of vLLM's; else they are those of one NUMA node, whose
+    memory is near. Threads may move among them: one that is bound to a core waits for whatever else runs there.
+    """
+    listed, allowed = environment.get("VLLM_CPU_OMP_THREADS_BIND") or "auto", os.sched_getaffinity(0)
+    if listed == "nobind":
+        return allowed
+    if listed != "auto":
+        return _numbers(listed)
+    nodes = [allowed & _numbers(path.read_text(encoding="utf-8")) for path in sorted(_NODES.glob("node*/cpulist"))]
+    return max(nodes, key=len, default=allowed) or allowed
+
+
+def _numbers(text: str) -> set[int]:
+    """The processors in a list like "0-3,8"."""
+    try:
+        ranges = [part.split("-") for part in text.strip().split(",") if part]
+        return {number for ends in ranges for number in range(int(ends[0]), int(ends[-1]) + 1)}
+    except ValueError:
+        raise SettingsError(f"VLLM_CPU_OMP_THREADS_BIND={text}: must list processors, like 0-3,8") from None
 
 
 def _siblings(processor: int) -> str:
+    """The logical processors of this one's core, as the system lists them."""
     try:
-        return (_TOPOLOGY / f"cpu{processor}/topology/thread_siblings_list").read_text(encoding="utf-8")
+        return (_PROCESSORS / f"cpu{processor}/topology/thread_siblings_list").read_text(encoding="utf-8")
     except OSError:
         return str(processor)

@@ -63,6 +63,7 @@ class Engine:
             warm_up: makes requests to answer before the engine counts as ready: first calls load tables and pick
                 kernels. Called while the process imports vLLM; what it raises is raised here, the engine ended.
         """
+        environment = engine_environment(settings)
         self.settings = settings
         self.seconds = {"prefill": 0.0, "decode": 0.0}
         self.decode_steps = 0
@@ -74,7 +75,7 @@ class Engine:
         self._family: list[psutil.Process] = []
         self._outbox: queue.SimpleQueue[Start | Call | Cancel | None] = queue.SimpleQueue()
         self._reaper = Reaper()
-        self._process, self._connection = _start_process(engine_environment(settings) | self._reaper.mark)
+        self._process, self._connection = _start_process(environment | self._reaper.mark)
         atexit.register(self.close)
         for work in (self._send, self._receive):
             threading.Thread(target=work, name="engine", daemon=True).start()
