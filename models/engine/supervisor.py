@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from models.engine.requests import Completion, EngineDied, Request
+from shopbench.errors import UserError
 
 LOG = logging.getLogger(__name__)
 
@@ -76,7 +77,11 @@ class Supervisor:
             LOG.critical("%d engines have died: every further answer is a fallback", self.restarts + 1)
             return
         self.restarts += 1
-        self._engine = self._start_engine()
+        try:
+            self._engine = self._start_engine()
+        except (UserError, OSError) as error:
+            self.gave_up = True
+            LOG.critical("no other engine can be started (%s): every further answer is a fallback", error)
 
 
 def _left(deadline: float) -> float:
