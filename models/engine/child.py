@@ -55,8 +55,8 @@ def _quicken_imports() -> None:
     gc.disable()  # nothing that imports make is garbage
     # transformers imports it if it can, for assisted decoding, and scipy with it.
     sys.modules["sklearn"] = None  # type: ignore[assignment]
-    # transformers has the file lists of all installed packages read for their names, and does without if there are none.
-    importlib.metadata.packages_distributions = dict  # type: ignore[assignment]
+    # transformers reads the file lists of all installed packages for their names, and does without if there are none.
+    importlib.metadata.packages_distributions = dict
 
 
 class Server:
