@@ -35,6 +35,8 @@ def prepare_environment() -> None:
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
+        # FlashInfer's sampler, the default from sm_80 on, compiles itself with nvcc; greedy decoding needs none of it.
+        "VLLM_USE_FLASHINFER_SAMPLER": "0",
         "VLLM_LOGGING_LEVEL": "ERROR",
         # The engine is started from a thread, and a forked copy of a process with threads may hang.
         "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
