@@ -48,7 +48,8 @@ def _training(options: argparse.Namespace) -> int:
         samples = read_samples(options.data / "train.jsonl")
         tokenizer = load_tokenizer(options.tokenizer or base_folder(training))
         tokens = Tokens.of(samples, tokenizer, training.max_length)
-    print(training_text(options.recipe, target, tokens))
+    base = str(options.config) if options.config else training.base
+    print(training_text(options.recipe, base, target, tokens))
     return DONE if target.fits else NOT_GOOD
 
 
