@@ -58,9 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
     options = parser.parse_args(argv)
+    samples = read_samples(options.questions or default_questions())
     weights = check_weights((options.weights or find_weights(ROOT)).absolute())
     settings = replace(choose(weights, machine()), sequences=MAX_BATCH_SIZE)
-    samples = read_samples(options.questions or default_questions())
     tokenizer = load_tokenizer(weights.folder)
     planner = Planner(tokenizer, settings.context)
     plans = [planner.plan(sample.input_field, sample.is_multiple_choice) for sample in samples]

@@ -13,9 +13,9 @@ Operations a token, P weights of linear layers: forward 2P, forward again for wh
 activations 2P, and 2P more for weights that are trained. Attention: 4 * layers * heads * head_dim a pair of tokens for
 each forward, twice that for the backward. 4-bit weights are made 16-bit anew in each of the three passes of a step.
 
-A training is taken to reach 14 to 40% of a GPU's peak, and the hours carry that range. Its slow end is the one published
-figure: the winners trained Qwen2-72B on half a million samples (150 tokens each, as counted in what public sources
-give) in about 24 hours on eight A100s.
+A training is taken to reach 14 to 40% of a GPU's peak, and the hours carry that range. Its slow end is the one
+published figure: the winners trained Qwen2-72B on half a million samples (150 tokens each, as counted in what public
+sources give) in about 24 hours on eight A100s.
 """
 
 from __future__ import annotations
