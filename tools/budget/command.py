@@ -3,11 +3,11 @@
     python -m tools.budget --track 2                              both, for the weights that would be served
     python -m tools.budget --track 2 --sample 32 --no-projection  a quick measurement
     python -m tools.budget --track 5 --no-run --config tools/model_configs/qwen2-72b-awq.json --gpu T4x4
+    python -m tools.budget --recipe v8 --gpu A100-80GBx8 --data build/v8   memory and hours of a training
 
-    python -m tools.budget --recipe qwen7b_24gb --gpu RTX4090 --data build/v8   memory and hours of a training
-
-The projection shows all five tracks; the exit code is about the one asked for: 0 if nothing says that it runs out
-of time, 1 if something does, 2 for bad input; for a training 0 if it fits the GPUs, 1 if not.
+The projection shows all five tracks, and says what to cut from the one asked for if that is not certain to end in time.
+The exit code is about this one: 0 if nothing says that it runs out of time, 1 if something does, 2 for bad input; for a
+training 0 if it fits the GPUs, 1 if not.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 from models.engine.core import load_tokenizer
 from models.settings import CONTEXT
 from models.weights import check_weights, find_weights
-from shopbench.errors import DONE, NOT_GOOD
+from shopbench.errors import DONE, NOT_GOOD, UserError
 from shopbench.files import ROOT, default_questions, read_json
 from shopbench.sample import read_samples
 from shopbench.tracks import TRACKS
-from tools.budget.cuts import cuts_text
+from tools.budget.cuts import SHORTEST, cuts_text
 from tools.budget.devices import parse_gpus
 from tools.budget.measure import measure
 from tools.budget.projection import Target, projection_text, verdicts
@@ -34,8 +34,10 @@ from training.recipes import recipe_named
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, project, and print both; the exit code says whether the track ends in time."""
+    """Measure and project a track, or project a training; the exit code says whether it ends in time, or fits."""
     options = _parser().parse_args(argv)
+    if options.context < SHORTEST:
+        raise UserError(f"--context {options.context}: must be at least {SHORTEST}")
     return _track(options) if options.recipe is None else _training(options)
 
 
@@ -72,7 +74,7 @@ def _track(options: argparse.Namespace) -> int:
         print(projection_text(target, batches), end="\n\n")
         verdict = verdicts(target, batches)[track.number]
         if verdict != "pass" and target.memory().cache > 0:
-            print(cuts_text(target, samples, tokenizer, track), end="\n\n")
+            print(cuts_text(target, samples, tokenizer, track, options.context), end="\n\n")
         in_time = in_time and verdict != "fail"
     print(f"track {track.number}: {'PASS' if in_time else 'FAIL'}")
     return DONE if in_time else NOT_GOOD
@@ -81,8 +83,8 @@ def _track(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tools.budget",
-        description="Measure how long a track takes on this machine, and project it to GPUs.",
-        epilog="exit codes: 0 in time; 1 not in time; 2 bad input",
+        description="Measure how long a track takes on this machine, and project it, or a training, to GPUs.",
+        epilog="exit codes: 0 in time (a training: it fits); 1 not; 2 bad input",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--track", type=int, choices=TRACKS)

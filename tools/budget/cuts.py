@@ -1,7 +1,7 @@
 """What would bring a track inside its minutes: changes one by one, and the one setting that does it for certain.
 
-`certain` is the pessimistic case. The setting is SHOPBENCH_CONTEXT (models/settings.py): longer questions lose the
-middles of their longest lines (shopbench/shorten.py). The other changes are shown to say what they would be worth;
+"Certain" is: even in the pessimistic case. The setting is SHOPBENCH_CONTEXT (models/settings.py): longer questions lose
+the middles of their longest lines (shopbench/shorten.py). The other changes are shown to say what they would be worth;
 where one needs other weights or kernels, its line says so.
 """
 
@@ -21,7 +21,8 @@ from tools.budget.workload import GPU_BLOCK, BatchLoad, batches_of_tracks
 
 _STEP = 32
 """Contexts are looked for in steps of so many tokens: the projection is no finer."""
-_SHORTEST = 128
+SHORTEST = 128
+"""What SHOPBENCH_CONTEXT may be at least."""
 _SPARE = 0.97
 """Share of the minutes that the recommended setting may take."""
 _INT8_SPEED = 2.0
@@ -56,10 +57,12 @@ class Cut:
         return [self.name, *minutes, "yes" if self.certain else "no"]
 
 
-def cuts(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track) -> Iterator[Cut]:
-    """Each change alone, first none."""
+def cuts(
+    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, context: int = CONTEXT
+) -> Iterator[Cut]:
+    """Each change alone, first none; `context`: most tokens of prompt and answer without a change."""
     shape = target.shape
-    plain = batches_of_tracks(samples, tokenizer)[track.number]
+    plain = batches_of_tracks(samples, tokenizer, context=context)[track.number]
     eight_bits = replace(shape, layer_weight_bytes=1.0)
     for name, changed in (
         ("none", target),
@@ -71,16 +74,18 @@ def cuts(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track
     ):
         yield Cut.of(name, changed, plain, track)
     for block in (1, 2 * GPU_BLOCK):
-        batches = batches_of_tracks(samples, tokenizer, block)[track.number]
+        batches = batches_of_tracks(samples, tokenizer, block, context)[track.number]
         yield Cut.of(f"blocks of {block} in the prefix cache", target, batches, track)
-    for context in (1024, 512, 384, 256):
-        batches = batches_of_tracks(samples, tokenizer, context=context)[track.number]
-        yield Cut.of(f"SHOPBENCH_CONTEXT={context}", target, batches, track)
+    for shorter in (one for one in (1024, 512, 384, 256) if one < context):
+        batches = batches_of_tracks(samples, tokenizer, context=shorter)[track.number]
+        yield Cut.of(f"SHOPBENCH_CONTEXT={shorter}", target, batches, track)
 
 
-def certain_context(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track) -> Cut | None:
+def certain_context(
+    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, context: int = CONTEXT
+) -> Cut | None:
     """The longest context with which the track ends in time even in the pessimistic case; None if none does."""
-    few, many = _SHORTEST // _STEP, CONTEXT // _STEP
+    few, many = SHORTEST // _STEP, context // _STEP
     found = None
     while few <= many:
         middle = (few + many) // 2
@@ -93,14 +98,14 @@ def certain_context(target: Target, samples: Sequence[Sample], tokenizer: Any, t
     return found
 
 
-def cuts_text(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track) -> str:
+def cuts_text(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, context: int = CONTEXT) -> str:
     """The table of changes, and what to do."""
-    rows = [cut.row() for cut in cuts(target, samples, tokenizer, track)]
+    rows = [cut.row() for cut in cuts(target, samples, tokenizer, track, context)]
     table = tabulate(rows, ["change", "typical", "pessimistic", "certain"], disable_numparse=True)
-    found = certain_context(target, samples, tokenizer, track)
+    found = certain_context(target, samples, tokenizer, track, context)
     title = f"Track {track.number} is not certain to end within {track.minutes} minutes. What each change is worth:"
     if found is None or found.pessimistic is None:
-        todo = f"no context from {_SHORTEST} tokens on is enough: take more or larger GPUs, or a smaller model"
+        todo = f"no context from {SHORTEST} tokens on is enough: take more or larger GPUs, or a smaller model"
     else:
         minutes = found.pessimistic.total / 60
         todo = f"to be certain set {found.name}: {minutes:.1f} of {track.minutes} minutes in the pessimistic case"
