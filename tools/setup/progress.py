@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 SECONDS_BETWEEN_LINES = 10
-_DOWNLOAD = re.compile(r"\s*Downloading \S+ \(([\d.]+) (bytes|kB|MB|GB)\)")
-_UNITS = {"bytes": 1e-6, "kB": 1e-3, "MB": 1.0, "GB": 1e3}
+_PIP = re.compile(r"\s*(?:Downloading|Using cached) (\S+) \(([\d.]+) ?(\w+)\)")
+_UV = re.compile(r"\s*Downloaded (\S+)")
+_UNITS = {"bytes": 1e-6, "kB": 1e-3, "MB": 1.0, "GB": 1e3, "KiB": 1.024e-3, "MiB": 1.049, "GiB": 1074}
 
 
 class Failed(Exception):
@@ -24,28 +25,35 @@ class Failed(Exception):
         self.output = output
 
 
-class PipOutput:
-    """What pip has said so far, as one line: first what it collects and downloads, then what it has unpacked.
+class InstallStatus:
+    """What pip or uv has done so far, as it says it: first downloads, then packages unpacked.
 
     Args:
-        count: packages that will be there.
+        megabytes: that it will download.
+        packages: that will be there.
         installed: says how many are there now.
     """
 
-    def __init__(self, count: int, installed: Callable[[], int]) -> None:
-        self.count, self.installed = count, installed
-        self.collected, self.megabytes, self.unpacks = 0, 0.0, False
+    def __init__(self, megabytes: int, packages: int, installed: Callable[[], int]) -> None:
+        self.megabytes, self.packages, self.installed = megabytes, packages, installed
+        self.downloaded, self.announced = 0.0, {}  # type: float, dict[str, float]
+        self.unpacks = False
 
     def read(self, line: str) -> None:
-        self.collected += line.startswith(("Collecting ", "Requirement already satisfied: "))
-        self.unpacks = self.unpacks or line.startswith("Installing collected packages")
-        if found := _DOWNLOAD.match(line):
-            self.megabytes += float(found[1]) * _UNITS[found[2]]
+        self.unpacks = self.unpacks or line.startswith(("Installing collected packages", "Prepared "))
+        if found := _PIP.match(line):
+            size = float(found[2]) * _UNITS.get(found[3], 0.0)
+            if found[3].endswith("iB"):  # uv starts all downloads at once and tells each one's end
+                self.announced[found[1]] = size
+            else:
+                self.downloaded += size
+        elif found := _UV.match(line):
+            self.downloaded += self.announced.pop(found[1], 0.0)
 
     def __str__(self) -> str:
         if self.unpacks:
-            return f"{min(self.installed(), self.count)} of {self.count} packages unpacked"
-        return f"{self.collected} of {self.count} packages found, {self.megabytes:.0f} MB downloaded"
+            return f"{min(self.installed(), self.packages)} of {self.packages} packages unpacked"
+        return f"{self.downloaded:.0f} of {self.megabytes:,} MB downloaded"
 
 
 def run_visibly(
@@ -53,7 +61,7 @@ def run_visibly(
     label: str,
     log: Path,
     *,
-    status: PipOutput | None = None,
+    status: InstallStatus | None = None,
     environment: dict[str, str] | None = None,
 ) -> None:
     """Run `command`, what it says into `log`, while a line shows `label`, `status` and the time.
@@ -94,7 +102,7 @@ def run_visibly(
 
 
 def _read(
-    process: subprocess.Popen[str], lines: list[str], write: Callable[[str], int], status: PipOutput | None
+    process: subprocess.Popen[str], lines: list[str], write: Callable[[str], int], status: InstallStatus | None
 ) -> None:
     for line in process.stdout or ():
         lines.append(line)

@@ -32,26 +32,23 @@ def install_torch(environment: Environment, index: str = "") -> None:
     Raises:
         UserError: nothing can be installed.
     """
-    environment.mend()
     wanted = f"torch=={_version()}+cpu"
-    asked = [*(["--extra-index-url", index] if index else []), wanted]
-    try:
-        if _pip_finds(environment, asked):
-            _say("the CPU build that pip finds", CPU_SIZE)
-            environment.pip(asked, wanted, count=1)
-        elif index:
-            raise UserError(
-                f"{wanted}: pip does not find it with TORCH_INDEX={index}; mend the address or leave it out"
-            )
-        elif uv := _uv_that_finds(environment, wanted):
-            _say("the CPU build that uv finds", CPU_SIZE)
-            run_visibly(_uv(uv, environment, wanted), wanted, environment.log)
-        else:
-            _say("PyPI's build with CUDA's libraries, as no CPU build can be had", sizes(LIBRARIES))
-            environment.install(LIBRARIES)
-            wanted = f"torch=={_version()}"
-    except Failed as error:
-        raise UserError(f"{wanted}: {last_line(error.output)}; give the same command again to go on") from None
+    asked = ["--no-deps", *(["--extra-index-url", index] if index else []), wanted]
+    if _pip_finds(environment, asked):
+        _say("the CPU build that pip finds", CPU_SIZE)
+        environment.pip(asked, wanted, CPU_SIZE[0], 1)
+    elif index:
+        raise UserError(f"{wanted}: pip does not find it with TORCH_INDEX={index}; mend the address or leave it out")
+    elif uv := _uv_that_finds(environment, wanted):
+        _say("the CPU build that uv finds", CPU_SIZE)
+        try:
+            environment.run(_uv(uv, environment, wanted), wanted, CPU_SIZE[0], 1)
+        except Failed as error:
+            raise UserError(f"{wanted}: {last_line(error.output)}; give the same command again to go on") from None
+    else:
+        _say("PyPI's build with CUDA's libraries, as no CPU build can be had", sizes(LIBRARIES))
+        environment.install(LIBRARIES)
+        wanted = f"torch=={_version()}"
     environment.mark("torch", wanted.split("==")[1])
 
 
@@ -69,8 +66,8 @@ def _say(which: str, megabytes: tuple[int, int]) -> None:
 
 
 def _pip_finds(environment: Environment, asked: list[str]) -> bool:
-    command = [str(environment.python), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    done = subprocess.run([*command, "--dry-run", "--no-deps", *asked], capture_output=True, text=True, check=False)
+    command = [*environment.pip_command, "install", "--dry-run", *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     with environment.log.open("a", encoding="utf-8") as book:
         book.write(done.stdout + done.stderr)
     return done.returncode == 0
