@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +91,7 @@ def resolved(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
 
 @pytest.mark.parametrize("python", VERSIONS)
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_is_complete_on_every_python(
-    name: str, python: str, resolved: dict[tuple[str, str], set[str]]
-) -> None:
+def test_a_lock_is_complete_on_every_python(name: str, python: str, resolved: dict[tuple[str, str], set[str]]) -> None:
     assert resolved[name, python] == {package for file in LOCKS[name] for package in pins(file)}
 
 
@@ -117,7 +114,7 @@ def test_each_set_up_takes_what_its_device_needs() -> None:
     assert environments("demo", "cpu") == {".venv": ["requirements-cpu.txt"]}
     on_gpu = environments("all", "cuda")[".venv"]
     assert "bitsandbytes" in {package for file in on_gpu for package in pins(file)}
-    assert list(environments("quantize", "cuda").values())[0] == [LIBRARIES, "requirements-autoawq.txt"]
+    assert environments("quantize", "cuda")[".venv-autoawq"] == [LIBRARIES, "requirements-autoawq.txt"]
     assert environments("quantize", "cpu")[".venv-llmcompressor"] == ["requirements-llmcompressor.txt"]
     for name in ("torchvision", "torchaudio", "torchcodec"):
         assert name not in {package for file in LOCKS["cpu"] for package in pins(file)}
@@ -136,4 +133,4 @@ def test_a_file_says_how_much_it_downloads(file: str, tmp_path: Path) -> None:
 
 
 def test_the_cpu_build_is_the_smaller_one() -> None:
-    assert CPU_SIZE < sizes(LIBRARIES)
+    assert sizes(LIBRARIES) > CPU_SIZE
