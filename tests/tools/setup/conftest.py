@@ -32,6 +32,25 @@ def make_wheel(folder: Path, name: str, version: str) -> None:
         wheel.writestr(f"{facts}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{facts}/RECORD"]))
 
 
+FAKE_UV = """#!/bin/bash
+for word in "$@"; do
+    [[ $word == --dry-run ]] && dry=1
+    [[ $word == --torch-backend=cpu ]] && own=1
+done
+[[ $own ]] || exec REAL "$@"
+[[ -d "WHEELS" ]] || exit 2
+[[ $dry ]] || exec REAL pip install --python "$4" --no-deps --offline --no-index --find-links WHEELS "${@: -1}"
+"""
+
+
+def fake_uv(folder: Path, uv: str, wheels: Path | None) -> Path:
+    """A folder with a uv whose own index of CPU builds holds `wheels`, or does not answer; else it is the real one."""
+    folder.mkdir()
+    (folder / "uv").write_text(FAKE_UV.replace("REAL", uv).replace("WHEELS", str(wheels or "")))
+    (folder / "uv").chmod(0o755)
+    return folder
+
+
 class Clone:
     """A small copy of this repository's set-up; `run` is what `make setup` calls."""
 

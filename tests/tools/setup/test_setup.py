@@ -12,31 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.setup.conftest import Clone
+from tests.tools.setup.conftest import Clone, fake_uv
 from tools.setup import command, interpreter
 from tools.setup.progress import InstallStatus
 
 HALF_INSTALLED = "part_0-1.0"
-
-
-FAKE_UV = """#!/bin/bash
-for word in "$@"; do
-    [[ $word == --dry-run ]] && dry=1
-    [[ $word == --torch-backend=cpu ]] && own=1
-done
-[[ $own ]] || exec REAL "$@"
-INDEX_ANSWERS || exit 2
-[[ $dry ]] || exec REAL pip install --python "$4" --no-deps --find-links INDEX "${@: -1}"
-"""
-
-
-def fake_uv(folder: Path, clone: Clone, index_answers: bool) -> str:
-    """A path with a uv whose own index of CPU builds answers or does not; everything else is the real one's."""
-    folder.mkdir()
-    text = FAKE_UV.replace("REAL", clone.uv).replace("INDEX_ANSWERS", str(index_answers).lower())
-    (folder / "uv").write_text(text.replace("INDEX", str(clone.cpu_wheels)))
-    (folder / "uv").chmod(0o755)
-    return f"{folder}:/usr/bin:/bin"
 
 
 def test_torch_comes_from_pip_s_own_configuration_first(clone: Clone) -> None:
@@ -51,14 +31,14 @@ def test_torch_comes_from_pip_s_own_configuration_first(clone: Clone) -> None:
 
 
 def test_then_from_the_index_that_uv_knows(clone: Clone, tmp_path: Path) -> None:
-    done = clone.run("demo", PATH=fake_uv(tmp_path / "bin", clone, index_answers=True))
+    done = clone.run("demo", PATH=f"{fake_uv(tmp_path / 'bin', clone.uv, clone.cpu_wheels)}:/usr/bin:/bin")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\ntorch 2.13.0: the CPU build that uv finds, 0.2 GB" in done.stdout
     assert clone.installed() == {"torch-2.13.0+cpu", "part_0-1.0"}
 
 
 def test_else_it_is_pypi_s_with_its_libraries(clone: Clone, tmp_path: Path) -> None:
-    done = clone.run("demo", PATH=fake_uv(tmp_path / "bin", clone, index_answers=False))
+    done = clone.run("demo", PATH=f"{fake_uv(tmp_path / 'bin', clone.uv, None)}:/usr/bin:/bin")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\ntorch 2.13.0: PyPI's build with CUDA's libraries, as no CPU build can be had, " in done.stdout
     assert clone.installed() == {"torch-2.13.0", "nvidia_nothing-1.0", "part_0-1.0"}
@@ -138,6 +118,9 @@ def test_another_device_makes_the_environment_again(clone: Clone) -> None:
 
 
 def test_the_quantizers_get_environments_of_their_own(clone: Clone) -> None:
+    for folder in (".venv-autoawq", ".venv-llmcompressor"):  # copied, as making one takes seconds
+        shutil.copytree(clone.root / ".venv", clone.root / folder, symlinks=True)
+        (clone.root / folder / "setup.json").write_text('{"device": "cuda", "done": {}}')
     done = clone.run("quantize", "--device", "cuda")
     assert done.returncode == 0, done.stdout + done.stderr
     for folder in (".venv-autoawq", ".venv-llmcompressor"):
@@ -146,8 +129,8 @@ def test_the_quantizers_get_environments_of_their_own(clone: Clone) -> None:
 
 
 def test_any_python_runs_it_and_a_fitting_one_is_found(clone: Clone) -> None:
-    pyenv = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python3")
-    old = next((path for path in pyenv if path.parts[-3].split(".")[1] in ("8", "9", "10")), None)
+    beside = Path(sys.base_prefix).parent.glob("3.*/bin/python3")  # pyenv keeps them so
+    old = next((path for path in beside if path.parts[-3].split(".")[1] in ("8", "9", "10")), None)
     if not old:
         pytest.skip("no Python 3.8 to 3.10 is here")
     (clone.root / ".venv" / "setup.json").unlink()
