@@ -74,12 +74,12 @@ def make_environment(folder: Path, python: str = "") -> None:
 
 
 def find_uv(python: str) -> str:
-    """uv: the user's own, else one that `python`'s pip puts into build/uv.
+    """uv: the one beside `python`, the user's own, or one that pip puts into build/uv.
 
     Raises:
         UserError: it is neither here nor can it be installed.
     """
-    if own := shutil.which("uv"):
+    if own := shutil.which("uv", path=f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"):
         return own
     program = UV / "bin" / "uv"
     if not program.is_file():
