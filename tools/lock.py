@@ -73,7 +73,7 @@ def prove_wheels(pins: list[str], folder: Path) -> None:
     wheels.write_text("\n".join(pin for pin in pins if canonical(pin.split("==")[0]) not in SOURCE_ONLY))
     platforms = [f"manylinux_2_{minor}_x86_64" for minor in range(5, NEWEST_GLIBC + 1)]
     platforms += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"]
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+    command = [sys.executable, "-m", "pip", "install", "-qq", "--dry-run", "--ignore-installed"]
     command += ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp"]
     command += [part for platform in platforms for part in ("--platform", platform)]
     command += ["--target", str(folder / "nowhere"), "--report", str(folder / "report.json"), "-r", str(wheels)]
