@@ -89,6 +89,7 @@ def resolved(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
         return dict(zip(cases, pool.map(names, cases), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("python", VERSIONS)
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_is_complete_on_every_python(name: str, python: str, resolved: dict[tuple[str, str], set[str]]) -> None:
@@ -120,6 +121,7 @@ def test_each_set_up_takes_what_its_device_needs() -> None:
         assert name not in {package for file in LOCKS["cpu"] for package in pins(file)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", sorted({file for files in LOCKS.values() for file in files}))
 def test_a_file_says_how_much_it_downloads(file: str, tmp_path: Path) -> None:
     wanted = pins(file)
