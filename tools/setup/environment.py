@@ -74,15 +74,8 @@ class Environment:
         asked = ["--no-deps", "--requirement", str(ROOT / file)]
         size, count = sizes(file)[0], len(pins(file))
         try:
-            command = [
-                find_uv(str(self.python)),
-                "pip",
-                "install",
-                "--python",
-                str(self.python),
-                *self._index(),
-                *asked,
-            ]
+            command = [find_uv(str(self.python)), "pip", "install", "--python", str(self.python)]
+            command += [*self._index(), *asked]
             self.run(command, file, size, count)
         except (Failed, UserError) as error:
             print(f"uv cannot install {file} ({last_line(str(error))}): pip does, more slowly", flush=True)
