@@ -5,8 +5,8 @@ as the weights were trained to (by number or by name). Before anything starts th
 afterwards the perplexity of what stands on the disk is compared with the float model's on texts that took no part in
 the calibration, and a rise over --max-rise fails: a silently broken checkpoint does not leave this script.
 
-The two backends cannot live in one environment, nor with vLLM: run this with the Python of the environment made from
-requirements-autoawq.txt or requirements-llmcompressor.txt. GPTQ (--method gptq) comes with llmcompressor.
+The two backends cannot live in one environment, nor with vLLM: `make setup-quantize` makes .venv-autoawq and
+.venv-llmcompressor, with whose Python this is run. GPTQ (--method gptq) comes with llmcompressor.
 """
 
 from __future__ import annotations
