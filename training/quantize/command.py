@@ -21,6 +21,7 @@ from shopbench.errors import UserError
 from shopbench.files import default_questions, file_hash, read_json, write_json
 from shopbench.naming import AnswerBy, answer_by_of
 from shopbench.prompts import prompt_hash
+from shopbench.requirements import MADE_BY
 from shopbench.sample import read_samples
 from training.quantize.checks import calibration_ids, check_sizes, load_float, perplexity
 from training.quantize.served import load_served
@@ -58,7 +59,7 @@ def load_backend(name: str, method: str) -> Backend:
     except ImportError as error:
         if (error.name or "").split(".")[0] in ("training", "shopbench"):
             raise
-        raise UserError(f"backend {name}: {error}; run this in an environment of requirements-{name}.txt") from None
+        raise UserError(f"backend {name}: {error}; {MADE_BY[f'requirements-{name}.txt']}") from None
 
 
 def quantize(given: argparse.Namespace, backend: Backend) -> None:
