@@ -54,6 +54,7 @@ def score(
         meta: of meta-info.json the label_sep, and for entities the label_set and label_key.
         rows: `sentences` with `labels` or `spans`.
     """
+    _check(meta)
     kind, separator = _kind(task, meta), ecominstruct.separator(dict(meta))
     gold = gold_texts(meta, rows) if kind is Kind.ENTITIES else None
     references = [_joined(kind, meta, row) for row in rows] if gold is None else gold
@@ -73,6 +74,17 @@ def score(
         return Published(dict.fromkeys(METRICS), parsed, f"the script ends ({error})", gold)
     why = _UNDEFINED if None in (micro, macro) else None
     return Published({MICRO: micro, MACRO: macro, ROUGE: rouge}, parsed, why, gold)
+
+
+def _check(meta: Mapping[str, Any]) -> None:
+    """BadCase for fields of another type than meta-info.json has."""
+    label_set = meta.get("label_set") or []
+    offered = label_set.values() if isinstance(label_set, dict) else [label_set]
+    if not all(isinstance(labels, list) for labels in offered):
+        raise BadCase(f"meta: label_set must be lists of labels, not {label_set!r:.60}")
+    for name in ("label_key", "label_sep"):
+        if not isinstance(meta.get(name) or "", str):
+            raise BadCase(f"meta: {name} must be text, not {meta[name]!r:.40}")
 
 
 def _parts(kind: Kind, text: str, separator: str) -> Any:

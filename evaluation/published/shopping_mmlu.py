@@ -26,6 +26,8 @@ TASK_WISE, SKILL_WISE = "task_wise", "skill_wise"
 READINGS = (TASK_WISE, SKILL_WISE)
 RATING = "review_rating_prediction"
 """In the name of a task whose answer is the rating itself, not the number of a choice."""
+_LARGEST_GAIN = 1000
+"""2 to the power of more is no float."""
 _CHOICES = 4
 """Of a question, as task_wise reads it."""
 _LISTS: dict[str, tuple[type, ...]] = {"hit rate@3": (int, float), "ndcg": (int, float), "micro f1": (str,)}
@@ -107,6 +109,8 @@ def _check(metric: str, truths: Sequence[Any]) -> None:
         right = several if metric in _LISTS else metric in _TEXTS or not several
         if not right or not all(isinstance(part, kind) for part in (truth if several else [truth])):
             raise BadCase(f"{truth!r:.60} is no truth for {metric}")
+        if metric == "ndcg" and not all(abs(gain) <= _LARGEST_GAIN for gain in truth):
+            raise BadCase(f"{truth!r:.60}: a gain must be a number of at most {_LARGEST_GAIN}")
 
 
 def _read(metric: str, answer: str, truth: Any, reading: str) -> Any:

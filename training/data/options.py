@@ -54,11 +54,11 @@ def first_number(rng: random.Random) -> int:
 def draw_style(rng: random.Random, first: int | None = None, options: Sequence[str] = ()) -> Style:
     """A numbering for these options; `first` fixes the first number (None: 0 or 1, equally often).
 
-    "1." without a blank is not used where an option begins with a digit: "1.2 cups" would read as a decimal.
+    "1." without a blank is used before letters only: "1.2 cups" would read as a decimal, "1.) soft" as another mark.
     """
     start = rng.randrange(2) if first is None else first
     mark = rng.choice(MARKS)
-    if not mark.endswith(" ") and any(option[:1].isdigit() for option in options):
+    if not mark.endswith(" ") and not all(option[:1].isalpha() for option in options):
         mark = "{}. "
     return Style(start, mark)
 

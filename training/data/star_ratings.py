@@ -28,7 +28,7 @@ _WORDS = (
 )
 _NUMBER = r"(?:(?<![\w.,])-?\d{1,3}(?:[.,]\d+)?(?:\s*½|\s+1/2)?|½|\b(?:" + "|".join(_WORDS) + r")(?!\w))"
 _STARS = (
-    r"(?:sta+rs?|starts|satrs?|srars?|strs|stas|starz|points?|pts|sterne?n?|punkte?n?|sterren|ster|stjärn\w*|estrell?as?|"
+    r"(?:sta+r+s?|starts|satrs?|satars?|srars?|strs|stas|starz|points?|pts|sterne?n?|punkte?n?|sterren|ster|stjärn\w*|estrell?as?|"
     r"puntos?|pontos?|stell[ae]|stelline|punti|étoiles?|etoiles?|gwiazd\w*|зв[её]зд\w*|yıldız\w*|स्टार\w*|सितार\w*|"
     r"نجوم|نجمة|نجمات)(?!\w|\s+wars|\s+trek|\s+wash)"
 )
@@ -59,7 +59,7 @@ _PATTERNS = (
     + r"(?!\w)",
     r"\b(?:solid|perfect|strong|easy|a)\s+(?:10|5|ten|five)\s*(?:$|[.!])",
     # rows of signs: a single one stands for a star, too; "5*", "5 ***"
-    r"[★☆⭐🌟✩✪✭✮✯]|(?<!\*)\*{3,5}(?!\*)\s*(?:$|[.!\n])|(?<![\w.])\d\s?\*(?!\s*\d)|^\s*\*{1,5}\s*$",
+    r"[★☆⭐🌟✩✪✭✮✯]|^\s*\*(?:\s\*){0,4}\s*$|(?<!\*)\*{3,5}(?!\*)\s*(?:$|[.!\n])|(?<![\w.])\d\s?\*(?!\s*\d)|^\s*\*{1,5}\s*$",
     # 星5つ, 五つ星, 五星, 5颗星, 별 다섯 개, 별점 5, 五分, 滿分, 満点
     r"星(?:は|が|を|:|：)?\s*(?:"
     + _CJK_NUMBER

@@ -166,6 +166,11 @@ def write_arm(
             samples = [reworded(sample, digest(sample.input_field) % arm.wordings) for sample in samples]
         by_task[task] = list(map(letter_only, samples))
     chosen, tokens = fill_budget(by_task, round(budget * arm.distinct), training.max_length, tokenizer)
+    if lost := sorted(set(by_task) - {sample.task_name for sample in chosen}):
+        raise UserError(
+            f"arm {arm.name!r}: no sample of {', '.join(lost)} has a place in {budget} tokens of samples of up to "
+            f"{training.max_length}; give a larger --budget-tokens, or sources with shorter ones"
+        )
     output.mkdir(parents=True, exist_ok=True)
     write_samples(output / "train.jsonl", chosen)
     facts = {"recipe": arm.name, "seed": seed, "train_sha256": file_hash(output / "train.jsonl")}

@@ -36,7 +36,8 @@ TYPE_OF_FOLDER = {str(task_type).replace("-", "_"): task_type for task_type in T
 METRIC_OF_TYPE = {task_type: metric for metric, task_type in TASK_TYPE_OF_METRIC.items()}
 _SKILL_NUMBER = re.compile(r"(?:skill|track)[ _-]?([1-4])(?!\d)", re.IGNORECASE)
 RATINGS = (1, 2, 3, 4, 5)
-_NO_CHOICES = ("", "nan")
+_NAN = "nan"
+_NO_CHOICES = ("", _NAN)
 _SKILL_WORDS = {1: "concept", 2: "knowledge", 3: "behavio", 4: "lingual"}
 
 
@@ -108,12 +109,17 @@ def _choices(text: str) -> list[str]:
     if text.strip().lower() in _NO_CHOICES:
         return []
     try:
-        value = ast.literal_eval(text.strip())
+        listed = ast.parse(text.strip(), mode="eval").body
+        if isinstance(listed, ast.List | ast.Tuple):
+            return [_NAN if _is_nan(choice) else str(ast.literal_eval(choice)) for choice in listed.elts]
     except (SyntaxError, ValueError, MemoryError, RecursionError, TypeError):
-        value = None
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"choices {text!r:.60} are no list of texts")
-    return [str(choice) for choice in value]
+        pass
+    raise ValueError(f"choices {text!r:.60} are no list of texts")
+
+
+def _is_nan(choice: ast.expr) -> bool:
+    """Whether a choice is the empty cell of a data frame, as its printed list has it: without quotes."""
+    return isinstance(choice, ast.Name) and choice.id == _NAN
 
 
 def _other(row: Any, folder_type: TaskType | None, task: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -162,3 +162,9 @@ def test_sentences_that_are_lists_of_words_hold_no_span() -> None:
 def test_what_is_no_case_is_refused(task: str, row: dict[str, Any], says: str) -> None:
     with pytest.raises(BadCase, match=says):
         score(task, "", "", LABELS, [row], ["a"])
+
+
+@pytest.mark.parametrize("meta", [{"label_set": 5}, {"label_set": {"en": "A"}}, {"label_key": [1]}, {"label_sep": 1}])
+def test_a_description_of_another_form_is_refused(meta: dict[str, Any]) -> None:
+    with pytest.raises(BadCase, match=f"meta: {next(iter(meta))} must be"):
+        score("EN-Shop-NER-x", "", "", LABELS | meta, [{"sentences": SCARF, "spans": []}], ["Brand: None"])

@@ -161,6 +161,7 @@ def test_the_words_of_a_name_say_the_metric() -> None:
         ({"answer": 1}, "task_wise", {"metric": "acc"}, "unknown metric 'acc'"),
         ({"answer": [1]}, "task_wise", {"metric": "accuracy"}, "is no truth for accuracy"),
         ({"target_field": "a"}, "task_wise", {"metric": "ndcg"}, "'a' is no truth for ndcg"),
+        ({"target_field": [1e9, 1.0]}, "task_wise", {"metric": "ndcg"}, "a gain must be a number of at most 1000"),
     ],
 )
 def test_what_is_no_case_is_refused(row: dict[str, Any], reading: str, meta: dict[str, Any], says: str) -> None:

@@ -263,7 +263,9 @@ def test_review_groups_have_one_of_each_sentiment(tmp_path: Path) -> None:
         rows += [{**row, "input": f"review {letter} {number}", "output": output} for number in range(times)]
     published.write_lines(tmp_path / "ecinstruct/reviews.jsonl", rows)
     groups = list(ecinstruct_lists.review_groups(SourceFolder(tmp_path)))
-    assert len(groups) == 9
+    assert len(groups) == 9 * ecinstruct_lists.TURNS
+    pairs = {(group["reviews"][0]["id"], group["reviews"][1]["id"]) for group in groups}
+    assert len(pairs) == 9 * min(3, ecinstruct_lists.TURNS), "other partners each time"
     for group in groups:
         assert [review["level"] for review in group["reviews"]] == [0, 1, 2, 3, 4]
         sample = ecinstruct_lists.rank_reviews(group, random.Random(1))

@@ -31,6 +31,7 @@ from training.data.sources.ecinstruct import (
     option_texts,
     read_rows,
 )
+from training.data.sources.ecinstruct_lists import TURNS
 
 from . import published, published_ecinstruct
 from .test_table7 import TABLE7, law
@@ -194,8 +195,9 @@ def test_values_that_the_text_does_not_have_make_no_sample() -> None:
     assert TABLE7[11].sample(row, random.Random(0)) is None
 
 
-def test_reviews_are_ranked_once_each_where_they_are_many(file: Path) -> None:
+def test_reviews_are_ranked_again_only_after_each_has_been_once(file: Path) -> None:
     groups = list(TABLE7[28].rows(SourceFolder(file)))
     reviews = list(read_rows(SourceFolder(file), SA))
     most = Counter(letter_place(row) for row in reviews if row["copy"] == 0).most_common(1)[0][1]
-    assert len(groups) == most, "as many as there are of the most frequent sentiment, in one setting"
+    assert len(groups) == most * TURNS, "as many as there are of the most frequent sentiment, in one setting, each turn"
+    assert len({group["reviews"][0]["id"] for group in groups}) == len({g["reviews"][0]["id"] for g in groups[:most]})

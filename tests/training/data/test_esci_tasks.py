@@ -135,6 +135,11 @@ def test_a_brand_is_asked_for_where_the_title_names_it(title: str, brand: str, n
         assert shown(sample)[0] == brand
 
 
+def test_a_brand_behind_the_cut_is_not_asked_for() -> None:
+    row = {**EXAMPLE, "title": f"{'teapot ' * 60}by Hillside", "brand": "Hillside"}
+    assert brand_of_title(row, random.Random(1)) is None
+
+
 def test_plurals_of_lists() -> None:
     assert [plural(noun) for noun in ("Query", "Product", "Key", "Box", "Dish")] == [
         *("Queries", "Products", "Keys", "Boxes", "Dishes")

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from shopbench.question import Question
 from training.data.options import MARKS, Style, distinct, multiple_choice, one_line, ranking, retrieval
 
 
@@ -66,10 +67,12 @@ def test_too_few_distinct_options_make_no_list(shown: object) -> None:
     assert shown is None
 
 
-def test_a_digit_does_not_touch_its_number() -> None:
+@pytest.mark.parametrize("option", ["2 cups", ") soft", "½ inch", "(2 pack) cups"])
+def test_only_a_letter_touches_its_number(option: str) -> None:
     for seed in range(200):
-        shown = multiple_choice("2 cups", ["3 hats", "4 socks", "5 belts"], random.Random(seed))
+        shown = multiple_choice(option, ["hats", "socks", "belts"], random.Random(seed))
         assert shown is not None and shown.style.mark != "{}."
+        assert len(Question.read(f"Which is it?\n{shown.text}", True).options) == 4
     assert "{}." in MARKS
 
 

@@ -182,6 +182,21 @@ def test_a_folder_without_its_description_is_named(tmp_path: Path) -> None:
         list(ecominstruct.rows(SourceFolder(tmp_path)))
 
 
+def test_a_folder_of_any_name_needs_no_name_in_its_description(tmp_path: Path) -> None:
+    folder = tmp_path / "ecom_instruct/my own"
+    folder.mkdir(parents=True)
+    meta = {name: value for name, value in ecominstruct.EXTRACTION["meta"].items() if name != "task"}
+    (folder / "meta-info.json").write_text(json.dumps(meta))
+    row = {name: ecominstruct.EXTRACTION[name] for name in ("sentences", "spans")}
+    (folder / "train.jsonl").write_text(json.dumps(row) + "\n")
+    task = next(one for one in ecominstruct.TASKS if one.name == "ecominstruct_task")
+    samples = [task.sample(row) for row in task.rows(SourceFolder(tmp_path))]
+    assert [sample and sample.output_field for sample in samples] == ["Product: kettle\nMaterial: brass\nBrand: None"]
+    (folder / "meta-info.json").write_text("[]")
+    with pytest.raises(SourceError, match="is no description"):
+        list(task.rows(SourceFolder(tmp_path)))
+
+
 def test_attributes_with_several_values_are_compared_whole() -> None:
     row = {**ecominstruct.CLASSIFICATION, "sentences": "Item 1: pot, a#:#x#;#a#:#y\nItem 2: pan, a#:#y#;#a#:#x"}
     sample = ecominstruct.attribute_comparison(row, random.Random(0))

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from shopbench.answers import parse, write
+from shopbench.errors import UserError
 from shopbench.metrics import METRICS
 from shopbench.question import Question
 from shopbench.sample import Sample
@@ -300,7 +301,7 @@ def test_a_broken_label_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "synthetic/amazon_m2_explain_product.jsonl"
     path.parent.mkdir()
     path.write_text(json.dumps({"id": "UK:1"}) + "\n{half", encoding="utf-8")
-    with pytest.raises(SourceError, match=r"amazon_m2_explain_product.jsonl, line 2"):
+    with pytest.raises(UserError, match=r"amazon_m2_explain_product.jsonl, line 2"):
         list(all_tasks()["amazon_m2_explain_product"].rows(SourceFolder(tmp_path)))
 
 

@@ -107,6 +107,15 @@ def test_fewer_distinct_samples_are_repeated_to_the_same_budget(
     assert few < {one.input_field for one in read_samples(tmp_path / "1.0" / "train.jsonl")}, "nested, one seed"
 
 
+def test_a_task_whose_samples_are_all_too_long_is_not_lost_silently(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    tokenizer = load_tokenizer(tiny_model("llama"))
+    data = pool(tmp_path / "pool", [sample("a", 1), sample("b", 2, 2000)], [sample("a", 9)])
+    with pytest.raises(UserError, match=r"arm 'x': no sample of b has a place"):
+        study_data.write_arm(Arm("x", ("a", "b")), ["a", "b"], 3000, 1, data, tmp_path / "x", TRAINING, tokenizer)
+
+
 def test_seeds_take_other_samples_and_one_seed_the_same(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
     tokenizer = load_tokenizer(tiny_model("llama"))
     data = pool(tmp_path / "pool", [sample("a", number) for number in range(300)], [sample("a", 999)])

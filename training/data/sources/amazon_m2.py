@@ -38,6 +38,10 @@ DATASETS = (
 )
 LICENCE = DATASETS[0].licence
 LANGUAGES = {"UK": "English", "DE": "German", "JP": "Japanese", "ES": "Spanish", "FR": "French", "IT": "Italian"}
+MOST_PAIRS = len(LANGUAGES) * (len(LANGUAGES) - 1)
+"""Pairs of locales that one product makes at most."""
+TITLE_CHARACTERS = 250
+"""A longer title is not used: a cut one would be a wrong answer."""
 SESSIONS_AT_ONCE = 40_000
 
 TITLES = (
@@ -111,7 +115,11 @@ def title_rows(sources: SourceFolder) -> Iterator[Row]:
 
 def description_rows(sources: SourceFolder) -> Iterator[Row]:
     """Descriptions of one product in two locales, with descriptions of other products in all of them."""
-    return neighbours(parallel_rows(sources, "desc"), "others", lambda row: row["translation"], lambda row: None, 12)
+    rows = parallel_rows(sources, "desc")
+    for row in neighbours(rows, "near", lambda row: (row["id"], row["translation"]), lambda row: None, MOST_PAIRS + 12):
+        # The pairs of one product come one after another: its own text in a third language is no wrong option.
+        near = row.pop("near")
+        yield {**row, "others": [text for product, text in near if product != row["id"]][:12]}
 
 
 def session_rows(sources: SourceFolder) -> Iterator[Row]:
@@ -157,7 +165,9 @@ def _sessions(sources: SourceFolder) -> Iterator[Row]:
 
 def title_in_language(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 9, ShopBench's task 17: a product's title in another language."""
-    text, translation = one_line(row["text"], 250), one_line(row["translation"], 200)
+    text, translation = one_line(row["text"]), one_line(row["translation"])
+    if max(len(text), len(translation)) > TITLE_CHARACTERS:
+        return None
     metric = "jp-bleu" if row["target"] == "JP" else "bleu"
     asked = request(rng, row, TITLES, text=text, language=LANGUAGES[row["target"]])
     return written(rng, asked, translation, metric)

@@ -75,6 +75,7 @@ def task_rows(task: str) -> Reader:
     def rows(sources: SourceFolder) -> Iterator[Row]:
         return (row for row in read_rows(sources, task) if row["setting"] in (None, TRAINED_ON))
 
+    rows.__doc__ = f"rows of task {task}, of split train and setting {TRAINED_ON}"  # for who has none
     return rows
 
 

@@ -86,6 +86,7 @@ def rows_with_wording(task: str, name: str) -> Reader:
     def rows(sources: SourceFolder) -> Iterator[Row]:
         return with_labels(sources, name, read_rows(sources, task), _id)
 
+    rows.__doc__ = f"rows of task {task}, of split train"  # for who has none
     return rows
 
 

@@ -50,6 +50,8 @@ REVIEW_CHARACTERS = 1000
 NO_VALUE = "None"
 FIELD_CHARACTERS = 600
 """A product's fields are cut here, unless a value stands further on."""
+TURNS = 3
+"""How often a review comes at least: 10,000 reviews, 2,000 of each sentiment, are to make 5,000 lists of five."""
 TOGETHER = 12
 """Ranking lists that are combined with one another, and with no others: a split keeps them on one side."""
 
@@ -99,7 +101,7 @@ def rank_rows(sources: SourceFolder) -> Iterator[Row]:
 
 
 def review_groups(sources: SourceFolder) -> Iterator[Row]:
-    """Five reviews a row, one of each sentiment; the scarce ones come again with other partners."""
+    """Five reviews a row, one of each sentiment; all come again with other partners, the scarce ones more often."""
     levels: dict[int, list[Row]] = defaultdict(list)
     for row in read_rows(sources, SA):
         place = letter_place(row)
@@ -107,8 +109,10 @@ def review_groups(sources: SourceFolder) -> Iterator[Row]:
             levels[place].append({"id": row["id"], "text": row["input"], "level": place})
     if len(levels) < 5:
         return
-    for number in range(max(map(len, levels.values()))):
-        yield {"reviews": [levels[level][number % len(levels[level])] for level in sorted(levels)]}
+    for turn in range(TURNS):
+        for number in range(max(map(len, levels.values()))):
+            places = ((level, (number + turn * level) % len(levels[level])) for level in sorted(levels))
+            yield {"reviews": [levels[level][place] for level, place in places]}
 
 
 def attribute_value(row: Row, rng: random.Random) -> Sample | None:

@@ -103,7 +103,10 @@ def rows(sources: SourceFolder) -> Iterator[Row]:
             meta = json.loads(about.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise SourceError(f"{about}: cannot be read ({error}); it belongs beside {path}") from None
-        if kind_of_task(about.parent.name):  # one description of the release has the name of another task
+        if not isinstance(meta, dict):
+            raise SourceError(f"{about}: is no description of a task; it must be a JSON object")
+        # One description of the release has the name of another task, and your own may have none.
+        if kind_of_task(about.parent.name) or not isinstance(meta.get("task"), str):
             meta["task"] = about.parent.name
         found += [{**row, "meta": meta} for row in json_rows([path], "sentences")]
     yield from mixed(map(_joined, found))

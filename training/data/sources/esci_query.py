@@ -100,12 +100,12 @@ def query_of_title(row: Row, rng: random.Random) -> Sample | None:
 
 def brand_of_title(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 32: the brand of a title that names it, among brands of other products that it does not name."""
-    brand = one_line(row["brand"], 60)
-    if not brand or not _names(row["title"], brand):
+    brand, title = one_line(row["brand"], 60), one_line(row["title"], 300)
+    if not brand or not _names(title, brand):
         return None
     others = [one_line(other, 60) for other in row["other_brands"]]
     wrong = [other for other in others if not _names(row["title"], other)]
-    asked = request(rng, row, BRANDS, title=one_line(row["title"], 300))
+    asked = request(rng, row, BRANDS, title=title)
     return choice(rng, asked, multiple_choice(brand, wrong, rng))
 
 

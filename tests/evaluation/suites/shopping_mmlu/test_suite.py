@@ -144,6 +144,7 @@ def test_the_path_names_the_skill(path: str, skill: str) -> None:
     [
         ("attribute", "('a cup', 'a bowl')", "1", "?\n0. a cup\n1. a bowl\nAnswer: ", 1),
         ("attribute", "['a cup', 'a bowl']", "1.0", "?\n0. a cup\n1. a bowl\nAnswer: ", 1),
+        ("attribute", "[nan, 'a bowl']", "1", "?\n0. nan\n1. a bowl\nAnswer: ", 1),
         ("attribute", "nan", "1", "?\nAnswer: ", 1),
         ("review_rating_prediction", "nan", "4.0", "?\nAnswer: ", 4),
         ("multilingual_review_rating_prediction_DE", "['1', '2', '3', '4', '5']", "5", "?\nAnswer: ", 5),
