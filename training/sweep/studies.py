@@ -45,6 +45,7 @@ class Study:
 
     Attributes:
         unseen_wording: whether the questions are asked in the instruction that no arm was trained on.
+        labelled_by_model: tasks whose labels must be a language model's (training.synthesize) to be of the study.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Study:
     tested: tuple[str, ...]
     claims: tuple[Claim, ...]
     unseen_wording: bool = False
+    labelled_by_model: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -205,6 +207,7 @@ synthetic = Study(
     (Arm(WITHOUT, EVERY), Arm(WITH, EVERY + BY_MODEL)),
     (*EVERY, "ec_guide_product_with_attribute", "ec_guide_review_aspects", "ec_guide_review_snippets"),
     (Claim("synthetic data helps", {WITH: 1, WITHOUT: -1}),),
+    labelled_by_model=BY_MODEL,
 )
 
 STUDIES: dict[str, Study] = {

@@ -54,9 +54,19 @@ def build_pool(
     write_json(kept, wanted)
 
 
-def tasks_with_samples(pool: Path, split: str) -> set[str]:
-    """The tasks of which a split of the pool ("train" or "validation") holds a sample."""
-    return {sample.task_name for sample in read_samples(pool / f"{split}.jsonl")}
+def tasks_with_samples(pool: Path, split: str, study: Study) -> set[str]:
+    """The tasks of which a split of the pool ("train" or "validation") holds a sample.
+
+    A task that the study is about for its labels by a language model counts only if the build had such labels: it is
+    made from metadata without them.
+    """
+    known = pool_manifest(pool)["tasks"]
+    found = {sample.task_name for sample in read_samples(pool / f"{split}.jsonl")}
+    return {
+        task
+        for task in found
+        if task not in study.labelled_by_model or (known[task] or {}).get("label_sources", {}).get("llm")
+    }
 
 
 def distinguishing_tasks(study: Study, arm: Arm) -> set[str]:

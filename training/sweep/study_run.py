@@ -95,9 +95,11 @@ def run_study(given: argparse.Namespace, study: Study) -> None:
         study, training, base, pool, given.output, given.budget_tokens, given.seeds, given.questions
     )
     claim_output(experiment)
-    trained = tasks_with_samples(pool, "train")
+    trained = tasks_with_samples(pool, "train", study)
     wanted = {task for arm in study.arms for task in task_names(arm.tasks)}
-    missing = sorted((wanted - trained) | (set(task_names(study.tested)) - tasks_with_samples(pool, "validation")))
+    missing = sorted(
+        (wanted - trained) | (set(task_names(study.tested)) - tasks_with_samples(pool, "validation", study))
+    )
     if missing:
         print(f"{pool}: goes without {', '.join(missing)}", flush=True)
     trials = trials_of(study, given.seeds, trained)

@@ -203,8 +203,19 @@ def test_a_task_with_no_sample_is_not_in_the_pool(tmp_path: Path) -> None:
     """The manifest lists every task that was asked for, also one that made nothing."""
     folder = pool(tmp_path / "pool", [sample("a", 1)], [sample("b", 2)])
     write_json(folder / "manifest.json", {"tasks": {"a": {}, "b": {}, "c": {}}, "sha256": {}})
-    assert study_data.tasks_with_samples(folder, "train") == {"a"}
-    assert study_data.tasks_with_samples(folder, "validation") == {"b"}
+    assert study_data.tasks_with_samples(folder, "train", STUDIES["rank"]) == {"a"}
+    assert study_data.tasks_with_samples(folder, "validation", STUDIES["rank"]) == {"b"}
+
+
+def test_a_task_made_from_metadata_is_no_synthetic_data(tmp_path: Path) -> None:
+    study = STUDIES["synthetic"]
+    first, second = study.labelled_by_model[:2]
+    folder = pool(tmp_path / "pool", [sample(name, 1) for name in (first, second, "a")], [])
+    facts = {first: {"label_sources": {"metadata": 1}}, second: {"label_sources": {"llm": 1}}, "a": {}}
+    write_json(folder / "manifest.json", {"tasks": facts, "sha256": {}})
+    assert study_data.tasks_with_samples(folder, "train", study) == {second, "a"}
+    with pytest.raises(UserError, match=f"is about .*{first}"):
+        trials_of(study, (1,), set(study_data.task_names(study.tasks)) - {first})
 
 
 def test_an_arm_without_data_is_refused(tmp_path: Path) -> None:
