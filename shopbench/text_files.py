@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from shopbench.errors import UserError
-from shopbench.files import without_surrogates
 
 Path = str | os.PathLike[str]
 
@@ -163,6 +162,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return error.msg
     return "nested too deep" if isinstance(error, RecursionError) else str(error).split(";")[0]
+
+
+def without_surrogates(text: str) -> str:
+    """The text with each lone surrogate as U+FFFD: JSON's escapes can hold one, no UTF-8 file can."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _clean(value: Any) -> Any:
