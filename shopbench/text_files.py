@@ -15,6 +15,7 @@ import io
 import json
 import lzma
 import os
+import pathlib
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -51,7 +52,8 @@ class BadText(UserError):
 
 def open_text(path: Path) -> IO[str]:
     """Open a text file for reading, unpacked and decoded; BadText if it is none. OSErrors name the file."""
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+    given = pathlib.Path(path)
+    if given.exists() and not given.is_file() and not given.is_dir():
         raise BadText(f"{path}: is a pipe or a device; give a file")  # a file is read from its start twice
     with open(path, "rb") as raw:
         start = raw.read(_START_BYTES)
