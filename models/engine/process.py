@@ -74,6 +74,7 @@ class Engine:
         self._slowest_step = 0.0
         self._family: list[psutil.Process] = []
         self._outbox: queue.SimpleQueue[Start | Call | Cancel | None] = queue.SimpleQueue()
+        _open_standard_files()
         self._reaper = Reaper()
         self._process, self._connection = _start_process(environment | self._reaper.mark)
         atexit.register(self.close)
@@ -210,6 +211,16 @@ def _start_process(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes]
             start_new_session=True,
         )
     return process, Connection(ours.detach())
+
+
+def _open_standard_files() -> None:
+    """Open what whoever started us left closed of the files 0, 1 and 2.
+
+    vLLM writes to them when it starts, and of ours the next that is opened would take their place.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
 
 
 def _runs(process: psutil.Process) -> bool:
