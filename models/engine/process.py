@@ -64,6 +64,7 @@ class Engine:
                 kernels. Called while the process imports vLLM; what it raises is raised here, the engine ended.
         """
         environment = engine_environment(settings)
+        self._owner = os.getpid()
         self.settings = settings
         self.seconds = {"prefill": 0.0, "decode": 0.0}
         self.decode_steps = 0
@@ -89,6 +90,8 @@ class Engine:
 
     def wait_until_ready(self, timeout: float | None = None) -> bool:
         """Whether the engine is up before `timeout` seconds have passed; EngineDied if it cannot start."""
+        if os.getpid() != self._owner:  # a fork has neither our threads nor an engine, and must not touch this one
+            raise EngineDied("the engine belongs to the process that this one was forked from")
         if not self._warm_up.done.wait(timeout):
             return False
         if self._warm_up.error:
@@ -117,6 +120,8 @@ class Engine:
     def close(self, patience: float = 5.0) -> None:
         """End the engine's processes: by asking, and by killing what is left after `patience` seconds."""
         atexit.unregister(self.close)
+        if os.getpid() != self._owner:
+            return
         family = self._find_processes()
         self._outbox.put(None)
         if self._family and patience:
