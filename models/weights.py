@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
-from shopbench.files import read_json_if_any
+from shopbench.files import read_json, read_json_if_any
 from shopbench.naming import answer_by_of
 from shopbench.prompts import prompt_hash
 from shopbench.safetensors import read_header
@@ -141,15 +141,27 @@ def track_folder(repository: Path, track: Track) -> Path:
     return repository / "weights" / f"track{track.number}"
 
 
+_COUNTS = (
+    *("num_attention_heads", "num_key_value_heads", "num_hidden_layers"),
+    *("hidden_size", "intermediate_size", "head_dim", "max_position_embeddings"),
+)
+_PARTS = ("text_config", "quantization_config", "compression_config")
+
+
 def _read_config(path: Path) -> dict[str, Any]:
+    file = path / "config.json"
+    if not file.exists():
+        raise WeightsError(f"{path}: holds no config.json; a Hugging Face model folder is wanted")
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: holds no config.json; a Hugging Face model folder is wanted") from None
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path / 'config.json'}: cannot be read ({error}); copy it again") from None
-    if not isinstance(config, dict):
-        raise WeightsError(f"{path / 'config.json'}: is no JSON object; copy it again")
+        config = read_json(file, "model configuration", "copy it again")
+    except UserError as error:
+        raise WeightsError(str(error)) from None
+    for name in _COUNTS:
+        if (value := config.get(name)) is not None and not (isinstance(value, int) and value > 0):
+            raise WeightsError(f"{file}: {name} is {value!r:.80}, a whole number above 0 is wanted; copy it again")
+    for name in _PARTS:
+        if not isinstance(value := config.get(name) or {}, dict):
+            raise WeightsError(f"{file}: {name} is {value!r:.80}, a JSON object is wanted; copy it again")
     return config
 
 

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from shopbench import ROOT
 from shopbench.errors import UserError
+from shopbench.text_files import BadText, open_text
 
 QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
 
@@ -88,18 +89,16 @@ def append_line(file: IO[bytes], value: Any) -> None:
         raise
 
 
-def without_surrogates(text: str) -> str:
-    """The text with each lone surrogate as U+FFFD: JSON's escapes can hold one, no UTF-8 file can."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def read_json(path: Path, what: str, remedy: str = "make it again") -> dict[str, Any]:
     """Read a JSON object; a UserError that names `what` and the remedy if it is missing or broken."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        with open_text(path) as file:
+            value = json.loads(file.read())
+    except BadText as error:
+        raise UserError(f"{error} ({what})") from None
     except OSError as error:
         raise UserError(f"{path}: {what} cannot be read ({error.strerror}); {remedy}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: {what} is broken JSON ({error}); {remedy}") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: {what} must be a JSON object; {remedy}")

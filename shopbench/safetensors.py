@@ -39,7 +39,7 @@ def read_header(path: Path) -> tuple[dict[str, dict[str, Any]], int]:
             raise not_whole(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):  # no such header
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):  # no such header
         raise not_whole(path) from None
     return header, data
 

@@ -15,13 +15,13 @@ import io
 import json
 import lzma
 import os
+import pathlib
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from shopbench.errors import UserError
-from shopbench.files import without_surrogates
 
 Path = str | os.PathLike[str]
 
@@ -29,11 +29,17 @@ _PACKED: dict[bytes, Callable[..., IO[Any]]] = {b"\x1f\x8b": gzip.open, b"BZh": 
 _NO_TEXT = {
     b"\x28\xb5\x2f\xfd": "is packed by Zstandard; unpack it (zstd -d)",
     b"PK\x03\x04": "is a zip archive; unpack it and give the file inside",
+    b"PK\x05\x06": "is an empty zip archive; download it again",
     b"PAR1": "is a Parquet file; convert it to JSON lines",
     b"SQLite format 3": "is an SQLite database; export it as JSON lines",
     b"version https://git-lfs": "is a Git LFS pointer, not the file; fetch it (git lfs pull)",
+    b"7z\xbc\xaf\x27\x1c": "is a 7-Zip archive; unpack it and give the file inside",
+    b"Rar!\x1a\x07": "is a RAR archive; unpack it and give the file inside",
+    b"ARROW1": "is an Arrow file; convert it to JSON lines",
+    b"%PDF-": "is a PDF; give the data it was made from",
 }
-_HTML = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
+_HTML = re.compile(rb"\s*<(!doctype|!--|html|head|body|\?xml)", re.IGNORECASE)
+_START_BYTES = 1024
 _ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _ESCAPED = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 """An escape that may stand for a surrogate or NUL: rare, so that other values need not be looked through."""
@@ -46,19 +52,27 @@ class BadText(UserError):
 
 def open_text(path: Path) -> IO[str]:
     """Open a text file for reading, unpacked and decoded; BadText if it is none. OSErrors name the file."""
+    given = pathlib.Path(path)
+    if given.exists() and not given.is_file() and not given.is_dir():
+        raise BadText(f"{path}: is a pipe or a device; give a file")  # a file is read from its start twice
     with open(path, "rb") as raw:
-        start = raw.read(64)
+        start = raw.read(_START_BYTES)
     opener = next((opener for magic, opener in _PACKED.items() if start.startswith(magic)), open)
     if opener is not open:
         try:
             with opener(path, "rb") as unpacked:
-                start = unpacked.read(64)
+                start = unpacked.read(_START_BYTES)
         except (OSError, *_BROKEN) as error:
             raise BadText(f"{path}: cannot be unpacked ({error}); download it again") from None
+        if start.startswith(tuple(_PACKED)):
+            raise BadText(f"{path}: is packed twice; unpack it once")
+    unmarked = start.removeprefix(codecs.BOM_UTF8)
     for magic, problem in _NO_TEXT.items():
-        if start.startswith(magic):
+        if unmarked.startswith(magic):
             raise BadText(f"{path}: {problem}")
-    if _HTML.match(start.removeprefix(codecs.BOM_UTF8)):
+    if start[257:].startswith(b"ustar") and b"\0" in start[:257]:
+        raise BadText(f"{path}: is a tar archive; unpack it and give the file inside")
+    if _HTML.match(unmarked):
         raise BadText(f"{path}: is a web page; the download was answered by one: download it again")
     encoding = _ENCODINGS.get(start[:2], "utf-8-sig")
     return io.TextIOWrapper(opener(path, "rb"), encoding=encoding)
@@ -119,14 +133,15 @@ def _spread(path: Path, first: int, text: str, problem: str | None) -> Iterator[
                 raise BadText(f"{path}, line {number}: something follows the list; give one list, or a row a line")
             return
         try:
-            value, place = decoder.raw_decode(text, place)
+            value, end = decoder.raw_decode(text, place)
+            value, place = _clean(value) if _ESCAPED.search(text, place, end) else value, end
         except (ValueError, RecursionError) as error:
             line = number + (text.count("\n", counted, error.pos) if isinstance(error, json.JSONDecodeError) else 0)
             said = problem if problem and line == first else _reason(error)
             raise BadText(f"{path}, line {line}: broken JSON ({said}); mend or delete that line") from None
         rows += 1
         where = f"row {rows}" if listed else f"line {number}"
-        yield where, _clean(value) if _ESCAPED.search(text, counted, place) else value
+        yield where, value
     if listed:
         raise BadText(f"{path}, line {number}: the list has no end; download or write the file again")
 
@@ -140,15 +155,20 @@ def _decoded(line: str) -> tuple[Any, str | None]:
     """(value, None) of a line, or (None, what is wrong with it)."""
     try:
         value = json.loads(line)
+        return (_clean(value) if _ESCAPED.search(line) else value), None
     except (ValueError, RecursionError) as error:
         return None, _reason(error)
-    return (_clean(value) if _ESCAPED.search(line) else value), None
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return error.msg
     return "nested too deep" if isinstance(error, RecursionError) else str(error).split(";")[0]
+
+
+def without_surrogates(text: str) -> str:
+    """The text with each lone surrogate as U+FFFD: JSON's escapes can hold one, no UTF-8 file can."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _clean(value: Any) -> Any:

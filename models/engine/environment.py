@@ -33,6 +33,7 @@ _CPU_UNLESS_SET = {
     "KMP_BLOCKTIME": "5",
     "KMP_TPAUSE": "0",  # waiting, it keeps the core awake
 }
+_CGROUP = Path("/sys/fs/cgroup")
 _PROCESSORS, _NODES = Path("/sys/devices/system/cpu"), Path("/sys/devices/system/node")
 
 
@@ -50,7 +51,7 @@ def engine_environment(settings: EngineSettings, ours: Mapping[str, str] = os.en
             environment.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
         return environment
     cores = {_siblings(number) for number in processors(environment)}
-    threads = len(cores) - int(environment.get("VLLM_CPU_NUM_OF_RESERVED_CPU") or 0)
+    threads = min(len(cores), _quota()) - int(environment.get("VLLM_CPU_NUM_OF_RESERVED_CPU") or 0)
     environment.setdefault("OMP_NUM_THREADS", str(max(threads, 1)))
     return environment
 
@@ -68,6 +69,18 @@ def processors(environment: Mapping[str, str] = os.environ) -> set[int]:
         return _numbers(listed)
     nodes = [allowed & _numbers(path.read_text(encoding="utf-8")) for path in sorted(_NODES.glob("node*/cpulist"))]
     return max(nodes, key=len, default=allowed) or allowed
+
+
+def _quota() -> int:
+    """How many processors' time this container gets (docker run --cpus 2): more threads would stand still in turns."""
+    for files in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # of cgroups 2 and 1
+        try:
+            words = [word for name in files for word in (_CGROUP / name).read_text(encoding="utf-8").split()]
+            if len(words) == 2 and int(words[0]) > 0:
+                return max(1, int(words[0]) // int(words[1]))
+        except (OSError, ValueError, ZeroDivisionError):  # none, or "max"
+            continue
+    return sys.maxsize
 
 
 def _numbers(text: str) -> set[int]:

@@ -64,6 +64,7 @@ class Engine:
                 kernels. Called while the process imports vLLM; what it raises is raised here, the engine ended.
         """
         environment = engine_environment(settings)
+        self._owner = os.getpid()
         self.settings = settings
         self.seconds = {"prefill": 0.0, "decode": 0.0}
         self.decode_steps = 0
@@ -74,6 +75,7 @@ class Engine:
         self._slowest_step = 0.0
         self._family: list[psutil.Process] = []
         self._outbox: queue.SimpleQueue[Start | Call | Cancel | None] = queue.SimpleQueue()
+        _open_standard_files()
         self._reaper = Reaper()
         self._process, self._connection = _start_process(environment | self._reaper.mark)
         atexit.register(self.close)
@@ -88,6 +90,8 @@ class Engine:
 
     def wait_until_ready(self, timeout: float | None = None) -> bool:
         """Whether the engine is up before `timeout` seconds have passed; EngineDied if it cannot start."""
+        if os.getpid() != self._owner:  # a fork has neither our threads nor an engine, and must not touch this one
+            raise EngineDied("the engine belongs to the process that this one was forked from")
         if not self._warm_up.done.wait(timeout):
             return False
         if self._warm_up.error:
@@ -116,6 +120,8 @@ class Engine:
     def close(self, patience: float = 5.0) -> None:
         """End the engine's processes: by asking, and by killing what is left after `patience` seconds."""
         atexit.unregister(self.close)
+        if os.getpid() != self._owner:
+            return
         family = self._find_processes()
         self._outbox.put(None)
         if self._family and patience:
@@ -210,6 +216,16 @@ def _start_process(environment: dict[str, str]) -> tuple[subprocess.Popen[bytes]
             start_new_session=True,
         )
     return process, Connection(ours.detach())
+
+
+def _open_standard_files() -> None:
+    """Open what whoever started us left closed of the files 0, 1 and 2.
+
+    vLLM writes to them when it starts, and of ours the next that is opened would take their place.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -173,3 +173,23 @@ def test_a_line_that_cannot_be_appended_names_its_file() -> None:
     with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match="No space left") as caught:
         append_line(full, {"a": 1})
     assert caught.value.filename == "/dev/full"
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf" + b'{"a": 1}', '{"a": 1}'.encode("utf-16")])
+def test_a_json_file_is_read_through_the_door_for_text(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    assert read_json(tmp_path / "config.json", "configuration") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer.*git lfs pull.*configuration"),
+        (b'{"a":' * 100_000, "configuration is broken JSON"),
+        (b'{"a":' + b"9" * 5000 + b"}", "configuration is broken JSON"),
+    ],
+)
+def test_what_is_no_json_object_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        read_json(tmp_path / "config.json", "configuration")

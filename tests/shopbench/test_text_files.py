@@ -64,6 +64,13 @@ NO_ROWS = {
     "unpack it (zstd -d)": b"\x28\xb5\x2f\xfd\x04\x00",
     "is a zip archive": b"PK\x03\x04\x14\x00",
     "is a Parquet file": b"PAR1\x15\x04",
+    "is an empty zip archive": b"PK\x05\x06" + b"\0" * 18,
+    "is a tar archive": b"rows.jsonl".ljust(257, b"\0") + b"ustar\x0000",
+    "is a Git LFS pointer, not the file": b"\xef\xbb\xbfversion https://git-lfs.github.com/spec/v1\n",
+    "is a web page; the download was answered": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+    "is a web page; the download was answered by": b" " * 200 + b"<!-- -->\n<!DOCTYPE html>",
+    "is packed twice": gzip.compress(gzip.compress(LINES)),
+    "line 1: broken JSON (nested too": b'{"a": ' + b"[" * 990 + b'"\\ud800"' + b"]" * 990 + b"}",
     "is not UTF-8 text": '{"a": "é"}'.encode("latin-1"),
     "cannot be unpacked (Compressed file ended": gzip.compress((LINES + b"\n") * 500)[:-20],
     "cannot be unpacked (": b"\x1f\x8b",
@@ -125,3 +132,9 @@ def test_any_value_is_read_as_pythons_own_reader_does(tmp_path_factory: pytest.T
     for text in (json.dumps(rows), json.dumps(rows, indent=1), "\n".join(map(json.dumps, rows))):
         path.write_text(text, encoding="utf-8")
         assert [row["value"] for _, row in json_objects(path)] == [clean] * 2
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_device_is_not_read(device: str) -> None:
+    with pytest.raises(BadText, match="is a pipe or a device"):
+        list(json_values(device))

@@ -174,3 +174,62 @@ def test_a_pickle_is_never_opened(base: Path, plain: Path, tmp_path: Path, capsy
     (other / "adapter_model.bin").unlink()
     assert run(base, tmp_path / "out", f"{other}:1") == BAD_INPUT
     assert "holds no adapter_model.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"lora_alpha": True}, "must be numbers"),
+        ({"lora_alpha": float("nan")}, "must be numbers"),
+        ({"lora_alpha": 10**400}, "must be numbers"),
+        ({"use_rslora": "false"}, "use_rslora must be true or false"),
+        ({"alpha_pattern": {"q_proj": True}}, "a pattern and a number wanted"),
+        ({"alpha_pattern": {"q_proj": float("inf")}}, "a pattern and a number wanted"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_value_is_not_taken_for_another(plain: Path, tmp_path: Path, options: Any, said: str) -> None:
+    adapter = changed(plain, tmp_path / "a")
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps({**config, **options}))
+    with pytest.raises(UserError, match=said):
+        read_adapter(adapter, 1.0)
+
+
+def test_halves_that_make_no_pair_are_refused(plain: Path, tmp_path: Path) -> None:
+    first = f"base_model.model.{FIRST}.lora_A.weight"
+    second = first.replace("lora_A", "lora_B")
+    weights = load_file(plain / "adapter_model.safetensors")
+    broken = {
+        "has no other half": [
+            {name: tensor for name, tensor in weights.items() if name != first},
+            {name: tensor for name, tensor in weights.items() if name != second},
+            weights | {second: weights[second][:, :2].clone()},
+            weights | {first: weights[first][None].clone()},
+        ],
+        "twice, under two prefixes": [weights | {first.removeprefix("base_model.model."): weights[first] * 2}],
+    }
+    for said, cases in broken.items():
+        for number, case in enumerate(cases):
+            other = shutil.copytree(plain, tmp_path / f"{said}{number}")
+            save_file(case, other / "adapter_model.safetensors")
+            with pytest.raises(UserError, match=said):
+                read_adapter(other, 1.0)
+
+
+@pytest.mark.parametrize(
+    "of_first",
+    [
+        {"layers_to_transform": [0]},
+        {"layers_to_transform": [0], "layers_pattern": "layers"},
+        {"target_modules": "all-linear", "exclude_modules": ["q_proj"]},
+    ],
+    ids=json.dumps,
+)
+def test_joined_adapters_reach_all_that_each_of_them_reached(base: Path, tmp_path: Path, of_first: Any) -> None:
+    parts = [make_adapter(base, tmp_path / "1", 1, 4, **of_first), make_adapter(base, tmp_path / "2", 2, 8)]
+    named = [f"{part}:0.5" for part in parts]
+    assert run(base, tmp_path / "merged", *named) == run(base, tmp_path / "one", *named, extra=("--as-adapter",)) == 0
+    expected, got = load(tmp_path / "merged").state_dict(), merged_by_peft(base, tmp_path / "one")
+    for name, tensor in expected.items():
+        torch.testing.assert_close(got[name], tensor, atol=1e-5, rtol=1e-5)

@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import Any
 
 from shopbench.errors import UserError
-from shopbench.files import without_surrogates
 from shopbench.prompts import PROMPTS
+from shopbench.text_files import without_surrogates
 
 _SECTION = re.compile(r"^=== (\w+)\n", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")

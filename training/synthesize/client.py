@@ -12,6 +12,7 @@ the cache after it, and the client tells nobody of the tries within a call (nor 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import random
@@ -37,6 +38,15 @@ _NO_MONEY = re.compile(
     r"insufficient[_ ](quota|balance|funds|credit)|exceeded your current quota|billing|credit balance|out of credit",
     re.IGNORECASE,
 )
+_LATER = re.compile(r"(?:retry|try again) (?:in|after) (\d+(?:\.\d+)?) ?(ms|s)", re.IGNORECASE)
+"""A limit on requests a minute that passes, even if the server calls it a quota (Gemini does), and when."""
+_OF_THIS_TEXT = re.compile(r"flagged|moderat|content[_ ](policy|filter|management)|safety", re.IGNORECASE)
+"""In the words of a 403: the text was not let in, where a wrong key is not let in either."""
+_ENDED = {"eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "end_turn": "stop"} | {
+    "max_tokens": "length",
+    "model_length": "length",
+}
+"""Why an answer ended, in the words of other servers."""
 _STRUCTURE = re.compile(r"response_format|schema|structured|grammar|guided", re.IGNORECASE)
 
 
@@ -183,6 +193,8 @@ class Server:
     async def _once(self, request: ChatRequest, form: RequestForm, learning: bool = False) -> Reply:
         try:
             completion = await self.client.chat.completions.create(model=self.model, **form.parameters(request))
+            if not getattr(completion, "choices", None) and (said := getattr(completion, "error", None)):
+                raise _Passing(f"its answer is an error ({str(said)[:200]})", charged=True, answered=True)
             reply = _read(completion, request)
             self.form = form if learning else self.form
             return reply
@@ -200,11 +212,15 @@ class Server:
     async def _refused(self, request: ChatRequest, error: openai.APIStatusError, form: RequestForm) -> Reply:
         status, said = error.status_code, self._clean(f"{error.message} {error.param or ''} {error.code or ''}")
         wait = error.response.headers.get("retry-after", "")
-        if status == 402 or (status == 429 and not wait and _NO_MONEY.search(said)):
+        later = _LATER.search(said)
+        if status == 402 or (status == 429 and not wait and not later and _NO_MONEY.search(said)):
             raise UserError(f"{self._where}: out of quota ({said[:200]}); what was answered is kept: pay and run again")
         if status in (408, 409, 425, 429) or status >= 500:
             is_number = wait.replace(".", "", 1).isdecimal()  # else a date: our own waits will do
-            raise _Passing(f"status {status}", float(wait) if is_number else 0.0, answered=status >= 500) from None
+            seconds = float(later[1]) / (1000 if later[2].lower() == "ms" else 1) if later else 0.0
+            raise _Passing(f"status {status}", float(wait) if is_number else seconds, answered=status >= 500) from None
+        if status in (413, 451) or (status == 403 and _OF_THIS_TEXT.search(said)):
+            return Reply(said[:300], "refused")
         if status in (400, 422):
             other = form.after(said, request)
             return Reply(said[:300], "refused") if other is None else await self._once(request, other, learning=True)
@@ -226,6 +242,10 @@ def _read(completion: Any, request: ChatRequest) -> Reply:
     """
     one = completion.choices[0]
     content, ended = one.message.content, one.finish_reason or "stop"
+    if isinstance(ended, str):
+        ended = _ENDED.get(ended.lower(), ended.lower())
+    if isinstance(content, dict):  # a server that has read the JSON itself
+        content = json.dumps(content)
     if isinstance(content, list):  # of parts
         content = "".join(part["text"] for part in content if part.get("type") == "text")
     if content is None and (declined := getattr(one.message, "refusal", None)):
@@ -236,7 +256,7 @@ def _read(completion: Any, request: ChatRequest) -> Reply:
         ended = "no text"
     text = content or ""
     usage = completion.usage
-    asked, answered = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
+    asked, answered = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
     estimate = len(text.encode("utf-8", "replace")) // 3
     return Reply(
         text,

@@ -27,6 +27,12 @@ IN_THE_SUM = frozenset(
 )
 """The options of PEFT's LoraConfig under which an adapter is W0 + scale x B A and no more. Any other that is set to
 more than its default, options of later releases included, may mean something else: it is refused by its name."""
+_OTHER_HALF = {
+    "A.weight": "B.weight",
+    "B.weight": "A.weight",
+    "embedding_A": "embedding_B",
+    "embedding_B": "embedding_A",
+}
 PLAIN_STARTS = (True, False, "gaussian", "orthogonal", "eva")
 """Values of init_lora_weights that leave the base as it is. PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA change it."""
 
@@ -94,20 +100,27 @@ def read_adapter(folder: Path, weight: float) -> Adapter:
     """Read an adapter's configuration and headers, not yet its weights; UserError if a sum of deltas cannot be it."""
     config = read_json(folder / "adapter_config.json", "adapter configuration", "give a PEFT adapter folder")
     check_options(folder, config)
-    tensors = {_module_name(name): tensor for name, tensor in stored(_weights_file(folder)).items()}
+    tensors: dict[str, Stored] = {}
+    for written, tensor in stored(_weights_file(folder)).items():
+        name = _module_name(written)
+        if name in tensors:
+            raise UserError(f"{folder}: holds {name} twice, under two prefixes; train or fetch it again")
+        tensors[name] = tensor
     pairs = {}
     for name, tensor in tensors.items():
         if name.endswith(".base_layer.weight"):
             continue  # PEFT copies frozen embeddings in where they have an adapter; the base has them
         module, _, part = name.partition(".lora_")
-        if part in ("A.weight", "embedding_A"):
-            other = tensors.get(f"{module}.lora_{part.replace('A', 'B')}")
-            if other is None:
-                raise UserError(f"{folder}: {name} has no B; the adapter is broken, train or fetch it again")
-            scaling = _scaling(folder, config, module, tensor.shape[0])
-            pairs[f"{module}.weight"] = Pair(tensor, other, scaling, part == "embedding_A")
-        elif part not in ("B.weight", "embedding_B"):
+        if part not in _OTHER_HALF:
             raise UserError(f"{folder}: {name} is no product of LoRA's; merge this adapter with PEFT")
+        other = tensors.get(f"{module}.lora_{_OTHER_HALF[part]}")
+        is_a = part in ("A.weight", "embedding_A")
+        a, b = (tensor, other) if is_a else (other, tensor)
+        if a is None or b is None or len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1]:
+            raise UserError(f"{folder}: {name} has no other half that fits it; train or fetch the adapter again")
+        if is_a:
+            scaling = _scaling(folder, config, module, a.shape[0])
+            pairs[f"{module}.weight"] = Pair(a, b, scaling, part == "embedding_A")
     if not pairs:
         raise UserError(f"{folder}: holds no LoRA weights; train or fetch it again")
     return Adapter(folder, weight, config, provenance(folder), pairs)
@@ -126,8 +139,10 @@ def check_options(folder: Path, config: dict[str, Any]) -> None:
     for option, value in config.items():
         if value and option not in IN_THE_SUM and option != "init_lora_weights":
             raise UserError(f"{folder}: sets {option}, which a sum of products does not hold; merge it with PEFT")
-    if not isinstance(config.get("lora_alpha"), int | float) or not isinstance(config.get("r"), int):
+    if not _is_number(config.get("lora_alpha")) or not isinstance(config.get("r"), int):
         raise UserError(f"{folder}/adapter_config.json: r and lora_alpha must be numbers; fetch the adapter again")
+    if not isinstance(config.get("use_rslora") or False, bool):
+        raise UserError(f"{folder}/adapter_config.json: use_rslora must be true or false; fetch the adapter again")
 
 
 def _weights_file(folder: Path) -> Path:
@@ -149,6 +164,11 @@ def _module_name(name: str) -> str:
     return name.replace(".default.weight", ".weight").removesuffix(".default")
 
 
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that can be computed with (no NaN, infinity, or integer beyond a float)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30
+
+
 def _scaling(folder: Path, config: dict[str, Any], module: str, rank: int) -> float:
     """PEFT's factor for one module: alpha / rank, or alpha / sqrt(rank) (rsLoRA), by the patterns that match it."""
     wanted = _by_pattern(folder, config, "rank_pattern", module, config["r"])
@@ -168,6 +188,8 @@ def _by_pattern(folder: Path, config: dict[str, Any], option: str, module: str, 
     for pattern, value in patterns.items():
         try:
             if re.match(rf"(.*\.)?({pattern})$", module):
+                if not _is_number(value):
+                    raise ValueError
                 return float(value)
         except (re.error, TypeError, ValueError):
             raise UserError(f"{folder}: {option} has {pattern!r}: {value!r}, a pattern and a number wanted") from None

@@ -202,6 +202,7 @@ def merge_adapters(merge: Merge, output: Path) -> None:
         "use_rslora": False,
         "rank_pattern": {},
         "alpha_pattern": {},
+        **dict.fromkeys(("exclude_modules", "layers_to_transform", "layers_pattern")),  # of the first adapter alone
         "target_modules": sorted({name.removesuffix(".weight").split(".")[-1] for name in modules}),
         "inference_mode": True,
     }

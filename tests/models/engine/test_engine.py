@@ -12,7 +12,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from models.engine.requests import Request
+from models.engine.requests import EngineDied, Request
 from models.planning import Planner, fallback, is_readable
 from models.spaces.option_names import OptionNames
 from models.spaces.vocabulary import Vocabulary
@@ -154,3 +154,19 @@ def test_a_killed_engine_is_started_again_and_the_batch_answered(real_model: Use
     assert_answered(real_model, ALL * 4)
     assert real_model.stats["restarts"] == restarts + 1
     assert real_model.stats["unfinished"] == unfinished
+
+
+def test_a_fork_of_our_process_leaves_the_engine_alone(real_model: UserModel) -> None:
+    restarts = real_model.stats["restarts"]
+    if (fork := os.fork()) == 0:
+        code = 1
+        try:
+            real_model.engine.wait_until_ready()
+        except EngineDied:
+            real_model.engine.close()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(fork, 0)[1] == 0
+    assert real_model.batch_predict({"prompt": [CHOICE]}, True)[0] in ("0", "1", "2")
+    assert real_model.stats["restarts"] == restarts

@@ -76,3 +76,39 @@ def test_vllm_samples_without_flashinfer_on_every_worker() -> None:
     environment = engine_environment(settings(), {"PATH": os.environ["PATH"]})
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout.split()[-2:] == ["False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("files", "threads"),
+    [
+        ({"cpu.max": "200000 100000"}, "2"),
+        ({"cpu.max": "50000 100000"}, "1"),
+        ({"cpu.max": "max 100000"}, "6"),
+        ({"cpu.max": "900000 100000"}, "6"),
+        ({"cpu/cpu.cfs_quota_us": "350000", "cpu/cpu.cfs_period_us": "100000"}, "3"),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "6"),
+        ({}, "6"),
+    ],
+)
+def test_a_container_gets_no_more_threads_than_processors_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, str], threads: str
+) -> None:
+    monkeypatch.setattr(environment, "_siblings", str)
+    monkeypatch.setattr(environment, "_CGROUP", tmp_path)
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text + "\n")
+    made = engine_environment(settings(), {"VLLM_CPU_OMP_THREADS_BIND": "0-5"})
+    assert made["OMP_NUM_THREADS"] == threads
+
+
+def test_standard_files_that_are_closed_are_opened() -> None:
+    """Else the engine's own socket would stand in their place, or vLLM, which writes to them, not start."""
+    code = (
+        "import os, subprocess, sys; from models.engine.process import _open_standard_files as o; o(); "
+        "sys.exit(subprocess.run([sys.executable, '-c', 'import os, sys; print(1, flush=True); sys.stdin.read()'])"
+        ".returncode or os.open(os.devnull, os.O_RDONLY) < 3)"
+    )
+    command = f'exec "{sys.executable}" -c "{code}" <&- >&-'
+    told = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+    assert told.returncode == 0, told.stderr

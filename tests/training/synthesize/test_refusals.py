@@ -73,6 +73,46 @@ def test_a_text_in_parts_is_a_text(work: Path) -> None:
     assert len(lines(work / "out.jsonl")) == 24
 
 
+@pytest.mark.parametrize("finish", ["STOP", "eos_token", "end_turn", "stop_sequence"])
+def test_an_answer_that_ended_well_in_other_words_is_taken(work: Path, finish: str) -> None:
+    with serving(Fake(lambda body: (label_and_check(body), finish), usage={})) as url:
+        assert run(url, work) == 0
+    assert len(lines(work / "out.jsonl")) == 24
+
+
+def test_json_that_the_server_has_read_itself_is_taken(work: Path) -> None:
+    with serving(Fake(lambda body: (json.loads(label_and_check(body)), "stop"))) as url:
+        assert run(url, work) == 0
+    assert len(lines(work / "out.jsonl")) == 24
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(413, "Request too large for model"), (403, "Your input was flagged by moderation"), (451, "not here")],
+)
+def test_a_text_that_is_not_let_in_costs_its_row(work: Path, status: int, message: str) -> None:
+    def refuse(body: dict[str, Any]) -> Any:
+        return (status, {"message": message}) if "No. 3>>>" in body["messages"][1]["content"] else None
+
+    fake = Fake(label_and_check, refuse=refuse)
+    with serving(fake) as url:
+        assert run(url, work) == 0
+    assert manifest(work)["reasons"] == {"refused by the server": 1} and len(lines(work / "out.jsonl")) == 23
+
+
+def test_a_limit_a_minute_that_is_called_a_quota_is_waited_for(work: Path) -> None:
+    message = "You exceeded your current quota, please check your plan and billing details. Please retry in 20.5ms."
+    seen: list[int] = []
+
+    def refuse(body: dict[str, Any]) -> Any:
+        seen.append(1)
+        return (429, {"message": message, "code": 429}) if len(seen) == 1 else None
+
+    with serving(Fake(label_and_check, refuse=refuse)) as url:
+        assert run(url, work) == 0
+    assert len(lines(work / "out.jsonl")) == 24
+
+
 @pytest.mark.parametrize(
     ("refuse", "more_requests", "left_out"),
     [
@@ -170,3 +210,9 @@ def test_a_lone_surrogate_in_an_answer_crashes_no_run(work: Path) -> None:
         with serving(Fake(answer)) as url:
             assert run(url, work) == 0
         assert len(lines(work / "out.jsonl")) >= 22
+
+
+def test_an_error_that_comes_as_an_answer_is_said(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(Fake(label_and_check, refuse=lambda body: (200, {"message": "upstream is down"}))) as url:
+        assert run(url, work, "--tries", "2", "--first-wait", "0.01") == 2
+    assert "its answer is an error" in (said := capsys.readouterr().err) and "upstream is down" in said
