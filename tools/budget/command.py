@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     if options.context < SHORTEST:
         raise UserError(f"--context {options.context}: must be at least {SHORTEST}")
+    if options.data and options.recipe is None:
+        raise UserError("--data is what a training reads: give it with --recipe")
     return _track(options) if options.recipe is None else _training(options)
 
 
