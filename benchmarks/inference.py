@@ -11,6 +11,11 @@ machine is busy for all, and the median counts.
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.inference")
+
 import argparse
 import json
 import os
@@ -30,7 +35,7 @@ from evaluation.runner import batches_of
 from evaluation.scoring import mean_over_tasks, outcomes
 from evaluation.suites.shopbench import SHOPBENCH, items_of
 from models.user_config import UserModel
-from shopbench.errors import DONE, UserError, run_command
+from shopbench.arguments import positive
 from shopbench.files import ROOT, write_text
 from shopbench.sample import Sample, read_samples, write_samples
 
@@ -47,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--peer", type=Path, metavar="PEER.py", help="the script of the other flow")
     parser.add_argument("--weights", type=Path, default=ROOT / "weights/embedded")
     parser.add_argument("--modes", nargs="+", default=["winners", "ideal"], help="modes of the peer")
-    parser.add_argument("--limit", type=int, default=0, help="ask about this many questions, spread over the file")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=positive, help="ask about this many questions, spread over the file")
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--answer", nargs=2, metavar=("QUESTIONS", "OUT"), help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.answer:
@@ -60,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not path.exists():
             raise UserError(f"{path}: no such {what}; give one that exists")
     step = max(1, len(samples) // options.limit) if options.limit else 1
-    samples = samples[::step][: options.limit or None]
+    samples = samples[::step][: options.limit]
     print(json.dumps(compare(samples, options.peer, options.weights, options.modes, options.rounds), indent=2))
     return DONE
 
@@ -121,7 +126,3 @@ def _run(mode: str, peer: Path, weights: Path, questions: Path, out: Path) -> di
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise UserError(f"the run of {mode!r} failed ({said}); try it alone: {shlex.join(command)}")
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
-
-
-if __name__ == "__main__":
-    run_command(main)

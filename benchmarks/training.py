@@ -9,6 +9,11 @@ machine and number of tokens computed per update. Counted are the samples' own t
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.training")
+
 import argparse
 import json
 import os
@@ -26,7 +31,7 @@ from peft import get_peft_model
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from shopbench.errors import DONE, run_command
+from shopbench.arguments import positive
 from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
 from training.finetune.batches import IGNORED, Encoded, Packed, encode, plan
@@ -111,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", default="embedded_a")
     parser.add_argument("--data", type=Path, required=True, help="folder that training.data.build wrote")
     parser.add_argument("--base", type=Path, help="local folder of the base model")
-    parser.add_argument("--updates", type=int, default=8)
+    parser.add_argument("--updates", type=positive, default=8)
     given = parser.parse_args(argv)
     training = recipe_named(given.recipe).training
     base = base_folder(training.base, given.base)
@@ -120,7 +125,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.manual_seed(0)
     print(json.dumps(compare(training, base, encoded, tokenizer.pad_token_id, given.updates), indent=2))
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

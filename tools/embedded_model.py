@@ -12,6 +12,11 @@ A folder already made from the same file by the same version of this script is l
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("tools.embedded_model")
+
 import argparse
 import importlib.metadata
 import os
@@ -20,7 +25,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.weights import provenance
-from shopbench.errors import DONE, UserError, run_command
 from shopbench.files import ROOT, write_json
 
 OUTPUT = ROOT / "weights" / "base" / "smollm2-135m-instruct"
@@ -119,7 +123,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     unpack(output)
     print(output)
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

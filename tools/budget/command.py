@@ -16,6 +16,7 @@ from pathlib import Path
 
 from models.engine.core import load_tokenizer
 from models.weights import check_weights, find_weights
+from shopbench.arguments import positive
 from shopbench.errors import DONE, NOT_GOOD
 from shopbench.files import ROOT, default_questions, read_json
 from shopbench.sample import read_samples
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
     sample = "measure K questions and scale; default: all in the file"
-    parser.add_argument("--sample", type=int, metavar="K", help=sample)
+    parser.add_argument("--sample", type=positive, metavar="K", help=sample)
     parser.add_argument("--config", type=Path, metavar="FILE", help="config.json to project; default: the weights'")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer; default: the weights'")
     parser.add_argument("--gpu", default="T4x4", metavar="NAMExN", help="GPUs to project to (default: %(default)s)")

@@ -9,6 +9,11 @@ clone. Nothing downloaded here belongs into this repository.
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, nearest, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("training.data.download")
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +23,6 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
 from tqdm import tqdm
 
-from shopbench.errors import DONE, UserError, nearest, run_command
 from shopbench.files import ROOT, read_json_if_any, write_json
 from training.data.catalogue import all_datasets
 from training.data.hashes import source_hash
@@ -86,7 +90,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = all_datasets()[given.name]
     print(f"{folder}: {dataset.hub}, {dataset.licence}")
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

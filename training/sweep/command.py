@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from shopbench.arguments import positive
+from shopbench.arguments import finite, positive
 from training.sweep.studies import STUDIES
 
 ALPHAS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
@@ -72,7 +72,7 @@ def _study_options(one: argparse.ArgumentParser, name: str) -> None:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(dict.fromkeys(map(float, text.split(","))))
+    return tuple(dict.fromkeys(map(finite, text.split(","))))
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:

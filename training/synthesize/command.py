@@ -24,6 +24,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from shopbench.arguments import above_zero, not_negative, positive
 from shopbench.errors import DONE, INTERRUPTED, KILLED, UserError
 from shopbench.files import file_hash, write_json, write_json_lines
 from shopbench.requirements import versions
@@ -155,21 +156,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--engine", choices=["ray"], help="Ray Data's batch inference instead of an endpoint")
     parser.add_argument("--input", type=Path, required=True, help="JSON lines, or the sources folder")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--limit", type=int, help="rows of the input at most")
-    parser.add_argument("--wanted", type=int, help="stop when so many are accepted")
-    parser.add_argument("--concurrency", type=int, default=16, help="requests at once")
-    parser.add_argument("--attempts", type=int, default=2, help="asks for an answer of the right form")
-    parser.add_argument("--temperature", type=float, default=0.7)
+    parser.add_argument("--limit", type=positive, help="rows of the input at most")
+    parser.add_argument("--wanted", type=positive, help="stop when so many are accepted")
+    parser.add_argument("--concurrency", type=positive, default=16, help="requests at once")
+    parser.add_argument("--attempts", type=positive, default=2, help="asks for an answer of the right form")
+    parser.add_argument("--temperature", type=not_negative, default=0.7)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-second-ask", action="store_true", help="do not check that answers can be derived")
     parser.add_argument("--unstructured", action="store_true", help="ask for no structured output")
-    parser.add_argument("--price-prompt", type=float, default=0.0, help="of a million prompt tokens")
-    parser.add_argument("--price-answer", type=float, default=0.0, help="of a million answer tokens")
-    parser.add_argument("--most-tokens", type=int, help="ceiling on tokens, over all runs into this output")
-    parser.add_argument("--most-cost", type=float, help="ceiling on money, over all runs into this output")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an answer")
-    parser.add_argument("--tries", type=int, default=6, help="of a request, while the server fails")
-    parser.add_argument("--first-wait", type=float, default=1.0, help="seconds before the second try; then doubled")
+    parser.add_argument("--price-prompt", type=not_negative, default=0.0, help="of a million prompt tokens")
+    parser.add_argument("--price-answer", type=not_negative, default=0.0, help="of a million answer tokens")
+    parser.add_argument("--most-tokens", type=positive, help="ceiling on tokens, over all runs into this output")
+    parser.add_argument("--most-cost", type=not_negative, help="ceiling on money, over all runs into this output")
+    parser.add_argument("--timeout", type=above_zero, default=120.0, help="seconds for an answer")
+    parser.add_argument("--tries", type=positive, default=6, help="of a request, while the server fails")
+    parser.add_argument("--first-wait", type=not_negative, default=1.0, help="seconds before the second try, doubled")
     parser.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable that holds the key")
-    parser.add_argument("--replicas", type=int, default=1, help="engines under Ray")
+    parser.add_argument("--replicas", type=positive, default=1, help="engines under Ray")
     return parser

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench import answers
+from shopbench.arguments import positive
 from shopbench.errors import DONE, UserError, nearest
 from shopbench.prompts import messages
 from training.data.build.parts import PartSpec, Tally, part_samples
@@ -30,10 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sources", required=True, type=Path, help="folder that holds the datasets")
     parser.add_argument("--output", type=Path, help="folder for the result")
     parser.add_argument("--exclude", action="append", default=[], help="evaluation file to keep out (may be repeated)")
-    parser.add_argument("--limit", type=int, help="at most so many samples a task")
+    parser.add_argument("--limit", type=positive, help="at most so many samples a task")
     parser.add_argument("--skip-missing", action="store_true", help="leave out tasks whose dataset is not there")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: parts as Ray tasks")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1)
     given = parser.parse_args(argv)
     if given.preview:
         preview(given.preview, given.sources)
