@@ -32,6 +32,7 @@ WORDS = 8
 
 def write_products(sources: Path, output: Path) -> int:
     """Write the file; the number of its products."""
+    output.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with database() as connection, replacing(output) as file:
         open_tables(connection, SourceFolder(sources))

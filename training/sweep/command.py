@@ -86,9 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line. The heavy packages are imported when they are needed, so that --help needs none."""
     given = _parser().parse_args(argv)
     given.line = command_line(sys.argv[1:] if argv is None else argv)
+    given.output.mkdir(parents=True, exist_ok=True)
     # Arms may be trained side by side: each of their adapters has a lock of its own.
     written = [] if vars(given).get("arm") else [given.output / name for name in WRITTEN]
-    with outputs(*written, inputs=inputs_of(given), make_folders=True):
+    with outputs(*written, inputs=inputs_of(given)):
         if given.command in STUDIES:
             from training.sweep.study_run import run_study
 
