@@ -12,6 +12,7 @@ import difflib
 import errno
 import importlib
 import importlib.util
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -40,6 +41,9 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "give a shorter path",
 }
 """What the user can do about an OSError with a path; other OSErrors are faults of ours."""
+
+_RUST_DISK_FULL = re.compile(rf"\(os error ({errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\)$")
+"""How libraries in Rust (safetensors) say it, in error classes of their own."""
 
 
 class UserError(Exception):
@@ -87,6 +91,11 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         if remedy is None or error.filename is None or _is_part_of_us(str(error.filename)):
             raise
         return _say(f"error: {error.filename}: {error.strerror}; {remedy}", BAD_INPUT)
+    except Exception as error:
+        found = _RUST_DISK_FULL.search(str(error))
+        if found is None:
+            raise
+        return _say(f"error: {error}; {_REMEDIES[int(found[1])]}", BAD_INPUT)
 
 
 _OURS = (

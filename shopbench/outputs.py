@@ -103,8 +103,9 @@ def _check(path: Path, inputs: Iterable[Path]) -> None:
         return
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror}); give another path") from None
-    if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
+    in_dev = path.absolute().parent == Path("/dev")  # /dev/stdout may lead to a regular file, and would be replaced
+    if in_dev or not stat.S_ISREG(mode):
+        kind = "a device" if in_dev else _KINDS.get(stat.S_IFMT(mode), "no regular file")
         raise UserError(f"{path}: cannot be written, it is {kind}; name a file")
     if not os.access(path, os.W_OK):
         raise UserError(f"{path}: cannot be written, it is write-protected; delete it or give another path")
