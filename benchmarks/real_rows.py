@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("results.json"), metavar="FILE")
     options = parser.parse_args(argv)
     questions = options.output.with_name(options.output.name + ".questions.jsonl")
-    with outputs(questions, inputs=[options.source]):
+    with outputs(questions):
         write_samples(questions, draw(options.source, options.rows, options.type, options.seed))
     status = evaluate(["--questions", str(questions), "--output", str(options.output), "--skip-missing-metrics"])
     if status:
