@@ -8,9 +8,13 @@ rest is the same.
 
 from __future__ import annotations
 
+from shopbench.errors import NOT_GOOD, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("local_evaluation")
+
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +23,14 @@ from typing import Any
 from evaluation.benchmark import Benchmark, Item, Model, Options
 from evaluation.journal import Journal, journal_key
 from evaluation.report import render_report
-from evaluation.results import make_results
+from evaluation.results import Results, make_results
 from evaluation.runner import answer_all
 from evaluation.suites import BENCHMARKS
 from evaluation.table import format_results
 from models.weights import check_weights, find_weights
 from shopbench.arguments import positive
-from shopbench.errors import NOT_GOOD, UserError, run_command
 from shopbench.files import ROOT, write_json, write_text
+from shopbench.outputs import outputs
 from shopbench.tracks import TRACKS
 
 
@@ -40,34 +44,48 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(given: argparse.Namespace) -> int:
     """Questions -> answers -> scores, files and tables; returns the exit code."""
-    output: Path = given.output
-    for path in filter(None, (output, given.report)):
-        if path.is_dir() or not path.absolute().parent.is_dir():
-            raise UserError(f"{path}: cannot be written; name a file in a folder that exists")
     benchmark = BENCHMARKS[given.benchmark]
     options = _options(given, benchmark)
     file = given.questions or benchmark.default_questions()
     if file is None:
         raise UserError(f"--benchmark {benchmark.name}: name {benchmark.questions} with --questions")
-    items = benchmark.read(file, options)
     weights = (given.weights or find_weights(ROOT)).absolute()
-    check_weights(weights)
-    os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
-    print(f"{len(items)} questions of {benchmark.title}, {file}, weights {weights}", flush=True)
-    journal = Journal(output.with_name(output.name + ".answers.part"), journal_key(items, weights))
-    if journal.batches:
-        print(f"going on with {journal.path}; delete it to start over", flush=True)
+    kept = given.output.with_name(given.output.name + ".answers.part")
+    read = file.rglob("*") if file.is_dir() else [file]
+    with outputs(given.output, kept, given.report, inputs=[weights, *read]):
+        items = benchmark.read(file, options)
+        check_weights(weights)
+        os.environ["SHOPBENCH_WEIGHTS"] = str(weights)
+        print(f"{len(items)} questions of {benchmark.title}, {file}, weights {weights}", flush=True)
+        results = _results(given, benchmark, options, str(file), items, weights, kept)
+    print(f"\n{format_results(results)}\n")
+    print(f"written: {' and '.join(str(path) for path in (given.output, given.report) if path)}")
+    return _report_missing(results["missing_metrics"], given.skip_missing_metrics)
 
+
+def _results(
+    given: argparse.Namespace,
+    benchmark: Benchmark,
+    options: Options,
+    file: str,
+    items: Sequence[Item],
+    weights: Path,
+    kept: Path,
+) -> Results:
+    """Answer, score and write; the answers so far are `kept` until the results are there."""
+    is_other = kept.is_file()
+    journal = Journal(kept, journal_key(items, weights))
+    if journal.batches:
+        print(f"going on with {kept}; delete it to start over", flush=True)
+    elif is_other:
+        print(f"{kept}: of other questions, weights, settings or code; starting anew", flush=True)
     answers = answer_all(benchmark, items, lambda: _user_model(benchmark, items), journal, options.enforce_limits)
-    results = make_results(benchmark, str(file), items, answers, options, weights)
-    write_json(output, results, indent=1)
+    results = make_results(benchmark, file, items, answers, options, weights)
+    write_json(given.output, results, indent=1)
     if given.report:
         write_text(given.report, render_report(results))
     journal.remove()
-
-    print(f"\n{format_results(results)}\n")
-    print(f"written: {' and '.join(str(path) for path in (output, given.report) if path)}")
-    return _report_missing(results["missing_metrics"], given.skip_missing_metrics)
+    return results
 
 
 def _options(given: argparse.Namespace, benchmark: Benchmark) -> Options:
@@ -147,8 +165,3 @@ def _parser() -> argparse.ArgumentParser:
         help="exit 0 even if a metric's model is not on this machine; its questions stay unscored",
     )
     return parser
-
-
-if __name__ == "__main__":  # vLLM's worker processes import this file again
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends the engine's processes too, as Ctrl-C does
-    run_command(main)

@@ -11,6 +11,11 @@ with SIGKILL half-way and one that takes it up again; the bytes must be the same
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, NOT_GOOD, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.data_build")
+
 import argparse
 import os
 import shutil
@@ -26,7 +31,7 @@ from pathlib import Path
 import duckdb
 import psutil
 
-from shopbench.errors import DONE, NOT_GOOD, UserError, run_command
+from shopbench.arguments import above_zero, positive
 from shopbench.files import read_json, replacing
 
 CLAIM_SECONDS, CLAIM_BYTES = 300, 4 * 1024**3
@@ -148,9 +153,9 @@ def _tree_bytes(pid: int) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; exit code 1 if a claim does not hold."""
     parser = argparse.ArgumentParser(prog="benchmarks.data_build", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--scale", type=float, default=1.0, help="share of ESCI's size")
+    parser.add_argument("--scale", type=above_zero, default=1.0, help="share of ESCI's size")
     parser.add_argument("--folder", type=Path, default=Path("build/benchmark"))
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=positive, default=2)
     parser.add_argument("--no-kill", action="store_true", help="only the plain run")
     given = parser.parse_args(argv)
     sources = write_dataset(given.folder / f"esci-{given.scale:g}", given.scale)
@@ -183,7 +188,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         kept = kept and same
     return DONE if kept else NOT_GOOD
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -14,6 +14,11 @@ that leaves both to vLLM would get bfloat16 on any CPU, however slow it is there
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.inference")
+
 import argparse
 import json
 import os
@@ -36,7 +41,7 @@ from models.machine import machine
 from models.settings import EngineSettings, choose
 from models.user_config import UserModel
 from models.weights import check_weights
-from shopbench.errors import DONE, UserError, run_command
+from shopbench.arguments import positive
 from shopbench.files import ROOT, write_text
 from shopbench.sample import Sample, read_samples, write_samples
 
@@ -55,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--peer", type=Path, metavar="PEER.py", help="the script of the other flow")
     parser.add_argument("--weights", type=Path, default=ROOT / "weights/embedded")
     parser.add_argument("--modes", nargs="+", default=["winners", "ideal"], help="modes of the peer")
-    parser.add_argument("--limit", type=int, default=0, help="ask about this many questions, spread over the file")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=positive, help="ask about this many questions, spread over the file")
+    parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--answer", nargs=2, metavar=("QUESTIONS", "OUT"), help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.answer:
@@ -68,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not path.exists():
             raise UserError(f"{path}: no such {what}; give one that exists")
     step = max(1, len(samples) // options.limit) if options.limit else 1
-    samples = samples[::step][: options.limit or None]
+    samples = samples[::step][: options.limit]
     settings = choose(check_weights(options.weights.absolute()), machine())
     compared = compare(samples, options.peer, settings, options.modes, options.rounds)
     print(json.dumps({"machine": describe_cpu(), "type": settings.dtype, **compared}, indent=2))
@@ -148,7 +153,3 @@ def _run(mode: str, peer: Path, settings: EngineSettings, questions: Path, out: 
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise UserError(f"the run of {mode!r} failed ({said}); try it alone: {shlex.join(command)}")
     return {**json.loads(done.stdout.strip().splitlines()[-1]), "process_s": round(took, 2)}
-
-
-if __name__ == "__main__":
-    run_command(main)

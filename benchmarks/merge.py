@@ -8,6 +8,11 @@ seconds from start to end, and the peak resident memory that the kernel reports,
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.merge")
+
 import argparse
 import json
 import os
@@ -20,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shopbench.errors import DONE, UserError, run_command
+from shopbench.arguments import positive
 from shopbench.files import write_json
 from training.weights.tensors import fingerprint, stored
 
@@ -82,7 +87,7 @@ def difference(ours: Path, theirs: Path) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.merge", description="streamed merge against PEFT's")
     parser.add_argument("--base", type=Path, required=True, help="folder of a float model")
-    parser.add_argument("--rank", type=int, default=64)
+    parser.add_argument("--rank", type=positive, default=64)
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -97,7 +102,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = {"streamed": ours, "peft": theirs, "memory_share": share, "largest_relative_difference": off}
     print(json.dumps({**result, "model_mb": size}, indent=2))
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

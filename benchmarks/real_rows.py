@@ -10,6 +10,11 @@ or given without the model.
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, NOT_GOOD, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.real_rows")
+
 import argparse
 import random
 from collections.abc import Sequence
@@ -17,8 +22,9 @@ from pathlib import Path
 
 from evaluation.scoring import check_sample
 from local_evaluation import main as evaluate
-from shopbench.errors import DONE, NOT_GOOD, run_command
+from shopbench.arguments import positive
 from shopbench.files import read_json
+from shopbench.outputs import outputs
 from shopbench.sample import BadSample, Sample, write_samples
 from shopbench.tasks import TaskType
 from shopbench.text_files import json_objects
@@ -57,20 +63,17 @@ def draw(source: Path, count: int, task_type: TaskType | None = None, seed: int 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.real_rows", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--source", type=Path, required=True, metavar="DIR", help="EC-Guide's folder")
-    parser.add_argument("--rows", type=int, default=1000, metavar="N")
+    parser.add_argument("--rows", type=positive, default=1000, metavar="N")
     parser.add_argument("--type", type=TaskType, choices=list(TaskType), help="only questions of this type")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("results.json"), metavar="FILE")
     options = parser.parse_args(argv)
     questions = options.output.with_name(options.output.name + ".questions.jsonl")
-    write_samples(questions, draw(options.source, options.rows, options.type, options.seed))
+    with outputs(questions):
+        write_samples(questions, draw(options.source, options.rows, options.type, options.seed))
     status = evaluate(["--questions", str(questions), "--output", str(options.output), "--skip-missing-metrics"])
     if status:
         return status
     counts = read_json(options.output, "the results")["model_counts"]
     print(", ".join(f"{name} {counts.get(name, 0)}" for name in ("questions", *NOT_OWN)))
     return NOT_GOOD if any(counts.get(name) for name in NOT_OWN) else DONE
-
-
-if __name__ == "__main__":  # vLLM's worker processes import this file again
-    run_command(main)

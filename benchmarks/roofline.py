@@ -13,6 +13,11 @@ All times are of processors, summed over threads, so that other work on the mach
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, NOT_GOOD, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.roofline")
+
 import argparse
 import functools
 import math
@@ -34,7 +39,7 @@ from models.settings import choose
 from models.tokenizer import load_tokenizer
 from models.user_config import UserModel
 from models.weights import check_weights, find_weights
-from shopbench.errors import DONE, NOT_GOOD, run_command
+from shopbench.arguments import positive
 from shopbench.files import ROOT, default_questions
 from shopbench.sample import read_samples
 from shopbench.tracks import TRACKS
@@ -163,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.roofline", description="check the roofline on this CPU")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
-    parser.add_argument("--sample", type=int, default=48, metavar="K", help="questions (default: %(default)s)")
+    parser.add_argument("--sample", type=positive, default=48, metavar="K", help="questions (default: %(default)s)")
     options = parser.parse_args(argv)
     weights = check_weights((options.weights or find_weights(ROOT)).absolute())
     settings = choose(weights, machine())
@@ -193,7 +198,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     holds = all(abs(off) <= TOLERANCE for *_, off in compared)
     print(f"the prediction {'holds' if holds else 'does NOT hold'} within {TOLERANCE:.0%}")
     return DONE if holds else NOT_GOOD
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -10,6 +10,11 @@ answers are their truths with words lost and swapped. Exit code 1 if scores diff
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, NOT_GOOD, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.scoring")
+
 import argparse
 import random
 import time
@@ -25,7 +30,7 @@ from tabulate import tabulate
 from benchmarks.real_rows import askable_samples
 from shopbench import embeddings
 from shopbench.answers import parse, write
-from shopbench.errors import DONE, NOT_GOOD, run_command
+from shopbench.arguments import positive
 from shopbench.files import ROOT
 from shopbench.metrics import METRICS
 from shopbench.sample import BadSample, Sample, Truth
@@ -163,8 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.scoring", description=(__doc__ or "").split("\n")[0])
     questions = [ROOT / "data" / "sample_questions.jsonl"]
     parser.add_argument("--questions", type=Path, nargs="+", metavar="FILE", default=questions)
-    parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--count", type=positive, default=2000)
+    parser.add_argument("--rounds", type=positive, default=3)
     options = parser.parse_args(argv)
     score_round(options.questions, len(MIX) * 10, 0)  # imports, models, tables
     rounds = range(1, options.rounds + 1)
@@ -181,7 +186,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     differing, ratio = sum(one.differing for one in measured), ratios[0]  # the last row's: of all metrics together
     print(f"{differing} scores differ; {ratio:.1f} times as fast ({CLAIM:.0f} wanted)")
     return NOT_GOOD if differing or ratio < CLAIM else DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

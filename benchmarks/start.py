@@ -11,6 +11,11 @@ Exit code 1 if this checkout takes more than the share of the other's time that 
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, NOT_GOOD, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.start")
+
 import argparse
 import json
 import os
@@ -25,7 +30,7 @@ from pathlib import Path
 from tabulate import tabulate
 from tqdm import tqdm
 
-from shopbench.errors import DONE, NOT_GOOD, UserError, run_command
+from shopbench.arguments import above_zero, positive
 from shopbench.files import ROOT
 
 READY = """
@@ -45,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--other", type=Path, required=True, metavar="DIR", help="the other checkout")
     parser.add_argument("--weights", type=Path, default=ROOT / "weights/embedded", metavar="DIR")
     parser.add_argument("--questions", type=Path, default=ROOT / "data/sample_questions.jsonl", metavar="FILE")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="questions to evaluate")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    parser.add_argument("--ready", type=float, default=0.4, metavar="SHARE", help="default: %(default)s")
-    parser.add_argument("--whole", type=float, default=0.45, metavar="SHARE", help="default: %(default)s")
+    parser.add_argument("--limit", type=positive, default=20, metavar="N", help="questions to evaluate")
+    parser.add_argument("--rounds", type=positive, default=3, metavar="N")
+    parser.add_argument("--ready", type=above_zero, default=0.4, metavar="SHARE", help="default: %(default)s")
+    parser.add_argument("--whole", type=above_zero, default=0.45, metavar="SHARE", help="default: %(default)s")
     given = parser.parse_args(argv)
     if not (given.other / "local_evaluation.py").is_file():
         raise UserError(f"{given.other}: is no checkout of this repository; make one with `git worktree add`")
@@ -91,7 +96,3 @@ def _timed(command: list[str], checkout: Path, environment: dict[str, str]) -> t
         raise UserError(f"{checkout}: {command[0]} failed ({(done.stderr.strip().splitlines() or ['?'])[-1]})")
     used = after.children_user + after.children_system - before.children_user - before.children_system
     return done.stdout, took, used
-
-
-if __name__ == "__main__":
-    run_command(main)

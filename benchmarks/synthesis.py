@@ -10,6 +10,11 @@ tokens a second, as the rows of the two ways are not the same.
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.synthesis")
+
 import argparse
 import asyncio
 import itertools
@@ -25,7 +30,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from shopbench.errors import DONE, UserError, run_command
+from shopbench.arguments import positive
 from training.data.formats import Row
 from training.synthesize.client import Server
 from training.synthesize.command import input_rows
@@ -95,13 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--input", type=Path, required=True, help="JSON lines, or the sources folder")
     parser.add_argument("--task", default="amazon_reviews_covered_aspects")
-    parser.add_argument("--rows", type=int, default=16, help="rows of each run at once")
-    parser.add_argument("--rows-alone", type=int, default=4, help="rows of each run one at a time")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--rows", type=positive, default=16, help="rows of each run at once")
+    parser.add_argument("--rows-alone", type=positive, default=4, help="rows of each run one at a time")
+    parser.add_argument("--rounds", type=positive, default=2)
+    parser.add_argument("--concurrency", type=positive, default=16)
     print(json.dumps(compare(parser.parse_args(argv)), indent=2))
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

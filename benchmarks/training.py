@@ -10,6 +10,11 @@ recipe's. Counted are the samples' own tokens, prompt and answer, per second.
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("benchmarks.training")
+
 import argparse
 import json
 import os
@@ -32,7 +37,6 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Trainer, TrainerCallback
 
 from shopbench.arguments import positive
-from shopbench.errors import DONE, run_command
 from training.finetune.batches import IGNORED, Encoded
 from training.finetune.make_trainer import load_model, lora_config, make_trainer, trainer_config
 from training.recipes import Recipe, recipe_named
@@ -150,7 +154,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as work:
         print(json.dumps(compare(recipe, given.data, base, given.updates, Path(work)), indent=2))
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -11,6 +11,11 @@ intervals side by side suggest.
 
 from __future__ import annotations
 
+from shopbench.errors import UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("evaluation.intervals")
+
 import argparse
 import zlib
 from collections.abc import Sequence
@@ -23,7 +28,6 @@ from tabulate import tabulate
 
 from evaluation.benchmark import grouped
 from evaluation.scoring import Outcome, mean_over_tasks
-from shopbench.errors import UserError, run_command
 from shopbench.files import read_json
 from shopbench.metrics import METRICS
 
@@ -126,7 +130,3 @@ def _read(path: Path) -> tuple[list[Outcome], list[Any]]:
     if others := {one.metric for one in found} - set(METRICS):
         raise UserError(f"{path}: metric {min(others)!r} is no mean over questions; give a run of ShopBench")
     return found, asked
-
-
-if __name__ == "__main__":
-    run_command(main)

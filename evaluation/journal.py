@@ -54,17 +54,20 @@ def settings() -> dict[str, str]:
 
 
 class Journal:
-    """The answers of a run so far. One of other questions, weights or code is replaced, never mixed in."""
+    """The answers of a run so far. One of other questions, weights or code is replaced, never mixed in.
+
+    Every line says by the key whose it is: another run's answers are none of this run's wherever they got in.
+    """
 
     def __init__(self, path: Path, key: str) -> None:
-        self.path = path
+        self.path, self._key = path, key
         self.batches, good_bytes = _read(path, key)
         if good_bytes:
             # What follows the last whole line was being written when the run died.
             os.truncate(path, good_bytes)
         else:
             path.unlink(missing_ok=True)
-            self._write({"key": key})
+            self._write({})
 
     def append(self, batch: Batch) -> None:
         """Keep one answered batch; it is on disk when this returns."""
@@ -72,8 +75,8 @@ class Journal:
         self.batches.append(batch)
 
     def _write(self, value: dict[str, Any]) -> None:
-        with open(self.path, "ab") as file:
-            append_line(file, value)
+        with open(self.path, "ab", buffering=0) as file:  # a buffer would be written once more when it is closed
+            append_line(file, {"key": self._key, **value})
 
     def remove(self) -> None:
         """The run is complete and its results are written: the journal has done its work."""
@@ -91,11 +94,11 @@ def _read(path: Path, key: str) -> tuple[list[Batch], int]:
             break
         try:
             value = json.loads(line)
-            if number == 0 and value != {"key": key}:
-                return [], 0
+            if value.pop("key") != key or (not number and value):
+                break
             if number:
                 batches.append(Batch(**value))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             break
         good_bytes += len(line)
     return batches, good_bytes

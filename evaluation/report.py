@@ -7,6 +7,11 @@ the one of report_page/filter.js, by its hash.
 
 from __future__ import annotations
 
+from shopbench.errors import UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("evaluation.report")
+
 import argparse
 import base64
 import hashlib
@@ -21,8 +26,8 @@ from markupsafe import Markup
 
 from evaluation.results import Results
 from evaluation.table import averaged, groups_of, other_metrics, published_score
-from shopbench.errors import UserError, run_command
 from shopbench.files import read_json, write_text
+from shopbench.outputs import outputs
 
 _PAGE = Path(__file__).resolve().parent / "report_page"
 GRADES = ("right", "partly", "wrong", "unscored")
@@ -89,14 +94,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("results", type=Path, help="what local_evaluation.py wrote")
     parser.add_argument("report", type=Path, help="the page to write")
     options = parser.parse_args(argv)
-    results = read_json(options.results, "results of local_evaluation.py")
-    try:
-        page = render_report(results)
-    except (KeyError, TypeError, AttributeError, TemplateRuntimeError) as error:
-        raise UserError(f"{options.results}: is no results.json of local_evaluation.py ({error}); run that") from None
-    write_text(options.report, page)
+    with outputs(options.report, inputs=[options.results]):
+        results = read_json(options.results, "results of local_evaluation.py")
+        try:
+            page = render_report(results)
+        except (KeyError, TypeError, AttributeError, TemplateRuntimeError) as error:
+            problem = f"{options.results}: is no results.json of local_evaluation.py ({error}); run that"
+            raise UserError(problem) from None
+        write_text(options.report, page)
     return 0
-
-
-if __name__ == "__main__":
-    run_command(main)

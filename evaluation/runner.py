@@ -20,6 +20,7 @@ from tqdm import tqdm
 from evaluation.benchmark import Benchmark, Item, Model
 from evaluation.journal import Batch, Journal
 from shopbench.errors import KILLED, UserError
+from shopbench.files import without_surrogates
 from shopbench.tracks import MAX_BATCH_SIZE, MIN_BATCH_SIZE, SECONDS_PER_SAMPLE
 
 
@@ -127,7 +128,8 @@ def _ask(benchmark: Benchmark, items: Sequence[Item], places: list[int], model: 
         outputs = benchmark.ask(model, [items[place] for place in places])
     seconds = time.perf_counter() - started
     _check_answers(outputs, places, benchmark.method)
-    return Batch(places, outputs, seconds, dict(_counters(model) - before))
+    texts = list(map(without_surrogates, outputs))  # they are written and scored as UTF-8, which has none
+    return Batch(places, texts, seconds, dict(_counters(model) - before))
 
 
 def _check_answers(outputs: Any, places: list[int], method: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
+from shopbench.files import without_surrogates
 
 MODELS = {
     "sent-transformer": "all-MiniLM-L6-v2",
@@ -40,7 +41,8 @@ def similarity_with(model_name: str) -> Callable[[Sequence[str], Sequence[Any]],
 
 def mean_cosines(model_name: str, answers: Sequence[str], truths: Sequence[Any]) -> list[float]:
     """The mean cosine, -1 to 1, of each answer to its reference, or its several; ModelMissing without the model."""
-    references = [[truth] if isinstance(truth, str) else list(truth) for truth in truths]
+    answers = list(map(without_surrogates, answers))
+    references = [list(map(without_surrogates, [truth] if isinstance(truth, str) else truth)) for truth in truths]
     texts = list(dict.fromkeys([*answers, *(text for several in references for text in several)]))
     if not texts:
         return []

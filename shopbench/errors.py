@@ -12,6 +12,8 @@ import difflib
 import errno
 import importlib
 import importlib.util
+import re
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -26,16 +28,22 @@ cannot be used (argparse's own code, too); stopped where the evaluator would kil
 _REMEDIES = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
     errno.EROFS: "choose a folder that can be written",
     errno.EACCES: "choose a path that you may use",
     errno.EPERM: "choose a path that you may use",
     errno.ENOENT: "give a path that exists",
     errno.ENOTDIR: "give a path that exists",
     errno.EISDIR: "give a file",
+    errno.EBUSY: "give another path",
+    errno.ELOOP: "give a path that exists",
     errno.EEXIST: "delete it or give another path",
     errno.ENAMETOOLONG: "give a shorter path",
 }
 """What the user can do about an OSError with a path; other OSErrors are faults of ours."""
+
+_RUST_DISK_FULL = re.compile(rf"\(os error ({errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\)$")
+"""How libraries in Rust (safetensors) say it, in error classes of their own."""
 
 
 class UserError(Exception):
@@ -55,8 +63,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def run_command(main: Callable[[], int] | str) -> NoReturn:
     """Run a command and exit: with its own code, or with one line on stderr and the code of what went wrong.
 
-    A module that is named, not its `main`, is imported here: where a package is missing, that too is one line.
+    A module that is named, not its `main`, is imported here: where a package is missing, that too is one line. A file
+    of a command that needs packages names itself, before it imports them.
+
+    Asked to end (SIGTERM), a command stops as for Ctrl-C: what it began to write is deleted, its processes end.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(exit_code_of(main if callable(main) else lambda: importlib.import_module(main).main()))
 
 
@@ -79,6 +91,11 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         if remedy is None or error.filename is None or _is_part_of_us(str(error.filename)):
             raise
         return _say(f"error: {error.filename}: {error.strerror}; {remedy}", BAD_INPUT)
+    except Exception as error:
+        found = _RUST_DISK_FULL.search(str(error))
+        if found is None:
+            raise
+        return _say(f"error: {error}; {_REMEDIES[int(found[1])]}", BAD_INPUT)
 
 
 _OURS = (

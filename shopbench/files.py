@@ -20,6 +20,8 @@ from shopbench import ROOT
 from shopbench.errors import UserError
 from shopbench.text_files import BadText, open_text
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No room on the disk, in the user's share of it, or under the limit on a file's size."""
 QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
 
 
@@ -46,7 +48,7 @@ def replacing(path: str | os.PathLike[str], mode: str = "w", shared: bool = Fals
             yield file
         os.replace(beside, target)
     except BaseException as error:
-        full = isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = isinstance(error, OSError) and error.filename is None and error.errno in DISK_FULL
         if isinstance(error, OSError) and (full or error.filename == str(beside)):
             error.filename = str(target)
         with contextlib.suppress(OSError):
@@ -60,9 +62,14 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         file.write(text)
 
 
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON, every script as it reads; a ValueError for NaN and infinity, which JSON has not."""
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+
+
 def write_json(path: str | os.PathLike[str], value: Any, indent: int = 2) -> None:
     """Write JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+    write_text(path, json_text(value, indent) + "\n")
 
 
 def write_json_lines(path: str | os.PathLike[str], rows: Iterable[Any]) -> int:
@@ -70,7 +77,7 @@ def write_json_lines(path: str | os.PathLike[str], rows: Iterable[Any]) -> int:
     count = 0
     with replacing(path) as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json_text(row) + "\n")
             count += 1
     return count
 
@@ -80,8 +87,10 @@ def append_line(file: IO[bytes], value: Any) -> None:
 
     An OSError names the file, which Python leaves out where a write fails.
     """
+    left = memoryview(json.dumps(value, allow_nan=False).encode() + b"\n")
     try:
-        file.write(json.dumps(value).encode() + b"\n")
+        while left:  # an unbuffered file may take a part only
+            left = left[file.write(left) :]
         file.flush()
         os.fsync(file.fileno())
     except OSError as error:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from shopbench.files import without_surrogates
+
 References = str | Sequence[str]
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -65,8 +67,8 @@ def japanese_bleu(parsed: str, truth: References) -> float:
 
 
 def _bleu(tokenizer: str, parsed: str, truth: References) -> float:
-    first_line = parsed.strip("\n").split("\n")[0]
-    references = [[reference] for reference in _several(truth)]
+    first_line = without_surrogates(parsed.strip("\n").split("\n")[0])  # MeCab takes UTF-8 only
+    references = [[without_surrogates(reference)] for reference in _several(truth)]
     return _bleu_scorer(tokenizer).corpus_score([first_line], references).score / 100
 
 

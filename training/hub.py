@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
+from httpx2 import HTTPError
+from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 
 from shopbench.errors import UserError
 
@@ -20,6 +21,6 @@ def hub_errors(name: str) -> Iterator[None]:
         raise UserError(f"{name}: its owner asks for consent; {remedy}") from None
     except OfflineModeIsEnabled:
         raise UserError(f"{name}: HF_HUB_OFFLINE is set; unset it to download") from None
-    except (HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:  # the Hub's own errors are among them; without a network it is the first
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{name}: {reason}; run the same command again to go on") from None

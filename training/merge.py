@@ -7,11 +7,16 @@ concatenated, to be served without a merge. The sum itself is training/weights/m
 
 from __future__ import annotations
 
+from shopbench.errors import UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("training.merge")
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from shopbench.errors import UserError, run_command
+from shopbench.arguments import finite
 from training.recipes import ENSEMBLES, RECIPES, ensemble_named
 from training.weights.adapters import adapter_folder, read_adapter
 from training.weights.folders import base_folder, base_name, is_hub_name
@@ -34,8 +39,8 @@ def resolve(recipe: str, base: Path | None, adapters: Sequence[str] | None, alph
 def _named_weight(text: str) -> tuple[str, float]:
     name, _, weight = text.rpartition(":")
     try:
-        return (name, float(weight)) if name else (text, 1.0)
-    except ValueError:
+        return (name, finite(weight)) if name else (text, 1.0)
+    except argparse.ArgumentTypeError:
         raise UserError(f"--adapters {text}: wants NAME:WEIGHT, like v8:0.56") from None
 
 
@@ -48,14 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     base_help = "base model: a folder, or a Hub name got with training.weights.download (default: the adapters' own)"
     parser.add_argument("--base", type=Path, help=base_help)
     parser.add_argument("--adapters", nargs="+", metavar="A:WEIGHT", help="adapter folders or names, and weights")
-    parser.add_argument("--alpha", type=float, default=1.0, help="factor of all weights (wise-ft)")
+    parser.add_argument("--alpha", type=finite, default=1.0, help="factor of all weights (wise-ft)")
     parser.add_argument("--as-adapter", action="store_true", help="write one adapter instead of a merged model")
     given = parser.parse_args(argv)
     merge = resolve(given.recipe, given.base, given.adapters, given.alpha)
     (merge_adapters if given.as_adapter else merge_weights)(merge, given.output)
     print(f"{given.output}: " + " + ".join(["base", *(f"{a.weight:g} x {a.folder.name}" for a in merge.adapters)]))
     return 0
-
-
-if __name__ == "__main__":
-    run_command(main)

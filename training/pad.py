@@ -8,6 +8,11 @@ and zero columns in down change nothing.
 
 from __future__ import annotations
 
+from shopbench.errors import UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("training.pad")
+
 import argparse
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -17,7 +22,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from shopbench.errors import UserError, run_command
+from shopbench.arguments import positive
 from shopbench.files import read_json, write_json
 from training.weights.folders import PROVENANCE, copy_beside, provenance, shards, staged
 from training.weights.tensors import Stored, Written, fingerprint, stored, write_model
@@ -98,15 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.pad", description=about)
     parser.add_argument("--model", required=True, type=Path, help="folder of the float model")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
-    parser.add_argument("--group", type=int, default=GROUP, help="of the quantization (default: %(default)s)")
-    parser.add_argument("--tp", type=int, default=TENSOR_PARALLEL, help="tensor parallel size (default: %(default)s)")
+    parser.add_argument("--group", type=positive, default=GROUP, help="of the quantization (default: %(default)s)")
+    parser.add_argument("--tp", type=positive, default=TENSOR_PARALLEL, help="tensor parallel (default: %(default)s)")
     given = parser.parse_args(argv)
-    if given.group < 1 or given.tp < 1:
-        raise UserError("--group and --tp must be at least 1")
     before, after = pad(given.model, given.output, given.group * given.tp)
     print(f"{given.output}: intermediate_size {before} -> {after}")
     return 0
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, NOT_GOOD, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("evaluation.published.__main__")
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +15,6 @@ from tqdm import tqdm
 
 from evaluation.benchmark import grouped
 from evaluation.published.replay import replay
-from shopbench.errors import DONE, NOT_GOOD, run_command
 from shopbench.sample import BadSample
 
 SHOWN = 5
@@ -41,7 +45,3 @@ def _replay(path: Path) -> int:
     if len(different) > SHOWN:
         print(f"... and {len(different) - SHOWN} lines more")
     return NOT_GOOD if different else DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

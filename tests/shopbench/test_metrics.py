@@ -101,3 +101,10 @@ def test_matches_the_starter_kit(shared: Path) -> None:
         tolerance = 1e-4 if "transformer" in name else 1e-6
         for row, score in zip(rows, scores, strict=True):
             assert score == pytest.approx(row["score"], abs=tolerance), row
+
+
+@pytest.mark.parametrize("name", ["rougel", "bleu", "jp-bleu", "sent-transformer"])
+def test_a_lone_surrogate_crashes_no_metric(name: str) -> None:
+    """A model's output can carry one, and so can a truth that did not come through a file."""
+    for answer, truth in (("a lamp \ud800", "a lamp"), ("a lamp", "a lamp \udfff"), ("\ud800", "\ud800")):
+        assert 0 <= METRICS[name].score(answer, truth) <= 1 + 1e-6

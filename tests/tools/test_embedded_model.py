@@ -83,3 +83,20 @@ def test_a_finished_folder_is_left_alone_and_a_broken_one_made_again(
     with pytest.raises(RuntimeError, match="ours"):
         main(["--output", str(output)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "model.gguf", "out"], "the old one still stands"
+
+
+@pytest.mark.parametrize("holds", ["file", "other files", "other weights"])
+def test_what_it_did_not_write_is_never_deleted(
+    holds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gguf, output = tmp_path / "model.gguf", tmp_path / "out"
+    gguf.write_bytes(b"12345")
+    installed(monkeypatch, VERSION, gguf)
+    kept = output if holds == "file" else output / "notes.txt"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("precious")
+    if holds == "other weights":
+        (output / "provenance.json").write_text('{"ensemble": "track1"}')
+    assert exit_code_of(main, ["--output", str(output)]) == 2
+    assert "exists and was not written by this; delete it or give another --output" in capsys.readouterr().err
+    assert kept.read_text() == "precious"

@@ -89,7 +89,9 @@ def test_bad_input_is_one_line(tiny_model: Make, tmp_path: Path, capsys: pytest.
         return error
 
     assert "model configuration cannot be read" in error_of(tmp_path / "none")
-    assert "at least 1" in error_of(tmp_path, "--group", "0")
+    for option in ("--group", "--tp"):
+        with pytest.raises(SystemExit, match="2"):
+            pad.main(["--model", "m", "--output", "o", option, "0"])
     bloom = tiny_model("bloom", n_layer=1, n_head=4, hidden_size=24)
     assert "bloom has no gated MLP" in error_of(bloom)
     llama = shutil.copytree(tiny_model("llama"), tmp_path / "llama")

@@ -19,6 +19,7 @@ from pathlib import Path
 from models.settings import CONTEXT
 from models.tokenizer import load_tokenizer
 from models.weights import check_weights, find_weights
+from shopbench.arguments import positive
 from shopbench.errors import DONE, NOT_GOOD, UserError
 from shopbench.files import ROOT, default_questions, read_json
 from shopbench.sample import read_samples
@@ -95,11 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
     sample = "measure K questions and scale; default: all in the file"
-    parser.add_argument("--sample", type=int, metavar="K", help=sample)
+    parser.add_argument("--sample", type=positive, metavar="K", help=sample)
     parser.add_argument("--config", type=Path, metavar="FILE", help="config.json to project; default: the weights'")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer; default: the weights'")
     context = "most tokens of prompt and answer to project with, as SHOPBENCH_CONTEXT (default: %(default)s)"
-    parser.add_argument("--context", type=int, default=CONTEXT, metavar="N", help=context)
+    parser.add_argument("--context", type=positive, default=CONTEXT, metavar="N", help=context)
     gpus = "GPUs to project to (default: T4x4; for a training A100-80GB)"
     parser.add_argument("--gpu", metavar="NAMExN", help=gpus)
     parser.add_argument("--no-run", action="store_true", help="only project")

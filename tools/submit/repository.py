@@ -102,16 +102,40 @@ def is_ignored_by_docker(lines: list[str], path: str) -> bool:
 
 
 def large_files(submission: Submission) -> Iterator[str]:
-    """Git LFS keeps every file over 10 MB."""
+    """Git LFS keeps every file over 10 MB, in what the push sends of the history too."""
     try:
         git(submission.root, "lfs", "version")
     except GitError:
         yield "git-lfs: is not installed; install it (Debian, Ubuntu: apt-get install git-lfs), then: git lfs install"
+    named = set()
     for line in git(submission.root, "ls-tree", "-r", "-l", "-z", "HEAD").rstrip("\0").split("\0"):
         facts, path = line.split("\t", 1)
         size = facts.split()[3]  # what git itself keeps: of an LFS file its pointer, of a submodule "-"
         if size != "-" and int(size) > BIG_FILE and not fnmatch.fnmatchcase(path, KEPT_IN_GIT):
+            named.add(path)
             yield f"{path}: {int(size) / 1e6:.0f} MB in git itself; move it: git lfs migrate import --include='{path}'"
+    for path, count in sent_files(submission.root, submission.remote):
+        if count > BIG_FILE and path not in named and not fnmatch.fnmatchcase(path, KEPT_IN_GIT):
+            named.add(path)
+            yield (
+                f"{path}: {count / 1e6:.0f} MB in the history, which the push must send; "
+                f"take it out: git lfs migrate import --include='{path}'"
+            )
+
+
+def sent_files(root: Path, remote: str) -> Iterator[tuple[str, int]]:
+    """(path, bytes) of every file that a push of HEAD has to send: what the branches and tags of the remote lack."""
+    try:
+        there = {line.split()[0] for line in git(root, "ls-remote", remote).splitlines()}
+    except GitError:  # another check says so; here, what it had when it was last asked
+        there = set(git(root, "for-each-ref", "--format=%(objectname)", f"refs/remotes/{remote}").split())
+    known = git(root, "cat-file", "--batch-check=%(objectname)", text="".join(f"{name}\n" for name in there))
+    wanted = "".join(f"^{line}\n" for line in known.splitlines() if not line.endswith(" missing"))
+    objects = git(root, "rev-list", "--objects", "--stdin", text=f"HEAD\n{wanted}")
+    for line in git(root, "cat-file", "--batch-check=%(objecttype) %(objectsize) %(rest)", text=objects).splitlines():
+        kind, size, path = [*line.split(" ", 2), ""][:3]
+        if kind == "blob":
+            yield path, int(size)
 
 
 def size(submission: Submission) -> Iterator[str]:

@@ -9,6 +9,11 @@ clone. Nothing downloaded here belongs into this repository.
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, nearest, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("training.data.download")
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +22,14 @@ from typing import Any
 from huggingface_hub import HfApi, snapshot_download
 from tqdm import tqdm
 
-from shopbench.errors import DONE, UserError, nearest, run_command
 from shopbench.files import ROOT, read_json_if_any, write_json
+from shopbench.outputs import outputs
 from training.data.catalogue import all_datasets
 from training.data.hashes import source_hash
 from training.hub import hub_errors
+
+RECORD = "download.json"
+"""Beside a dataset's files: what they are, and of which revision."""
 
 
 def download(name: str, output: Path, revision: str | None = None, only: tuple[str, ...] = ()) -> Path:
@@ -37,7 +45,7 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
     dataset, folder = datasets[name], output / name
     if dataset.hub is None:
         raise UserError(f"{name} ({dataset.licence}) is got by hand, into {folder}: {dataset.place}")
-    record = folder / "download.json"
+    record = folder / RECORD
     recorded = read_json_if_any(record).get("revision")  # one that is broken is made anew
     with hub_errors(dataset.hub):
         info = HfApi().dataset_info(dataset.hub, revision=revision or recorded, files_metadata=True)
@@ -73,11 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--revision", help="commit to take instead of the recorded one")
     parser.add_argument("--only", action="append", default=[], help="a word the file's path must hold (a category)")
     given = parser.parse_args(argv)
-    folder = download(given.name, given.output, given.revision, tuple(given.only))
+    with outputs(given.output / given.name / RECORD, make_folders=True):
+        folder = download(given.name, given.output, given.revision, tuple(given.only))
     dataset = all_datasets()[given.name]
     print(f"{folder}: {dataset.hub}, {dataset.licence}")
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -7,6 +7,11 @@ each row with a worked example from the training split. local_evaluation.py --be
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("training.data.ecinstruct_tests")
+
 import argparse
 import json
 import sys
@@ -17,9 +22,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from shopbench.arguments import positive
 from shopbench.ecinstruct import AG, AP, AVE, MPC, PM, PRP, PSI, QPR, SA, SR
-from shopbench.errors import DONE, UserError, run_command
 from shopbench.files import write_json_lines
+from shopbench.outputs import outputs
 from training.data.catalogue import all_tasks
 from training.data.ecinstruct_wordings import unseen
 from training.data.formats import MissingDataset, Row, SourceFolder
@@ -47,9 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.data.ecinstruct_tests", description=what)
     parser.add_argument("--sources", type=Path, required=True, metavar="DIR", help="where the raw datasets are")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON lines to write")
-    parser.add_argument("--per-test", type=int, default=1_000, metavar="N", help="rows of a test (default: 1000)")
+    parser.add_argument("--per-test", type=positive, default=1_000, metavar="N", help="rows of a test (default: 1000)")
     given = parser.parse_args(argv)
-    sources, limit = SourceFolder(given.sources), max(given.per_test, 1)
+    with outputs(given.output, inputs=[given.sources]):
+        return _build(given)
+
+
+def _build(given: argparse.Namespace) -> int:
+    sources, limit = SourceFolder(given.sources), given.per_test
     known = all_tasks()
     tests = [(task, False) for task in WITH_OUT_OF_DOMAIN + IN_DOMAIN_ONLY]
     tests += [(task, True) for task in WITH_OUT_OF_DOMAIN]
@@ -72,7 +83,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_json_lines(given.output, found)
     print(f"written: {len(found)} rows to {given.output}")
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

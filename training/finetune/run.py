@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from transformers import set_seed
 
 from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, replacing, write_json
+from shopbench.outputs import outputs
 from shopbench.prompts import prompt_hash
 from shopbench.requirements import versions
 from training.finetune.make_trainer import make_trainer
@@ -63,6 +65,12 @@ class TrainingRun:
 def finetune(run: TrainingRun) -> None:
     """Train, or go on training, and save; nothing is done if the same run is finished already."""
     done = run.output / PROVENANCE
+    first = os.environ.get("RANK", "0") == "0"  # of several processes one writes
+    with outputs(done if first else None, inputs=[run.data, run.base], make_folders=True):
+        _finetune(run, done)
+
+
+def _finetune(run: TrainingRun, done: Path) -> None:
     if done.is_file():
         if run.identity().items() <= read_json(done, "provenance").items():
             print(f"{run.output}: is trained already")
@@ -107,6 +115,11 @@ def last_checkpoint(run: TrainingRun) -> str | None:
     return str(max(found, key=lambda path: int(path.name.split("-")[1]))) if found else None
 
 
+def _json_number(value: float) -> float | None:
+    """None for NaN and infinity, a loss that went astray: JSON has neither."""
+    return value if math.isfinite(value) else None
+
+
 def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any]) -> None:
     """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints."""
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -136,7 +149,7 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
         **run.identity(),
         **counts,
         "seconds": round(trainer.state.log_history[-1].get("train_runtime", 0.0), 1),
-        "log": [{key: entry[key] for key in kept if key in entry} for entry in losses],
+        "log": [{key: _json_number(entry[key]) for key in kept if key in entry} for entry in losses],
         "versions": versions("torch", "transformers", "peft", "trl", "accelerate"),
     }
     for folder in run.checkpoints.glob("runs"):

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
+from shopbench.arguments import not_negative, positive
 from shopbench.errors import UserError
 from shopbench.files import default_questions, file_hash, read_json, write_json
 from shopbench.naming import AnswerBy, answer_by_of
@@ -109,14 +110,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
     parser.add_argument("--backend", required=True, choices=sorted(BACKENDS))
     parser.add_argument("--method", default="awq", choices=("awq", "gptq"))
-    parser.add_argument("--group", type=int, default=GROUP, help="inputs per scale and zero (default: %(default)s)")
-    parser.add_argument("--tp", type=int, default=1, help="tensor parallel size to serve with (T4s: 4; default: 1)")
+    parser.add_argument("--group", type=positive, default=GROUP, help="inputs per scale (default: %(default)s)")
+    parser.add_argument("--tp", type=positive, default=1, help="tensor parallel to serve with (T4s: 4; default: 1)")
     calibration = "questions (default: data/development.json or the samples)"
     parser.add_argument("--calibration", type=Path, default=default_questions(), help=calibration)
-    parser.add_argument("--max-rise", type=float, default=MAX_RISE, help="of the perplexity (default: %(default)s)")
+    parser.add_argument("--max-rise", type=not_negative, default=MAX_RISE, help="of perplexity (default: %(default)s)")
     given = parser.parse_args(argv)
-    if given.group < 1 or given.tp < 1:
-        raise UserError("--group and --tp must be at least 1")
     read_samples(given.calibration)
     quantize(given, load_backend(given.backend, given.method))
     print(given.output)

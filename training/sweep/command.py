@@ -14,10 +14,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from shopbench.arguments import positive
+from shopbench.arguments import finite, positive
+from shopbench.outputs import outputs
 from training.sweep.studies import STUDIES
 
 ALPHAS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
+WRITTEN = ("results.json", "table.md", "plot.png", "questions.jsonl", "study.json")
+"""Files of the output folder; what is finished stands in folders beside them."""
 GRID = "0,0.25,0.5,0.75,1"
 WEIGHT_SWEEPS = {
     "alpha": "Base + alpha x adapter: the score over alpha (the winning solution's Figure 3).",
@@ -72,7 +75,7 @@ def _study_options(one: argparse.ArgumentParser, name: str) -> None:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(dict.fromkeys(map(float, text.split(","))))
+    return tuple(dict.fromkeys(map(finite, text.split(","))))
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
@@ -84,12 +87,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
     given.line = command_line(sys.argv[1:] if argv is None else argv)
     given.output.mkdir(parents=True, exist_ok=True)
-    if given.command in STUDIES:
-        from training.sweep.study_run import run_study
+    # Arms may be trained side by side: each of their adapters has a lock of its own.
+    written = [] if vars(given).get("arm") else [given.output / name for name in WRITTEN]
+    with outputs(*written, inputs=inputs_of(given)):
+        if given.command in STUDIES:
+            from training.sweep.study_run import run_study
 
-        run_study(given, STUDIES[given.command])
-    else:
-        from training.sweep.weight_sweep import sweep_weights
+            run_study(given, STUDIES[given.command])
+        else:
+            from training.sweep.weight_sweep import sweep_weights
 
-        sweep_weights(given)
+            sweep_weights(given)
     return 0
+
+
+def inputs_of(given: argparse.Namespace) -> list[Path]:
+    """The files and folders that a command line names for reading."""
+    named = [vars(given).get(name) for name in ("base", "questions", "data", "sources", "adapter")]
+    named += [*vars(given).get("adapters", ()), *vars(given).get("exclude", ())]
+    return [Path(name) for name in named if isinstance(name, str | Path)]

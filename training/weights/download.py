@@ -7,14 +7,19 @@ folder's provenance.json, written last, says which model of which revision it is
 
 from __future__ import annotations
 
+from shopbench.errors import DONE, UserError, run_command
+
+if __name__ == "__main__":  # before what needs packages: where one is missing, that is one line
+    run_command("training.weights.download")
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
 
-from shopbench.errors import DONE, UserError, run_command
 from shopbench.files import write_json
+from shopbench.outputs import outputs
 from training.hub import hub_errors
 from training.weights.folders import PROVENANCE, default_folder, is_hub_name, provenance, shards
 
@@ -50,10 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="folder (default: weights/base/<last part of the name>)")
     parser.add_argument("--revision", help="commit, branch or tag (default: the recorded commit, else the newest)")
     given = parser.parse_args(argv)
-    folder = download(given.name, given.output or default_folder(given.name), given.revision)
+    folder = given.output or default_folder(given.name)
+    with outputs(folder / PROVENANCE, make_folders=True):
+        download(given.name, folder, given.revision)
     print(f"{folder}: {given.name}, revision {provenance(folder)['revision']}")
     return DONE
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -5,7 +5,6 @@ And where base models are: by folder, or by Hub name, never downloaded here (dow
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
-from shopbench.files import ROOT, read_json, read_json_if_any, write_json
+from shopbench.files import DISK_FULL, ROOT, read_json, read_json_if_any, write_json
+from shopbench.outputs import locked
 
 PROVENANCE = "provenance.json"
 WEIGHTS = ROOT / "weights"
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESUMED = "facts.json"
 
 
@@ -32,12 +31,25 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
         resume: what the content follows from; what a killed run with the same facts has written is then found again.
 
     Raises:
-        UserError: `output` holds something, or the disk is too small (found out at once) or full.
+        UserError: `output` holds something, another run is writing it, or the disk is too small (found out at once) or
+            full.
     """
+    check_free(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with locked(output), _staged(output, needed, resume) as folder:
+        yield folder
+
+
+def check_free(output: Path) -> None:
+    """UserError unless a folder can be made at `output`: nothing is there, or an empty one."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"{output}: exists; delete it or give another --output")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = output.with_name(f".{output.name}.part")
+
+
+@contextmanager
+def _staged(output: Path, needed: int, resume: dict[str, Any] | None) -> Iterator[Path]:
+    check_free(output)  # now that no other run can fill it
+    beside = output.absolute().with_name(f".{output.absolute().name}.part")
     facts = beside / _RESUMED
     if resume is None or read_json_if_any(facts) != resume:
         shutil.rmtree(beside, ignore_errors=True)
@@ -56,7 +68,7 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
         os.replace(beside, output)
     except OSError as error:
         # A write to an open file fails without a path, so run_command could not say where.
-        if error.errno not in _DISK_FULL:
+        if error.errno not in DISK_FULL:
             raise
         raise UserError(f"{output}: cannot be written ({error.strerror}); make room or choose another disk") from None
     finally:

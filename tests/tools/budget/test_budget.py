@@ -146,6 +146,7 @@ def test_draws_no_question_twice(repository: Path) -> None:
     ("arguments", "says"),
     [
         (["--context", "100"], "--context 100: must be at least 128"),
+        (["--data", "anything"], "give it with --recipe"),
         (["--gpu", "T5x4"], "--gpu: unknown GPUs 'T5x4'"),
         (["--config", "nowhere.json"], "nowhere.json: what --config names cannot be read"),
         (["--questions", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -262,6 +263,66 @@ def test_the_embedded_adapters_may_be_in_git(small: Path) -> None:
     adapter.write_bytes(os.urandom(10_100_000))
     commit(small, "Add an adapter")
     assert problems(small, "lfs") == []
+
+
+def big_in_history(root: Path, name: str = "data/big.bin", times: int = 1) -> None:
+    """A big file that was committed and deleted again."""
+    for _ in range(times):
+        (root / name).write_bytes(os.urandom(10_100_000))
+        commit(root, "Add a big file")
+    (root / name).unlink()
+    commit(root, "Delete it")
+
+
+@pytest.mark.parametrize("name", ["data/big.bin", "data/größe ⌀ 3 x.bin", "weights/old.safetensors.bak"])
+def test_a_big_file_in_the_history_is_named_and_the_remedy_helps(small: Path, name: str) -> None:
+    big_in_history(small, name, times=2)
+    (problem,) = problems(small, "lfs")
+    assert problem.startswith(f"{name}: 10 MB in the history, which the push must send; ")
+    remedy = problem.split(": ")[-1]
+    assert remedy == f"git lfs migrate import --include='{name}'"
+    subprocess.run(f"{remedy} --yes", shell=True, cwd=small, check=True, capture_output=True)
+    assert problems(small, "lfs") == []
+
+
+def test_what_the_remote_has_need_not_be_sent(small: Path) -> None:
+    """Known by asking it: a tag of it counts, and no branch of it need have been fetched."""
+    big_in_history(small)
+    git(small, "push", "--quiet", "--no-verify", "origin", "HEAD:refs/tags/before")
+    assert git(small, "for-each-ref", "refs/remotes") == ""
+    assert problems(small, "lfs") == []
+    big_in_history(small, "data/another.bin")
+    (problem,) = problems(small, "lfs")
+    assert problem.startswith("data/another.bin: 10 MB in the history")
+
+
+def test_a_branch_that_is_not_sent_does_not_count(small: Path) -> None:
+    git(small, "switch", "--quiet", "--create", "other")
+    big_in_history(small)
+    git(small, "switch", "--quiet", "main")
+    assert problems(small, "lfs") == []
+    git(small, "merge", "--quiet", "--no-ff", "--no-edit", "other")
+    assert [problem.split(":")[0] for problem in problems(small, "lfs")] == ["data/big.bin"]
+
+
+def test_without_the_remote_what_it_had_when_it_was_last_asked_counts(small: Path, tmp_path: Path) -> None:
+    big_in_history(small)
+    git(small, "push", "--quiet", "--no-verify", "origin", "main")
+    (tmp_path / "remote.git").rename(tmp_path / "elsewhere")
+    assert problems(small, "lfs") == []
+    git(small, "update-ref", "-d", "refs/remotes/origin/main")
+    assert len(problems(small, "lfs")) == 1
+
+
+def test_a_remote_with_commits_that_are_not_here_is_no_obstacle(small: Path, tmp_path: Path) -> None:
+    git(small, "push", "--quiet", "--no-verify", "origin", "main")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", (tmp_path / "remote.git").as_uri(), str(clone))
+    (clone / "new").touch()
+    commit(clone, "Not known here")
+    git(clone, "push", "--quiet", "--no-verify", "origin", "main")
+    big_in_history(small)
+    assert [problem.split(":")[0] for problem in problems(small, "lfs")] == ["data/big.bin"]
 
 
 def test_the_size_limit(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

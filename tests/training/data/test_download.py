@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +49,52 @@ class Hub:
         self.fetched.append(options)
         local_dir.mkdir(parents=True, exist_ok=True)
         (local_dir / "alpaca_data_cleaned.json").write_bytes(CONTENT)
+
+
+def test_without_a_network_it_is_one_line(tmp_path: Path, repository: Path) -> None:
+    """The real Hub client, in a process whose every name lookup fails: the HTTP library has an error of its own."""
+    script = (
+        "import socket\n"
+        "def nowhere(*args, **more): raise socket.gaierror(-2, 'Name or service not known')\n"
+        "socket.getaddrinfo = nowhere\n"
+        "from shopbench.errors import run_command\n"
+        "run_command('training.data.download')\n"
+    )
+    line = [sys.executable, "-c", script, "alpaca", "--output", str(tmp_path)]
+    environment = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_ENDPOINT")}
+    done = subprocess.run(line, cwd=repository, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    error = "error: yahma/alpaca-cleaned: [Errno -2] Name or service not known; run the same command again to go on\n"
+    assert done.stderr == error
+    assert [path.name for path in (tmp_path / "alpaca").iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n", b"", b"no HTTP at all\r\n\r\n"],
+    ids=["500", "cut", "junk"],
+)
+def test_a_server_that_answers_nonsense_is_one_line(answer: bytes, tmp_path: Path, repository: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    with client:
+                        client.recv(65536)
+                        client.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        line = [sys.executable, "-m", "training.data.download", "alpaca", "--output", str(tmp_path)]
+        environment = {
+            **os.environ,
+            "HF_HUB_OFFLINE": "0",
+            "HF_ENDPOINT": f"http://127.0.0.1:{server.getsockname()[1]}",
+        }
+        done = subprocess.run(line, cwd=repository, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: yahma/alpaca-cleaned: ") and done.stderr.count("\n") == 1
 
 
 def test_the_first_download_is_recorded_and_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -155,7 +155,6 @@ def test_the_command_needs_nothing_that_the_backends_environments_lack(repositor
     ("more", "message"),
     [
         (["--calibration", "{tmp}/none.json"], "cannot be read"),
-        (["--group", "0"], "at least 1"),
         (["--method", "gptq"], "needs --backend llmcompressor"),
         ([], "make setup-quantize"),
     ],

@@ -16,6 +16,7 @@ from typing import Any
 from shopbench import answers
 from shopbench.arguments import positive
 from shopbench.errors import DONE, NOT_GOOD, UserError, nearest
+from shopbench.outputs import outputs
 from shopbench.prompts import messages
 from training.data.build.parts import PartSpec, Tally, part_samples
 from training.data.build.run import build
@@ -51,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sizes = mixture_of(recipe).items()
         recipe = replace(recipe, tasks={name: min(given.limit, size or given.limit) for name, size in sizes})
     exclude, skip = tuple(given.exclude), given.skip_missing
-    manifest = build(recipe, given.sources, given.output, exclude, given.workers, skip, given.engine)
+    written = [given.output / name for name in ("train.jsonl", "validation.jsonl", "manifest.json")]
+    with outputs(*written, inputs=[given.sources, *map(Path, exclude)], make_folders=True):
+        manifest = build(recipe, given.sources, given.output, exclude, given.workers, skip, given.engine)
     report(manifest)
     return DONE if warn(manifest, mixture_of(recipe)) else NOT_GOOD
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shopbench.files import ROOT, file_hash, replacing
+from shopbench.files import ROOT, file_hash, json_text, replacing
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.build.checks import Checks, estimated_tokens
@@ -140,14 +140,14 @@ def make_part(spec: PartSpec, folder: str) -> None:
     tally = Tally()
     with replacing(Path(folder) / f"{task.name}.jsonl", shared=True) as file:
         for split, sample in part_samples(task, spec, tally):
-            file.write(json.dumps({"split": split, **sample.to_dict()}, ensure_ascii=False) + "\n")
+            file.write(json_text({"split": split, **sample.to_dict()}) + "\n")
     facts = {name: getattr(task, name) for name in ("licence", "shareable", "domain", "table7")}
     facts |= {name: dict(sorted(value.items())) for name, value in vars(tally).items() if isinstance(value, dict)}
     if is_short(tally.counts["train"], spec.limit):
         facts["short"] = reason(task, tally.counts, tally.dropped, sorted(tally.files), tally.unlike)
     known = {"spec": repr(spec), "files": _stamps(tally.files), "facts": facts}
     with replacing(Path(folder) / f"{task.name}.json", shared=True) as file:
-        json.dump(known, file, ensure_ascii=False)
+        file.write(json_text(known))
 
 
 def finished_part(spec: PartSpec, folder: Path) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from shopbench.errors import UserError
-from shopbench.files import file_hash, replacing, write_json
+from shopbench.files import file_hash, json_text, replacing, write_json
 from training.data.build.parts import PartSpec, code_hash, finished_part, make_part
 from training.data.catalogue import mixture_of
 from training.data.formats import MissingDataset, SourceError
@@ -178,5 +178,5 @@ def _mix(seed: int, specs: list[PartSpec], folder: Path, output: Path) -> tuple[
             row = json.loads(parts[task].readline())
             split = row.pop("split")
             samples[split] += 1
-            files[split].write(json.dumps(row, ensure_ascii=False) + "\n")
+            files[split].write(json_text(row) + "\n")
     return known, samples
