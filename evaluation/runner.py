@@ -20,7 +20,7 @@ from tqdm import tqdm
 from evaluation.benchmark import Benchmark, Item, Model
 from evaluation.journal import Batch, Journal
 from shopbench.errors import KILLED, UserError
-from shopbench.files import without_surrogates
+from shopbench.text_files import without_surrogates
 from shopbench.tracks import MAX_BATCH_SIZE, MIN_BATCH_SIZE, SECONDS_PER_SAMPLE
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
-from shopbench.files import without_surrogates
+from shopbench.text_files import without_surrogates
 
 MODELS = {
     "sent-transformer": "all-MiniLM-L6-v2",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from shopbench.files import without_surrogates
+from shopbench.text_files import without_surrogates
 
 References = str | Sequence[str]
 
