@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmark import Benchmark, Model, Options
+from evaluation.benchmark import Benchmark, Item, Model, Options
 from evaluation.journal import Journal, journal_key
 from evaluation.report import render_report
 from evaluation.results import make_results
@@ -58,7 +58,7 @@ def evaluate(given: argparse.Namespace) -> int:
     if journal.batches:
         print(f"going on with {journal.path}; delete it to start over", flush=True)
 
-    answers = answer_all(benchmark, items, _user_model, journal, options.enforce_limits)
+    answers = answer_all(benchmark, items, lambda: _user_model(benchmark, items), journal, options.enforce_limits)
     results = make_results(benchmark, str(file), items, answers, options, weights)
     write_json(output, results, indent=1)
     if given.report:
@@ -79,11 +79,17 @@ def _options(given: argparse.Namespace, benchmark: Benchmark) -> Options:
     return Options(**named)
 
 
-def _user_model() -> Model:
-    # Imported here, because the engine costs seconds and memory that a bad question file need not.
+def _user_model(benchmark: Benchmark, items: Sequence[Item]) -> Model:
+    """The model, ready; what scoring needs is loaded while its engine starts, if it lets us."""
+    # Imported here, because it costs time that a bad question file need not.
     from models.user_config import UserModel
 
-    return UserModel()
+    if not hasattr(UserModel, "wait_until_ready"):  # all that the evaluator asks for is `UserModel()`
+        return UserModel()
+    model = UserModel(wait=False)
+    benchmark.load_metrics(items)
+    model.wait_until_ready()
+    return model
 
 
 def _report_missing(missing: dict[str, dict[str, object]], skip: bool) -> int:

@@ -28,8 +28,10 @@ import psutil
 import torch
 from tabulate import tabulate
 
-from models.engine.core import STEP_TOKENS, load_tokenizer, machine
+from models.engine.core import STEP_TOKENS
+from models.machine import machine
 from models.settings import choose
+from models.tokenizer import load_tokenizer
 from models.user_config import UserModel
 from models.weights import check_weights, find_weights
 from shopbench.errors import DONE, NOT_GOOD, run_command

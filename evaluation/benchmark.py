@@ -143,6 +143,10 @@ class Benchmark(Protocol):
         """The item's share of the time that all answers may take, for --enforce-limits."""
         return math.inf
 
+    def load_metrics(self, items: Sequence[Item]) -> None:
+        """Load what scoring these items will need, where that takes seconds: called while the model starts."""
+        return
+
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
         """Score outputs, untrusted, as the engine wrote them; and {metric: how to get its model} of missing ones."""
         ...

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.machine import Machine
 from models.weights import Weights, WeightsError
 from shopbench.errors import UserError
 from shopbench.naming import AnswerBy
@@ -38,16 +39,6 @@ _GIB = 1024**3
 
 class SettingsError(UserError):
     """An environment variable that cannot be used: which, what it says, and what it may say, in one line."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What computes: memory (bytes) and compute capability of each GPU, none for a CPU; the CPU's flags and memory."""
-
-    gpu_memory: tuple[int, ...] = ()
-    capability: tuple[int, int] = (0, 0)
-    cpu_flags: frozenset[str] = frozenset()
-    cpu_memory: int = 8 * _GIB
 
 
 @dataclass(frozen=True)

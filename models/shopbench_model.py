@@ -43,6 +43,7 @@ class ShopBenchModel(ShopBenchBaseModel):
         tokenizer: Any,
         context: int,
         behaviour: Behaviour | None = None,
+        wait: bool = True,
     ) -> None:
         """Start the engine and wait until it is ready.
 
@@ -50,6 +51,7 @@ class ShopBenchModel(ShopBenchBaseModel):
             start_engine: begins to start an engine; called again when one has died.
             tokenizer: the Hugging Face tokenizer of the engine's weights.
             context: most tokens of prompt and answer together.
+            wait: False to do something else meanwhile; call `wait_until_ready` before the first batch.
         """
         self.behaviour = behaviour or Behaviour()
         self.stats: Counter[str] = Counter()
@@ -57,6 +59,12 @@ class ShopBenchModel(ShopBenchBaseModel):
         self._planner = Planner(tokenizer, context, self.behaviour.answer_by)
         self._started = time.monotonic()
         self._supervisor = Supervisor(start_engine)
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait for the engine; EngineDied if it cannot start."""
+        self._supervisor.wait_until_ready()
 
     def get_batch_size(self) -> int:
         """Questions in a batch: 16, or SHOPBENCH_BATCH_SIZE."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from itertools import chain
 from pathlib import Path
 
 from models import settings, weights
@@ -16,8 +17,11 @@ _RUN_MARGIN_SECONDS = 60.0
 class UserModel(ShopBenchModel):
     """The submitted model: weights and machine decide how it runs, models/settings.py lists what can be overridden."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait: bool = True) -> None:
         """Check the weights, start the engine on them and warm it up.
+
+        Args:
+            wait: False to do something else while the engine starts; call `wait_until_ready` before the first batch.
 
         Raises:
             WeightsError, SettingsError: one line on what is wrong; nothing was started.
@@ -31,7 +35,9 @@ class UserModel(ShopBenchModel):
         behaviour = _with_run_limit(settings.behaviour(trained_for=weights.answer_by(found.folder)), found.folder)
         weights.warn_if_other_prompts(found)
         serving = Serving.of(found, behaviour)
-        super().__init__(serving.start_engine, serving.tokenizer, serving.settings.context, behaviour)
+        # The first engine is begun before the tokenizer is asked for: its process and ours then load at once.
+        engines = chain([serving.start_engine()], iter(serving.start_engine, None))
+        super().__init__(lambda: next(engines), serving.tokenizer, serving.settings.context, behaviour, wait)
 
 
 def _with_run_limit(behaviour: settings.Behaviour, folder: Path) -> settings.Behaviour:

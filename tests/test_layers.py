@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "benchmarks": {*OURS},
 }
 """By package, or part of one: sweeps score what they serve as local_evaluation does, synthesis may serve a model."""
-WORKERS = {"evaluation/bleurt_worker.py", "models/engine/reaper.py"}
+WORKERS = {"evaluation/bleurt_worker.py", "models/engine/child.py", "models/engine/reaper.py"}
 """Programs that another process of ours starts and listens to: no commands of a user's."""
 OUT_OF_REACH = re.compile(r"\bFACTS\b|paper 0\d\d|ROOT\.parent|\.\./shared|shared/data")
 """Documents that a reader cannot get, and folders outside the repository."""

@@ -47,11 +47,13 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluate(tmp_path: Path, questions: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Evaluate:
-    """Run main() with a fake model; keyword `answer` is what it says."""
+    """Run main() with a fake model; keyword `answer` is what it says, `model` a class to use instead."""
     monkeypatch.setenv("SHOPBENCH_WEIGHTS", str(weights))  # undone after the test, whatever main() sets
 
-    def run(*arguments: str, answer: Callable[[str], str] = TRUTHS.__getitem__, **options: Any) -> int:
-        module = types.SimpleNamespace(UserModel=lambda: FakeModel(answer))
+    def run(
+        *arguments: str, answer: Callable[[str], str] = TRUTHS.__getitem__, model: Any = None, **options: Any
+    ) -> int:
+        module = types.SimpleNamespace(UserModel=model or (lambda: FakeModel(answer)))
         monkeypatch.setitem(sys.modules, "models.user_config", module)  # type: ignore[arg-type]
         named = {"questions": questions, "weights": weights, "output": tmp_path / "results.json", **options}
         given = [part for name, value in named.items() if value for part in (f"--{name}", str(value))]
@@ -199,6 +201,30 @@ def test_a_model_that_breaks_the_contract_gets_one_line(evaluate: Evaluate, caps
     assert evaluate(answer=lambda question: None) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "error: batch_predict on questions 1-4 returned NoneType for question 1; a text (str) is wanted"
+
+
+def test_what_scoring_needs_is_loaded_while_the_model_starts(
+    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    class Starting(FakeModel):
+        def __init__(self, wait: bool = True) -> None:
+            super().__init__(lambda question: "soft")
+            events.append("ready" if wait else "begun")
+
+        def wait_until_ready(self) -> None:
+            events.append("ready")
+
+    def missing(name: str) -> str:
+        events.append(name)
+        raise embeddings.ModelMissing(f"{name} is not here; get it there")
+
+    monkeypatch.setattr(embeddings, "find_model", missing)
+    embeddings._model.cache_clear()
+    write_samples(tmp_path / "soft.jsonl", [text("how is it?", "soft", "sent-transformer")] * 2)
+    assert evaluate(questions=tmp_path / "soft.jsonl", model=Starting) == 1
+    assert events == ["begun", "all-MiniLM-L6-v2", "ready", "all-MiniLM-L6-v2"]
 
 
 def test_track_keeps_its_questions(evaluate: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:

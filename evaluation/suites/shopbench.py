@@ -54,6 +54,11 @@ class ShopBench(Benchmark):
         track = item.track or ALL_AROUND
         return track.minutes * 60 / track.questions
 
+    def load_metrics(self, items: Sequence[Item]) -> None:
+        """Score an empty answer by each of the items' metrics."""
+        one_of_each = {item.metric: item for item in items}
+        self.score_answers(list(one_of_each.values()), [""] * len(one_of_each))
+
     def score_answers(self, items: Sequence[Item], outputs: Sequence[str]) -> tuple[list[Scored], dict[str, str]]:
         return score_by_metric(items, outputs, parse)
 

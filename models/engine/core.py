@@ -1,22 +1,21 @@
-"""vLLM: the only file that imports it (with what vLLM loads from us), and only when an engine starts.
+"""vLLM: the only file that imports it (with what vLLM loads from us), and only when its functions are called.
 
-vLLM loads models/engine/processors.py and, on a CPU, models/engine/cpu_kernels.py.
+The engine's process calls them (models/engine/child.py). vLLM loads models/engine/processors.py and, on a CPU,
+models/engine/cpu_kernels.py.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-import sys
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, get_args
 
-import psutil
-
 from models.engine.requests import Completion, Request
-from models.settings import EngineSettings, Machine, SettingsError
+from models.settings import EngineSettings, SettingsError
 from models.spaces.spec import to_spec
 from models.spaces.vocabulary import Vocabulary
-from models.weights import WeightsError
+from shopbench.files import read_json_if_any
 
 STEP_TOKENS = 4096
 """Most prompt tokens in one step: bounds its memory and, as an abort waits for a step's end, its time (T4s: 8 s)."""
@@ -28,82 +27,19 @@ _PROCESSORS = {
 """The logits processors of each way to hold answers to their form; each acts only on requests that ask for it."""
 
 
-def prepare_environment() -> None:
-    """Set what must stand in the environment before vLLM is imported: offline, quiet, the V1 model runner."""
-    os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"  # the V2 runner refuses logits processors
-    for name, value in {
-        "HF_HUB_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_LOGGING_LEVEL": "ERROR",
-        # The engine is started from a thread, and a forked copy of a process with threads may hang.
-        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
-        "TOKENIZERS_PARALLELISM": "false",
-        "TORCH_CPP_LOG_LEVEL": "ERROR",
-        "PYTHONWARNINGS": "ignore",
-    }.items():
-        os.environ.setdefault(name, value)
-
-
-def _prepare_cpu() -> None:
-    """Set what vLLM's processes find in the environment on a CPU; docs/performance.md has what each is worth."""
-    if (os.cpu_count() or 1) <= 4:
-        # vLLM would keep one core for itself; of two that is half, and it idles while the worker computes.
-        os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
-    # Without, every large tensor is mapped anew and its pages are faulted in and zeroed.
-    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**31 - 1))
-    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**32))
-    openmp, preloaded = Path(sys.prefix, "lib", "libiomp5.so"), os.environ.get("LD_PRELOAD", "")
-    if openmp.is_file() and "omp" not in preloaded:  # its threads meet faster than those of PyTorch's GNU OpenMP
-        os.environ["LD_PRELOAD"] = f"{openmp}:{preloaded}".rstrip(":")
-
-
-def machine() -> Machine:
-    """What this machine computes with: its GPUs as vLLM sees them, else its CPU."""
-    prepare_environment()
-    from vllm.platforms import current_platform
-
-    if current_platform.is_cuda():
-        count = current_platform.device_count()
-        capability = current_platform.get_device_capability(0)
-        return Machine(
-            gpu_memory=tuple(current_platform.get_device_total_memory(number) for number in range(count)),
-            capability=(capability.major, capability.minor) if capability else (0, 0),
-        )
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as info:
-            flags = next((line.split(":", 1)[1].split() for line in info if line.startswith(("flags", "Features"))), [])
-    except OSError:
-        flags = []
-    return Machine(cpu_flags=frozenset(flags), cpu_memory=psutil.virtual_memory().total)
-
-
-def load_tokenizer(folder: os.PathLike[str]) -> Any:
-    """The tokenizer in a weights folder, a WeightsError if there is none for chats.
-
-    Nothing is downloaded and no code of the folder is run.
-    """
-    prepare_environment()
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise WeightsError(f"{folder}: its tokenizer cannot be loaded ({reason}); copy its files again") from None
-    if not tokenizer.chat_template or tokenizer.eos_token_id is None:
-        raise WeightsError(f"{folder}: its tokenizer has no chat template or end token; an instruct model is wanted")
-    return tokenizer
-
-
 def start_core(settings: EngineSettings, constraints: str) -> Any:
-    """Start vLLM's processes and return its engine (`vllm.v1.engine.llm_engine.LLMEngine`); takes a minute or more."""
-    if not settings.on_gpu:
-        _prepare_cpu()
-    from vllm import LLM
+    """vLLM's engine (`vllm.v1.engine.llm_engine.LLMEngine`), its core in this process; takes seconds to minutes.
+
+    The environment is what models/engine/environment.py says, and was when this process started.
+    """
+    # Not `vllm.LLM`, which imports two seconds' worth of servers and clients.
+    from vllm.engine.arg_utils import EngineArgs
+    from vllm.v1.engine.llm_engine import LLMEngine
 
     options: dict[str, Any] = {
         "model": str(settings.weights),
+        "skip_tokenizer_init": True,  # prompts and answers are token ids
+        "disable_log_stats": True,
         "trust_remote_code": False,
         "tensor_parallel_size": settings.tensor_parallel,
         "dtype": settings.dtype,
@@ -136,16 +72,32 @@ def start_core(settings: EngineSettings, constraints: str) -> Any:
     else:
         from models.engine import cpu_kernels
 
+        _register(read_json_if_any(settings.weights / "config.json").get("architectures") or ())
         options |= {
             "kv_cache_memory_bytes": settings.cache_bytes,
             "worker_extension_cls": "models.engine.cpu_kernels.OneAdapter",
         }
         if settings.eager:  # the compiler fuses PyTorch's operations itself
             options["ir_op_priority"] = cpu_kernels.PRIORITY
-    model = LLM(**options)
+    arguments = EngineArgs(**options)
+    gc.freeze()  # vLLM collects garbage several times as it starts: not among what was imported
+    engine = LLMEngine.from_engine_args(arguments)
     if settings.lora_rank and not settings.on_gpu:
-        model.collective_rpc("multiply_one_adapter")
-    return model.llm_engine
+        engine.collective_rpc("multiply_one_adapter")
+    return engine
+
+
+def _register(architectures: Iterable[str]) -> None:
+    """Import the model's class here.
+
+    The first time that a machine serves it, vLLM would do so in a process of its own, only to look at it: ten seconds
+    that keep GPUs untouched in a process that is to be forked.
+    """
+    from vllm.model_executor.models.registry import ModelRegistry
+
+    for name in architectures:
+        if name in ModelRegistry.models:
+            ModelRegistry.register_model(name, ModelRegistry.models[name].load_model_cls())
 
 
 def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
@@ -155,6 +107,7 @@ def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
 
     space = request.space
     options: dict[str, Any] = {"temperature": 0.0, "max_tokens": space.max_tokens, "detokenize": False}
+    options["stop_token_ids"] = [vocabulary.end_id]  # vLLM, which has no tokenizer, does not know it
     if constraints == "winners":
         options["extra_args"] = {"winners": space.winners_request}
     elif constraints == "exact" and space.most_repeats:
@@ -165,7 +118,7 @@ def sampling(request: Request, constraints: str, vocabulary: Vocabulary) -> Any:
         options["allowed_token_ids"] = list(space.next_tokens(vocabulary, ()))
     elif constraints == "exact" and not space.is_free:
         options["extra_args"] = {"answer_space": to_spec(space)}
-        options["stop_token_ids"] = list(space.stop_tokens)
+        options["stop_token_ids"] += space.stop_tokens
     return SamplingParams(**options)
 
 

@@ -7,17 +7,18 @@ vLLM's worker processes load the class by its name (`LLM(logits_processors=["mod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from vllm import SamplingParams
 from vllm.config import VllmConfig
-from vllm.tokenizers import cached_tokenizer_from_config
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
 from models.spaces.base import AnswerSpace
 from models.spaces.spec import from_spec
 from models.spaces.vocabulary import Vocabulary
+from models.tokenizer import load_tokenizer
 
 
 class AnswerSpaceProcessor(LogitsProcessor):
@@ -28,7 +29,7 @@ class AnswerSpaceProcessor(LogitsProcessor):
     """
 
     def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
-        self._vocabulary = Vocabulary.of(cached_tokenizer_from_config(vllm_config.model_config))
+        self._vocabulary = Vocabulary.of(load_tokenizer(Path(vllm_config.model_config.model)))
         self._walks: dict[int, tuple[AnswerSpace, Sequence[int]]] = {}
 
     @classmethod

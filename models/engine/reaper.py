@@ -2,9 +2,9 @@
 
     python -m models.engine.reaper MARK
 
-vLLM's processes do not notice when the process that started them is killed (kill -9, out of memory): they would
-wait for work for ever, with gigabytes of memory. So each engine starts one of these beside them. Its standard input
-ends when we do, and then it kills the engine's processes and their children.
+The engine's process may compute or hang when the one that started it is killed (kill -9, out of memory), and vLLM's
+workers would wait for work for ever, with gigabytes of memory. So each engine gets one of these beside it. Its
+standard input ends when we do, and then it kills the engine's processes and their children.
 
 It knows them by a mark in their environment. As vLLM's processes write their titles over that, it looks for the mark
 every now and then while the engine starts, and remembers who had it.
@@ -18,7 +18,7 @@ import select
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import psutil
 
@@ -29,30 +29,41 @@ _LOOK_SECONDS = 0.5
 """Between two looks: a process of vLLM's imports for seconds before it writes its title."""
 
 
-@contextlib.contextmanager
-def marked_children() -> Iterator[None]:
-    """Within this context, processes that are started die soon after this one does, however that ends."""
-    mark = uuid.uuid4().hex
-    reaper = subprocess.Popen(
-        [sys.executable, "-m", "models.engine.reaper", mark],
-        stdin=subprocess.PIPE,
-        cwd=ROOT,
-        start_new_session=True,  # a Ctrl-C in the terminal is for us, not for it
-    )
-    _KEPT.append(reaper)
-    os.environ[_VARIABLE] = mark
-    try:
-        yield
-    finally:
-        os.environ.pop(_VARIABLE, None)
+class Reaper:
+    """Processes that are started with `mark` in their environment die soon after this one does, however that ends."""
+
+    def __init__(self) -> None:
+        mark = uuid.uuid4().hex
+        self.mark = {_VARIABLE: mark}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "models.engine.reaper", mark],
+            stdin=subprocess.PIPE,
+            cwd=ROOT,
+            start_new_session=True,  # a Ctrl-C in the terminal is for us, not for it
+        )
+
+    def know(self) -> None:
+        """All processes have been started: look no more."""
         with contextlib.suppress(OSError):  # it may have been killed; the engine works without it
-            assert reaper.stdin
-            reaper.stdin.write(b"started\n")
-            reaper.stdin.flush()
+            assert self._process.stdin
+            self._process.stdin.write(b"started\n")
+            self._process.stdin.flush()
+
+    def close(self) -> None:
+        """End what is left of the marked processes, and the reaper."""
+        with contextlib.suppress(OSError):
+            assert self._process.stdin
+            self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5.0)
 
 
-_KEPT: list[subprocess.Popen[bytes]] = []
-"""Their standard inputs must stay open as long as this process lives."""
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes, but for Python's own that gives shared memory back: it ends by itself when the others have."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            if not any("multiprocessing.resource_tracker" in part for part in process.cmdline()):
+                process.kill()
 
 
 def main() -> int:
@@ -66,10 +77,7 @@ def main() -> int:
     for process in list(known):
         with contextlib.suppress(psutil.Error):
             known.update(process.children(recursive=True))
-    for process in known:
-        with contextlib.suppress(psutil.Error):
-            if not _is_tracker(process):
-                process.kill()
+    kill(known)
     return 0
 
 
@@ -80,11 +88,6 @@ def _marked(mark: str) -> set[psutil.Process]:
             if process.pid != os.getpid() and process.environ().get(_VARIABLE) == mark:
                 found.add(process)
     return found
-
-
-def _is_tracker(process: psutil.Process) -> bool:
-    """Whether it is Python's own, which gives shared memory back when the others have ended, and then ends."""
-    return any("multiprocessing.resource_tracker" in part for part in process.cmdline())
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from models.engine.requests import Completion, EngineDied, Request
+from shopbench.errors import UserError
 
 LOG = logging.getLogger(__name__)
 
 
 class EngineLike(Protocol):
-    """What a supervisor needs of an engine: models/engine/thread.py's, or a test's."""
+    """What a supervisor needs of an engine: models/engine/process.py's, or a test's."""
 
     def wait_until_ready(self, timeout: float | None = None) -> bool: ...
 
@@ -36,12 +37,15 @@ class Supervisor:
     """
 
     def __init__(self, start_engine: Callable[[], EngineLike], restarts_allowed: int = 5) -> None:
-        """Start the first engine and wait for it: weights that cannot be served raise here, at once."""
+        """Begin to start the first engine; weights that cannot be served raise when it is waited for."""
         self._start_engine = start_engine
         self._restarts_allowed = restarts_allowed
         self.restarts = 0
         self.gave_up = False
         self._engine = start_engine()
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first engine, as long as it takes; EngineDied if it cannot start."""
         self._engine.wait_until_ready()
 
     def generate(self, requests: Sequence[Request], deadline: float) -> list[Completion]:
@@ -73,7 +77,11 @@ class Supervisor:
             LOG.critical("%d engines have died: every further answer is a fallback", self.restarts + 1)
             return
         self.restarts += 1
-        self._engine = self._start_engine()
+        try:
+            self._engine = self._start_engine()
+        except (UserError, OSError) as error:
+            self.gave_up = True
+            LOG.critical("no other engine can be started (%s): every further answer is a fallback", error)
 
 
 def _left(deadline: float) -> float:

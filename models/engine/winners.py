@@ -7,16 +7,17 @@ what it wants of them: {"winners": {"highest": 5}} or {"winners": {"cite": True}
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from vllm import SamplingParams
 from vllm.config import VllmConfig
-from vllm.tokenizers import cached_tokenizer_from_config
 from vllm.v1.sample.logits_processor import BatchUpdate, LogitsProcessor
 from vllm.v1.sample.logits_processor.builtin import process_dict_updates
 
 from models.spaces.vocabulary import Vocabulary
+from models.tokenizer import load_tokenizer
 
 Biases = list[tuple[torch.Tensor, float]]
 """Token ids, and what is added to their logits."""
@@ -33,7 +34,7 @@ class WinnersProcessor(LogitsProcessor):
 
     def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
         self._device = device
-        self._vocabulary = Vocabulary.of(cached_tokenizer_from_config(vllm_config.model_config))
+        self._vocabulary = Vocabulary.of(load_tokenizer(Path(vllm_config.model_config.model)))
         self._biases: dict[int, Biases] = {}
 
     def is_argmax_invariant(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks import data_build, inference, m2_shaped, merge, real_rows, scoring
+from benchmarks import data_build, inference, m2_shaped, merge, real_rows, scoring, start
 from benchmarks.data_build import Usage
 from shopbench.errors import exit_code_of
 
@@ -20,6 +21,7 @@ from shopbench.errors import exit_code_of
         (inference.main, ["--peer", "x", "--questions", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (real_rows.main, ["--source", "{tmp}", "--output", "{tmp}/r.json"], "{tmp}: holds no rows to draw from"),
         (scoring.main, ["--questions", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
+        (start.main, ["--other", "{tmp}"], "{tmp}: is no checkout of this repository"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -33,6 +35,11 @@ def test_bad_input_is_one_line(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {says.format(tmp=tmp_path)}")
     assert error.count("\n") == 1
+
+
+def test_speed_is_reported_with_the_processor_it_was_measured_on() -> None:
+    described = inference.describe_cpu()
+    assert f", {len(os.sched_getaffinity(0))} cores, " in described and "avx" in described.lower()
 
 
 @pytest.mark.parametrize("main", [real_rows.main, merge.main, m2_shaped.main])

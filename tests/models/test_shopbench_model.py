@@ -149,6 +149,20 @@ def test_engines_that_die_again_and_again_leave_fallbacks() -> None:
     assert one.stats["unfinished"] == 20
 
 
+def test_where_no_other_engine_can_be_started_fallbacks_are_left() -> None:
+    engines = iter([BrokenEngine(TOKENIZER, die)])
+
+    def start() -> WalkingEngine:
+        for engine in engines:
+            return engine
+        raise OSError(12, "Cannot allocate memory")
+
+    one = ShopBenchModel(start, TOKENIZER, CONTEXT)
+    for _ in range(2):
+        assert one.batch_predict({"prompt": [RANKING, ENTITY]}, False) == ["1,2,3,4,5", "train"]
+    assert one.stats["restarts"] == 1
+
+
 def test_an_engine_that_does_not_come_up_makes_no_batch_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.shopbench_model.SECONDS_PER_SAMPLE", 0.6)
     monkeypatch.setattr("models.shopbench_model._MARGIN_SECONDS", 0.1)

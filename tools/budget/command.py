@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.engine.core import load_tokenizer
+from models.tokenizer import load_tokenizer
 from models.weights import check_weights, find_weights
 from shopbench.errors import DONE, NOT_GOOD
 from shopbench.files import ROOT, default_questions, read_json

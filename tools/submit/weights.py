@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.engine.core import load_tokenizer
 from models.settings import Machine, choose
+from models.tokenizer import load_tokenizer
 from models.weights import check_weights
 from shopbench.errors import UserError
 from shopbench.files import read_json

@@ -18,8 +18,8 @@ from evaluation.journal import Journal, journal_key
 from evaluation.runner import answer_all
 from evaluation.scoring import Outcome, outcomes
 from evaluation.suites.shopbench import SHOPBENCH, items_of
+from models.engine.process import Engine
 from models.engine.requests import Completion, EngineDied, Request
-from models.engine.thread import Engine
 from models.serving import Serving
 from models.settings import behaviour
 from models.weights import check_weights

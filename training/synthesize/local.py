@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.engine.process import Engine
 from models.engine.requests import EngineDied, Request
-from models.engine.thread import Engine
 from models.serving import Serving
 from models.settings import Behaviour
 from models.spaces.free_text import FreeText

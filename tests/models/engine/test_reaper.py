@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,10 +13,10 @@ import psutil
 import pytest
 
 PARENT = """
-import subprocess, sys, time
-from models.engine.reaper import marked_children
-with marked_children():
-    marked = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+import os, subprocess, sys, time
+from models.engine.reaper import Reaper
+reaper = Reaper()
+marked = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=os.environ | reaper.mark)
 free = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(marked.pid, free.pid, flush=True)
 time.sleep(600)
@@ -23,12 +24,11 @@ time.sleep(600)
 
 
 HOLDER = """
-import time
+import sys, time
 from models.user_config import UserModel
-if __name__ == "__main__":  # vLLM's processes import this file again
-    model = UserModel()
-    print("ready", flush=True)
-    time.sleep(600)
+model = UserModel()
+print("vllm" in sys.modules, flush=True)
+time.sleep(600)
 """
 
 
@@ -56,25 +56,28 @@ def test_only_the_engine_s_processes_follow_their_parent(how: str, repository: P
 
 
 @pytest.mark.engine
-def test_no_process_of_a_real_engine_outlives_a_killed_model(repository: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed, its engine hanging", "interrupted"])
+def test_no_process_of_a_real_engine_outlives_the_model(how: signal.Signals, repository: Path, tmp_path: Path) -> None:
     weights = repository / "weights/embedded"
     if not any(weights.glob("*.safetensors")):
         pytest.skip("no weights are built: run `make weights`")
     (tmp_path / "holder.py").write_text(HOLDER, encoding="utf-8")
     environment = os.environ | {"SHOPBENCH_WEIGHTS": str(weights), "SHOPBENCH_CONTEXT": "256"}
     environment["PYTHONPATH"] = str(repository)
-    holder = subprocess.Popen(
-        [sys.executable, str(tmp_path / "holder.py")], env=environment, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, str(tmp_path / "holder.py")]
+    holder = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert holder.stdout
     try:
-        assert "ready\n" in iter(holder.stdout.readline, "")
+        assert holder.stdout.readline() == "False\n", "only the engine's process imports vLLM"
         processes = psutil.Process(holder.pid).children(recursive=True)
         mapped = {Path(one.path) for process in processes for one in process.memory_maps()}
+        if how is signal.SIGKILL:
+            engine = next(process for process in processes if "models.engine.child" in process.cmdline())
+            engine.suspend()
     finally:
-        holder.kill()
+        holder.send_signal(how)
         holder.wait()
-    assert len(processes) >= 3, "vLLM's engine core and worker, and the reaper"
+    assert len(processes) >= 2, "the engine and the reaper"
     _, alive = psutil.wait_procs(processes, timeout=60)
     assert not [process for process in alive if is_running(process)]
     assert not [path for path in mapped if path.is_relative_to("/dev/shm") and path.exists()], "memory is given back"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.engine.core import load_tokenizer
+from models.tokenizer import load_tokenizer
 from shopbench.prompts import encode_prompt
 from shopbench.sample import read_samples
 from shopbench.tasks import TaskType

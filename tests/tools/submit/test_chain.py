@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from models.engine.core import machine
+from models.machine import machine
 from shopbench.prompts import prompt_hash
 from shopbench.sample import read_samples, write_samples
 from tests.tools.scratch import bare, commit, copy_of, git, with_lfs
