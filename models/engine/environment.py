@@ -30,6 +30,7 @@ _CPU_UNLESS_SET = {
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     # Milliseconds that a thread waits for work before it sleeps: less than a step, so that others get the core.
     "KMP_BLOCKTIME": "5",
+    "KMP_TPAUSE": "0",  # waiting, it keeps the core awake
 }
 _PROCESSORS, _NODES = Path("/sys/devices/system/cpu"), Path("/sys/devices/system/node")
 
