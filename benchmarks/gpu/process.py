@@ -1,0 +1,83 @@
+"""A step in a process of its own, under its settings: what it found, and what vLLM's log says that it chose."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu.models import Models
+from benchmarks.gpu.results import FAILED, OK
+from benchmarks.gpu.steps import STEPS, Step
+from models.machine import machine
+from models.settings import SettingsError, choose
+from models.weights import WeightsError
+from shopbench.files import ROOT, read_json_if_any
+
+_CHOICES = (
+    r"Using \w+ (?:attention )?backend",
+    r"Using \w+ for (?:AutoAWQ|mixed-precision)\w*",
+    r"Using FlashAttention version \d",
+    r"Model loading took [^\n]{0,40}",
+    r"GPU KV cache size: [\d,]+ tokens",
+    r"Graph capturing finished in [^\n]{0,40}",
+)
+"""Lines of vLLM's log."""
+_ERROR = re.compile(r"^(error: |[\w.]+(Error|Exception|Died)\b)")
+
+
+def why_not(step: Step, models: Models) -> str:
+    """Why this machine cannot do a step, in a line; empty if it can. Makes the step's weights.
+
+    UserError if they cannot be made.
+    """
+    found = machine()
+    if step.gpu_only and not found.gpu_memory:
+        return step.gpu_only
+    weights = models.weights(step.weights)
+    try:
+        choose(weights, found, {**os.environ, **step.environment})
+    except (WeightsError, SettingsError) as error:
+        return str(error).removeprefix(f"{weights.folder}: ")
+    return ""
+
+
+def run_in_process(name: str, output: Path, arguments: Sequence[str]) -> dict[str, Any]:
+    """Do a step; what kinds.py says it found, with "result", "reason" if it failed, and "vllm_says"."""
+    step, log, found = STEPS[name], output / "logs" / f"{name}.log", output / "logs" / f"{name}.json"
+    log.parent.mkdir(exist_ok=True)
+    found.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "benchmarks.gpu", *arguments, "--steps", name, "--step", str(found)]
+    environment = {**os.environ, "VLLM_LOGGING_LEVEL": "INFO", **step.environment}
+    began, reason = time.monotonic(), ""
+    with open(log, "w", encoding="utf-8") as file:
+        try:
+            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=file, stderr=file, timeout=step.seconds)
+        except subprocess.TimeoutExpired:
+            reason = f"took longer than {step.seconds} s"
+        else:
+            reason = f"exit code {done.returncode}" if done.returncode else ""
+    said = log.read_text(encoding="utf-8", errors="replace")
+    facts = {"seconds": round(time.monotonic() - began, 1), "vllm_says": choices(said)}
+    if reason:
+        return {"result": FAILED, "reason": f"{reason}; {last_error(said)} ({log.name})", **facts}
+    if missing := [word for word in step.log_says if word not in said]:
+        return {"result": FAILED, "reason": f"vLLM's log does not name {' and '.join(missing)}", **facts}
+    return {"result": OK, **facts, **read_json_if_any(found)}
+
+
+def choices(log: str) -> list[str]:
+    """What vLLM says that it has chosen, each line once."""
+    return list(dict.fromkeys(found for pattern in _CHOICES for found in re.findall(pattern, log)))
+
+
+def last_error(log: str) -> str:
+    """The last line of a log that names an error, else its last line, of bounded length."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.match(line)]
+    return (errors or lines or ["it said nothing"])[-1][:300]
