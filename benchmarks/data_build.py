@@ -73,7 +73,10 @@ def write_dataset(folder: Path, scale: float = 1.0) -> Path:
         _write(
             connection,
             target / PRODUCTS_FILE,
-            f"""SELECT printf('B%09d', p) AS product_id, text(p, 12 + hash(p) % 12) AS product_title,
+            f"""SELECT printf('B%09d', p) AS product_id,
+                    -- Three of four titles name their brand.
+                    CASE WHEN hash(p, 't') % 4 < 3 THEN upper(word(p % 90000, 'brand')) || ' ' ELSE '' END
+                        || text(p, 12 + hash(p) % 12) AS product_title,
                     CASE WHEN hash(p, 'd') % 100 < 52 THEN text(p + 1e9, 30 + hash(p, 'dn') % 180) END
                         AS product_description,
                     CASE WHEN hash(p, 'b') % 100 < 84 THEN array_to_string(list_transform(range(5),

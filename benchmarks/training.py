@@ -1,10 +1,11 @@
-"""Training speed: `training.finetune`'s batches against padding to the longest with the loss on every token.
+"""Training speed: a recipe as `training.finetune` trains it, the same one sample a batch, and the usual script's way.
 
-    python -m benchmarks.training --data DIR [--updates N]
+    python -m benchmarks.training --recipe v8 --data DIR [--base BASE] [--updates N]
 
-DIR is what training.data.build wrote. The other side does what eCeLLM's script does: samples in random order, padded
-to the longest of their batch, logits and loss for every token, PEFT's LoRA as it is. Same model, LoRA, optimizer,
-machine and number of tokens computed per update. Counted are the samples' own tokens, prompt and answer, per second.
+DIR is what training.data.build wrote. All three are real updates of the recipe's own trainer: its batches, LoRA,
+dropout, accumulation and optimizer. The usual way is what eCeLLM's script does: samples in random order, padded to the
+longest of their batch, logits and loss for every token, PEFT's LoRA as it is; its batches have as many tokens as the
+recipe's. Counted are the samples' own tokens, prompt and answer, per second.
 """
 
 from __future__ import annotations
@@ -14,33 +15,90 @@ import json
 import os
 import random
 import statistics
+import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+from datasets import Dataset
 from peft import get_peft_model
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from transformers import Trainer, TrainerCallback
 
+from shopbench.arguments import positive
 from shopbench.errors import DONE, run_command
-from shopbench.sample import read_samples
-from training.finetune import lora_linear, packed_attention
-from training.finetune.batches import IGNORED, Encoded, Packed, encode, plan
-from training.finetune.make_trainer import load_model, lora_config
-from training.recipes import Training, recipe_named
-from training.weights.base import load_tokenizer
+from training.finetune.batches import IGNORED, Encoded
+from training.finetune.make_trainer import load_model, lora_config, make_trainer, trainer_config
+from training.recipes import Recipe, recipe_named
 from training.weights.folders import base_folder
 
 
-def padded_all_tokens(samples: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
-    """One batch padded on the right, every real token a label."""
-    rows = [torch.tensor([*sample.head, *sample.body]) for sample in samples]
-    ids, labels = (pad_sequence(rows, batch_first=True, padding_value=filler) for filler in (pad, IGNORED))
-    return {"input_ids": ids, "attention_mask": (labels != IGNORED).long(), "labels": labels}
+class Stopwatch(TrainerCallback):
+    """Ends a training after the first update and `updates` more, and keeps the seconds of each."""
+
+    def __init__(self, updates: int) -> None:
+        self.updates = updates
+        self.seconds: list[float] = []
+        self.started = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """An update begins."""
+        self.started = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """An update, the optimizer's step included, has ended."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.seconds.append(time.perf_counter() - self.started)
+        control.should_training_stop = len(self.seconds) > self.updates
+
+
+def measure(
+    trainer: Trainer, batches: Sequence[Sequence[int]], encoded: Sequence[Encoded], updates: int
+) -> dict[str, Any]:
+    """Train for a few updates; the median speed of all but the first, which warms up."""
+    trainer.args.save_strategy = trainer.args.eval_strategy = "no"
+    watch = Stopwatch(updates)
+    trainer.add_callback(watch)
+    trainer.train()
+    each = trainer.args.gradient_accumulation_steps
+    tokens = [
+        sum(encoded[number].length for batch in batches[start : start + each] for number in batch)
+        for start in range(0, len(batches), each)
+    ]
+    timed = list(zip(tokens, watch.seconds, strict=False))[1:]
+    return {
+        "tokens_per_second": round(statistics.median(own / seconds for own, seconds in timed), 1),
+        "samples_a_batch": round(statistics.fmean(len(batch) for batch in batches), 1),
+        "tokens_an_update": round(statistics.fmean(own for own, _ in timed)),
+        "updates_an_epoch": len(tokens),
+    }
+
+
+def padded_trainer(recipe: Recipe, base: Path, encoded: Sequence[Encoded], pad: int, work: Path) -> Trainer:
+    """Transformers' own trainer on padded batches, every real token a label."""
+    training = recipe.training
+    model, lora = load_model(base, training, "sdpa"), lora_config(training)
+    batches = random_batches(encoded, training.tokens_per_step, recipe.seed)
+
+    def collate(features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        samples = [encoded[number] for feature in features for number in feature["samples"]]
+        rows = [torch.tensor([*sample.head, *sample.body]) for sample in samples]
+        ids, labels = (pad_sequence(rows, batch_first=True, padding_value=filler) for filler in (pad, IGNORED))
+        return {"input_ids": ids, "attention_mask": (labels != IGNORED).long(), "labels": labels}
+
+    return Trainer(
+        model=get_peft_model(model, lora) if lora else model,
+        args=trainer_config(recipe, work, len(batches), False),
+        data_collator=collate,
+        train_dataset=Dataset.from_dict({"samples": batches}),
+    )
 
 
 def random_batches(encoded: Sequence[Encoded], budget: int, seed: int) -> list[list[int]]:
@@ -56,69 +114,41 @@ def random_batches(encoded: Sequence[Encoded], budget: int, seed: int) -> list[l
     return batches
 
 
-class Side:
-    """One way of training: its model and optimizer, and the seconds of each update per own token of its samples."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model.train()
-        self.optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-4, fused=True)
-        self.seconds_per_token: list[float] = []
-
-    def update(self, tokens: int, batch: dict[str, Tensor]) -> None:
-        """Forward, backward and optimizer step of one batch."""
-        started = time.perf_counter()
-        self.model(**batch, use_cache=False).loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.seconds_per_token.append((time.perf_counter() - started) / tokens)
-
-    def tokens_per_second(self) -> float:
-        """The median over the updates, the first (warm-up) left out."""
-        return 1 / statistics.median(self.seconds_per_token[1:])
-
-
-def compare(training: Training, base: Path, encoded: list[Encoded], pad: int, updates: int) -> dict[str, Any]:
-    """Tokens per second of both, and their ratio."""
-    budget = training.tokens_per_batch or training.max_length * training.batch_size
-    ours, theirs = plan(encoded, budget, 1, seed=1), random_batches(encoded, budget, seed=1)
-    layout = Packed(encoded)
-
-    slow = Side(get_peft_model(load_model(base, training, "sdpa"), lora_config(training)))
-    fast = Side(get_peft_model(load_model(base, training, packed_attention.NAME), lora_config(training)))
-    lora_linear.speed_up(fast.model)
-    # Turn by turn, so that whatever else the machine does falls on both.
-    for our_batch, their_batch in zip(ours[: updates + 1], theirs[: updates + 1], strict=True):
-        fast.update(sum(encoded[n].length for n in our_batch), layout([{"samples": our_batch}]))
-        samples = [encoded[n] for n in their_batch]
-        slow.update(sum(sample.length for sample in samples), padded_all_tokens(samples, pad))
-    lengths = [[encoded[n].length for n in batch] for batch in theirs]
-    filled = [sum(batch) / (len(batch) * max(batch)) for batch in lengths]
+def compare(recipe: Recipe, data: Path, base: Path, updates: int, work: Path) -> dict[str, Any]:
+    """The speed of all three, and what the batches are like."""
+    recipe = replace(recipe, training=replace(recipe.training, epochs=1))
+    single = replace(recipe, training=replace(recipe.training, packing=False, tokens_per_batch=None, batch_size=1))
+    found = {}
+    for name, which in (("recipe", recipe), ("one_sample_a_batch", single)):
+        trainer, _ = make_trainer(which, data, base, work / name)
+        encoded, pad = trainer.data_collator.encoded, trainer.processing_class.pad_token_id
+        found[name] = measure(trainer, trainer.train_dataset["samples"], encoded, updates)
+    trained = encoded[: sum(map(len, trainer.train_dataset["samples"]))]  # the rest is for validation
+    padded = padded_trainer(recipe, base, trained, pad, work / "padded")
+    found["padded_all_tokens"] = measure(padded, padded.train_dataset["samples"], trained, updates)
     return {
-        "packed_answer_only_tokens_per_second": round(fast.tokens_per_second(), 1),
-        "padded_all_tokens_tokens_per_second": round(slow.tokens_per_second(), 1),
-        "ratio": round(fast.tokens_per_second() / slow.tokens_per_second(), 2),
-        "tokens_per_update": budget,
+        "recipe": recipe.name,
+        **found,
+        "mean_tokens": round(statistics.fmean(sample.length for sample in trained), 1),
+        "mean_answer_tokens": round(statistics.fmean(sample.answer for sample in trained), 1),
         "updates": updates,
-        "padded_share_of_real_tokens": round(statistics.fmean(filled), 3),
-        "mean_tokens": round(statistics.fmean(sample.length for sample in encoded), 1),
-        "mean_answer_tokens": round(statistics.fmean(sample.answer for sample in encoded), 1),
-        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"{torch.get_num_threads()} CPU threads",
     }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="packed answer-only training against padded all-token training")
+    parser = argparse.ArgumentParser(description="tokens a second of a recipe as it is trained, and of two other ways")
     parser.add_argument("--recipe", default="embedded_a")
     parser.add_argument("--data", type=Path, required=True, help="folder that training.data.build wrote")
-    parser.add_argument("--base", type=Path, help="local folder of the base model")
-    parser.add_argument("--updates", type=int, default=8)
+    parser.add_argument("--base", type=Path, help="base model: a folder, or a Hub name (default: the recipe's)")
+    parser.add_argument("--updates", type=positive, default=8)
     given = parser.parse_args(argv)
-    training = recipe_named(given.recipe).training
-    base = base_folder(training.base, given.base)
-    tokenizer = load_tokenizer(base)
-    encoded, _ = encode(tokenizer, read_samples(given.data / "train.jsonl"), training.max_length)
-    torch.manual_seed(0)
-    print(json.dumps(compare(training, base, encoded, tokenizer.pad_token_id, given.updates), indent=2))
+    recipe = recipe_named(given.recipe)
+    base = base_folder(recipe.training.base, given.base)
+    with tempfile.TemporaryDirectory() as work:
+        print(json.dumps(compare(recipe, given.data, base, given.updates, Path(work)), indent=2))
     return DONE
 
 

@@ -129,14 +129,14 @@ def _is_number(value: Any) -> bool:
 def read_samples(path: str | os.PathLike[str], check: Callable[[Sample], None] | None = None) -> list[Sample]:
     """Read a ShopBench question file; BadSample for a missing, empty or broken one, or if `check` raises ValueError."""
     samples = []
-    for number, row in json_objects(path):
+    for where, row in json_objects(path):
         try:
             sample = Sample.from_dict(row)
             if check:
                 check(sample)
             samples.append(sample)
         except ValueError as error:
-            raise BadSample(f"{path}, line {number}: {error}") from None
+            raise BadSample(f"{path}, {where}: {error}") from None
     if not samples:
         raise BadSample(f"{path}: holds no questions; give a file of JSON objects, one a line or in one list")
     return samples

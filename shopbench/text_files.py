@@ -79,8 +79,11 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise BadText(f"{path}: cannot be read ({error.strerror or error}); give a file of text") from None
 
 
-def json_values(path: Path) -> Iterator[tuple[int, Any]]:
-    """(line number, value) of every JSON value in a file: one a line, in one list, or spread over several lines."""
+def json_values(path: Path) -> Iterator[tuple[str, Any]]:
+    """(where, value) of every JSON value in a file: one a line, in one list, or spread over several lines.
+
+    `where` is "line 3", or "row 3" of a list.
+    """
     lines, is_first = text_lines(path), True
     for number, line in lines:
         if not line.strip():
@@ -91,21 +94,21 @@ def json_values(path: Path) -> Iterator[tuple[int, Any]]:
             return
         if problem:
             raise BadText(f"{path}, line {number}: broken JSON ({problem}); mend or delete that line")
-        yield number, value
+        yield f"line {number}", value
         is_first = False
 
 
-def json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """As `json_values`; BadText for a value that is no object."""
-    for number, value in json_values(path):
+    for where, value in json_values(path):
         if not isinstance(value, dict):
-            raise BadText(f"{path}, line {number}: a JSON object is wanted, not {type(value).__name__}")
-        yield number, value
+            raise BadText(f"{path}, {where}: a JSON object is wanted, not {type(value).__name__}")
+        yield where, value
 
 
-def _spread(path: Path, first: int, text: str, problem: str | None) -> Iterator[tuple[int, Any]]:
+def _spread(path: Path, first: int, text: str, problem: str | None) -> Iterator[tuple[str, Any]]:
     """The values of a text that is one list, or values over several lines; else its first line has the `problem`."""
-    decoder, place, number, counted = json.JSONDecoder(), 0, first, 0
+    decoder, number, counted, rows = json.JSONDecoder(), first, 0, 0
     listed = text.lstrip().startswith("[")
     place = text.index("[") + 1 if listed else 0
     blank = re.compile(r"[\s,]*" if listed else r"\s*")
@@ -118,10 +121,12 @@ def _spread(path: Path, first: int, text: str, problem: str | None) -> Iterator[
         try:
             value, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError) as error:
-            where = number + (text.count("\n", counted, error.pos) if isinstance(error, json.JSONDecodeError) else 0)
-            said = problem if problem and where == first else _reason(error)
-            raise BadText(f"{path}, line {where}: broken JSON ({said}); mend or delete that line") from None
-        yield number, _clean(value) if _ESCAPED.search(text, counted, place) else value
+            line = number + (text.count("\n", counted, error.pos) if isinstance(error, json.JSONDecodeError) else 0)
+            said = problem if problem and line == first else _reason(error)
+            raise BadText(f"{path}, line {line}: broken JSON ({said}); mend or delete that line") from None
+        rows += 1
+        where = f"row {rows}" if listed else f"line {number}"
+        yield where, _clean(value) if _ESCAPED.search(text, counted, place) else value
     if listed:
         raise BadText(f"{path}, line {number}: the list has no end; download or write the file again")
 

@@ -17,12 +17,14 @@ MAY_IMPORT = {
     "evaluation": {"evaluation", "models", "shopbench"},
     "local_evaluation": {"evaluation", "models", "shopbench"},
     "tools": {"tools", "evaluation", "models", "shopbench"},
+    "tools.budget": {"tools", "evaluation", "models", "shopbench", "training"},
     "training": {"training", "shopbench"},
     "training.sweep": {"training", "evaluation", "models", "shopbench"},
     "training.synthesize": {"training", "models", "shopbench"},
     "benchmarks": {*OURS},
 }
-"""By package, or part of one: sweeps score what they serve as local_evaluation does, synthesis may serve a model."""
+"""By package, or part of one: sweeps score what they serve as local_evaluation does, synthesis may serve a model; the
+budget of a training is that of its recipe (data, which need no library)."""
 WORKERS = {"evaluation/bleurt_worker.py", "models/engine/child.py", "models/engine/reaper.py"}
 """Programs that another process of ours starts and listens to: no commands of a user's."""
 OUT_OF_REACH = re.compile(r"\bFACTS\b|paper 0\d\d|ROOT\.parent|\.\./shared|shared/data")

@@ -14,7 +14,7 @@ from pathlib import Path
 from shopbench.errors import UserError, run_command
 from training.recipes import ENSEMBLES, RECIPES, ensemble_named
 from training.weights.adapters import adapter_folder, read_adapter
-from training.weights.folders import base_folder
+from training.weights.folders import base_folder, base_name, is_hub_name
 from training.weights.merged import Merge, merge_adapters, merge_weights
 
 
@@ -22,9 +22,13 @@ def resolve(recipe: str, base: Path | None, adapters: Sequence[str] | None, alph
     """The merge that a recipe and the command line ask for; UserError for unknown or missing ones."""
     ensemble = ensemble_named(recipe)
     parts = [_named_weight(text) for text in adapters] if adapters else ensemble.adapters
-    folder = base_folder(ensemble.base, base)
     read = [read_adapter(adapter_folder(name), weight * alpha) for name, weight in parts]
-    return Merge(recipe, ensemble.base, folder, read)
+    # What an adapter was trained on counts more than what its recipe would take.
+    known = [str(adapter.provenance.get("base")) for adapter in read]
+    trained_on = next(filter(is_hub_name, known), ensemble.base)
+    name = str(base) if base is not None and is_hub_name(base) else trained_on
+    folder = base_folder(name, base)
+    return Merge(recipe, base_name(folder) or name, folder, read)
 
 
 def _named_weight(text: str) -> tuple[str, float]:
@@ -41,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.merge", description=about)
     parser.add_argument("--recipe", required=True, help=f"one of: {', '.join([*ENSEMBLES, *RECIPES])}")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
-    parser.add_argument("--base", type=Path, help="local folder of the base model (default: weights/base/<name>)")
+    base_help = "base model: a folder, or a Hub name got with training.weights.download (default: the adapters' own)"
+    parser.add_argument("--base", type=Path, help=base_help)
     parser.add_argument("--adapters", nargs="+", metavar="A:WEIGHT", help="adapter folders or names, and weights")
     parser.add_argument("--alpha", type=float, default=1.0, help="factor of all weights (wise-ft)")
     parser.add_argument("--as-adapter", action="store_true", help="write one adapter instead of a merged model")

@@ -37,7 +37,7 @@ def _replay(path: Path) -> int:
     matching = f"{len(lines) - len(different)} of {len(lines)} lines"
     print(f"{path.name}: {len(cases) - len(failed)} of {len(cases)} cases match ({matching})")
     for line in different[:SHOWN]:
-        print(f"line {line.number}, case {line.case}: {line.difference}")
+        print(f"{line.where}, case {line.case}: {line.difference}")
     if len(different) > SHOWN:
         print(f"... and {len(different) - SHOWN} lines more")
     return NOT_GOOD if different else DONE

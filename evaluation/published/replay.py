@@ -31,7 +31,7 @@ TOLERANCE, EMBEDDING_TOLERANCE = 1e-6, 1e-4
 class Line:
     """A line of the file: whether it matches, and if not, what is different."""
 
-    number: int
+    where: str
     case: str
     difference: str | None
 
@@ -43,7 +43,7 @@ def replay(path: Path) -> Iterator[Line]:
         BadSample, BadCase: the file cannot be read, or a line is no case; the message names the line.
     """
     known: dict[str, Published] = {}
-    for number, row in json_objects(path):
+    for where, row in json_objects(path):
         try:
             _check(row)
             # The lines of a case differ by their metric: each is scored once.
@@ -51,9 +51,9 @@ def replay(path: Path) -> Iterator[Line]:
             key = json.dumps(given)
             if key not in known:
                 known[key] = _score(row)
-            yield Line(number, f"{row['case']} {row['task']}", _difference(row, known[key]))
+            yield Line(where, f"{row['case']} {row['task']}", _difference(row, known[key]))
         except BadCase as error:
-            raise BadCase(f"{path}, line {number}: {error}") from None
+            raise BadCase(f"{path}, {where}: {error}") from None
 
 
 def _check(row: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ _UNLESS_SET = {
     "TRANSFORMERS_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
+    # FlashInfer's sampler, the default from sm_80 on, compiles itself with nvcc; greedy decoding needs none of it.
     "VLLM_USE_FLASHINFER_SAMPLER": "0",
     "TOKENIZERS_PARALLELISM": "false",
     "TORCH_CPP_LOG_LEVEL": "ERROR",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import data_build, inference, m2_shaped, merge, real_rows, scoring, start
+from benchmarks import data_build, inference, m2_shaped, merge, prefix_order, real_rows, scoring, start
 from benchmarks.data_build import Usage
 from shopbench.errors import exit_code_of
 
@@ -20,6 +20,7 @@ from shopbench.errors import exit_code_of
         (inference.main, ["--peer", "nowhere.py"], "nowhere.py: no such peer script; give one that exists"),
         (inference.main, ["--peer", "x", "--questions", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (real_rows.main, ["--source", "{tmp}", "--output", "{tmp}/r.json"], "{tmp}: holds no rows to draw from"),
+        (prefix_order.main, ["--questions", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (scoring.main, ["--questions", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),
         (start.main, ["--other", "{tmp}"], "{tmp}: is no checkout of this repository"),
     ],

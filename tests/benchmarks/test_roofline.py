@@ -17,9 +17,9 @@ SHAPE = Shape.from_config(
     {"hidden_size": 64, "intermediate_size": 192, "num_attention_heads": 4, "num_hidden_layers": 3, "vocab_size": 320}
 )
 BATCHES = [
-    BatchLoad(questions=16, prompt_tokens=3200, uncached_tokens=2400, steps=0, most_steps=0),
-    BatchLoad(questions=12, prompt_tokens=9000, uncached_tokens=6000, steps=8, most_steps=49),
-    BatchLoad(questions=4, prompt_tokens=800, uncached_tokens=600, steps=2, most_steps=7),
+    BatchLoad(questions=16, prompt_tokens=3200, uncached_tokens=2400, steps=0, most_steps=0, pairs=240_000),
+    BatchLoad(questions=12, prompt_tokens=9000, uncached_tokens=6000, steps=8, most_steps=49, pairs=1_500_000),
+    BatchLoad(questions=4, prompt_tokens=800, uncached_tokens=600, steps=2, most_steps=7, pairs=60_000),
 ]
 
 

@@ -106,7 +106,7 @@ def test_a_missing_field_is_named(field: str, tmp_path: Path) -> None:
         (b"\n\n", "holds no questions"),
         (b'{"a": 1}\n{"b": \n', "line 1: field 'input_field' is missing"),
         (json.dumps(ROW).encode() + b'\n{"input_field": \n', "line 2: broken JSON"),
-        (b"[1]\n", "line 1: a JSON object is wanted, not int"),
+        (b"[1]\n", "row 1: a JSON object is wanted, not int"),
         (b"\xff\xfe\n", "is not UTF-8"),
     ],
 )

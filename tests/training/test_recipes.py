@@ -117,3 +117,24 @@ def test_every_track_has_its_ensemble_of_known_recipes() -> None:
             assert RECIPES[adapter].training.base == ensemble.base and weight > 0
     assert ENSEMBLES["track1"].adapters == (("v8", 0.56), ("v9b", 0.75))
     assert ENSEMBLES["track4"].adapters == (("v7", 1.0), ("v7b", 0.5))
+
+
+def test_ecellm_trains_as_its_authors_do() -> None:
+    """The paper's section 4 and its script agree on most; dropout and weight decay only the script tells."""
+    training = RECIPES["ecellm_m"].training
+    assert (training.rank, training.alpha, training.learning_rate, training.epochs) == (16, 16, 1e-4, 3)
+    assert (training.dropout, training.weight_decay, training.warmup, training.max_length) == (0.1, 0.0, 0.05, 2048)
+    assert training.batch_size * training.accumulation == 128 and training.train_lm_head
+    bases = {RECIPES[name].training.base for name in RECIPES if name.startswith("ecellm_")}
+    assert len(bases) == 4 and not any("t5" in base for base in bases), "encoder-decoders are not trained here"
+
+
+@pytest.mark.parametrize("name", ["qwen7b_24gb", "qwen32b_80gb"])
+def test_one_gpu_takes_the_winners_data_and_update(name: str) -> None:
+    recipe, winners = RECIPES[name], RECIPES["v8"]
+    assert mixture_of(recipe) == mixture_of(winners)
+    sequences = recipe.training.batch_size * recipe.training.accumulation
+    assert sequences == winners.training.batch_size * winners.training.accumulation * 8, "of eight GPUs"
+    assert recipe.training.four_bit and recipe.training.packing and recipe.training.gradient_checkpointing
+    assert recipe.training.rank == winners.training.rank
+    assert ensemble_named(name).base == recipe.training.base == recipe_named(name).training.base

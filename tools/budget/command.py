@@ -3,9 +3,11 @@
     python -m tools.budget --track 2                              both, for the weights that would be served
     python -m tools.budget --track 2 --sample 32 --no-projection  a quick measurement
     python -m tools.budget --track 5 --no-run --config tools/model_configs/qwen2-72b-awq.json --gpu T4x4
+    python -m tools.budget --recipe v8 --gpu A100-80GBx8 --data build/v8   memory and hours of a training
 
-The projection shows all five tracks; the exit code is about the one asked for: 0 if nothing says that it runs out
-of time, 1 if something does, 2 for bad input.
+The projection shows all five tracks, and says what to cut from the one asked for if that is not certain to end in time.
+The exit code is about this one: 0 if nothing says that it runs out of time, 1 if something does, 2 for bad input; for a
+training 0 if it fits the GPUs, 1 if not.
 """
 
 from __future__ import annotations
@@ -14,23 +16,47 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.settings import CONTEXT
 from models.tokenizer import load_tokenizer
 from models.weights import check_weights, find_weights
-from shopbench.errors import DONE, NOT_GOOD
+from shopbench.errors import DONE, NOT_GOOD, UserError
 from shopbench.files import ROOT, default_questions, read_json
 from shopbench.sample import read_samples
 from shopbench.tracks import TRACKS
+from tools.budget.cuts import SHORTEST, cuts_text
 from tools.budget.devices import parse_gpus
 from tools.budget.measure import measure
 from tools.budget.projection import Target, projection_text, verdicts
 from tools.budget.roofline import Shape
+from tools.budget.training import Tokens, base_config, base_folder, target_of, training_text
 from tools.budget.workload import batches_of_tracks, draw
+from training.recipes import recipe_named
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, project, and print both; the exit code says whether the track ends in time."""
+    """Measure and project a track, or project a training; the exit code says whether it ends in time, or fits."""
     options = _parser().parse_args(argv)
-    track, gpus = TRACKS[options.track], parse_gpus(options.gpu)
+    if options.context < SHORTEST:
+        raise UserError(f"--context {options.context}: must be at least {SHORTEST}")
+    return _track(options) if options.recipe is None else _training(options)
+
+
+def _training(options: argparse.Namespace) -> int:
+    training = recipe_named(options.recipe).training
+    gpus = parse_gpus(options.gpu or "A100-80GB")
+    target = target_of(training, base_config(training, options.config), *gpus)
+    tokens = None
+    if options.data:
+        samples = read_samples(options.data / "train.jsonl")
+        tokenizer = load_tokenizer(options.tokenizer or base_folder(training))
+        tokens = Tokens.of(samples, tokenizer, training.max_length)
+    base = str(options.config) if options.config else training.base
+    print(training_text(options.recipe, base, target, tokens))
+    return DONE if target.fits else NOT_GOOD
+
+
+def _track(options: argparse.Namespace) -> int:
+    track, gpus = TRACKS[options.track], parse_gpus(options.gpu or "T4x4")
     samples = read_samples(options.questions or default_questions())
     weights = check_weights((options.weights or find_weights(ROOT)).absolute())
     config = weights.config
@@ -43,9 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         in_time = measured.in_time(track)
     if not options.no_projection:
         target = Target(Shape.from_config(config), *gpus)
-        batches = batches_of_tracks(samples, load_tokenizer(options.tokenizer or weights.folder))
+        tokenizer = load_tokenizer(options.tokenizer or weights.folder)
+        batches = batches_of_tracks(samples, tokenizer, context=options.context)
         print(projection_text(target, batches), end="\n\n")
-        in_time = in_time and verdicts(target, batches)[track.number] != "fail"
+        verdict = verdicts(target, batches)[track.number]
+        if verdict != "pass" and target.memory().cache > 0:
+            print(cuts_text(target, samples, tokenizer, track, options.context), end="\n\n")
+        in_time = in_time and verdict != "fail"
     print(f"track {track.number}: {'PASS' if in_time else 'FAIL'}")
     return DONE if in_time else NOT_GOOD
 
@@ -53,17 +83,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tools.budget",
-        description="Measure how long a track takes on this machine, and project it to GPUs.",
-        epilog="exit codes: 0 in time; 1 not in time; 2 bad input",
+        description="Measure how long a track takes on this machine, and project it, or a training, to GPUs.",
+        epilog="exit codes: 0 in time (a training: it fits); 1 not; 2 bad input",
     )
-    parser.add_argument("--track", type=int, choices=TRACKS, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--track", type=int, choices=TRACKS)
+    what.add_argument("--recipe", metavar="R", help="of a training; --gpu, --config and --data go with it")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="what training.data.build wrote, to count its tokens")
     parser.add_argument("--weights", type=Path, metavar="DIR", help="default: those that would be served")
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
     sample = "measure K questions and scale; default: all in the file"
     parser.add_argument("--sample", type=int, metavar="K", help=sample)
     parser.add_argument("--config", type=Path, metavar="FILE", help="config.json to project; default: the weights'")
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer; default: the weights'")
-    parser.add_argument("--gpu", default="T4x4", metavar="NAMExN", help="GPUs to project to (default: %(default)s)")
+    context = "most tokens of prompt and answer to project with, as SHOPBENCH_CONTEXT (default: %(default)s)"
+    parser.add_argument("--context", type=int, default=CONTEXT, metavar="N", help=context)
+    gpus = "GPUs to project to (default: T4x4; for a training A100-80GB)"
+    parser.add_argument("--gpu", metavar="NAMExN", help=gpus)
     parser.add_argument("--no-run", action="store_true", help="only project")
     parser.add_argument("--no-projection", action="store_true", help="only measure")
     return parser

@@ -6,6 +6,8 @@ between GPUs. Memory is what CUDA reports as total (with ECC), rounded down. Sha
 
 * compute: large matrix products with 4-bit weights reach a third of a T4's peak (a 70 W card that lowers its clock
   under load), half of a bigger card's.
+* attention: FlashAttention on prompts of a few hundred tokens reaches a third of the tensor cores' peak. On a T4 vLLM
+  takes Triton's kernel, which Triton compiles for sm_75 without tensor cores: 0.8 to 3 TFLOP/s of its 8.1 in float32.
 * bandwidth: reading weights with small batches reaches three quarters of the peak.
 * link: cards without NVLink exchange through host memory, at about half of PCIe's nominal speed.
 """
@@ -37,6 +39,8 @@ class Device:
     link: float = float("inf")
     latency: float = 0.0
     step_overhead: float = 0.0
+    attention: float | None = None
+    """Operations a second in attention; None: as in matrix products."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,14 @@ class Gpu:
     capability: tuple[int, int]
     nvlink: bool = False
     compute_share: Range = (0.40, 0.55, 0.70)
+    attention: Range | None = None
+    """Sustained TFLOP/s in attention; None: shares of the peak."""
 
     def sustained(self, case: str) -> Device:
         place = CASES.index(case)
         link_share = (0.55, 0.70, 0.80) if self.nvlink else (0.35, 0.50, 0.60)
         latency = (20e-6, 12e-6, 8e-6) if self.nvlink else (45e-6, 30e-6, 20e-6)
+        attention = self.attention or tuple(share * self.teraflops for share in (0.15, 0.30, 0.50))
         return Device(
             name=self.name,
             memory=self.memory_gib * GIB,
@@ -64,15 +71,18 @@ class Gpu:
             link=self.link * 1e9 * link_share[place],
             latency=latency[place],
             step_overhead=(4e-3, 2e-3, 1e-3)[place],
+            attention=attention[place] * 1e12,
         )
 
 
 GPUS: dict[str, Gpu] = {
     gpu.name: gpu
     for gpu in (
-        Gpu("T4", 14.5, 65, 320, 15.75, (7, 5), compute_share=(0.27, 0.35, 0.45)),
+        Gpu("T4", 14.5, 65, 320, 15.75, (7, 5), compute_share=(0.27, 0.35, 0.45), attention=(0.8, 1.5, 3.0)),
         Gpu("L4", 22.0, 121, 300, 31.5, (8, 9), compute_share=(0.30, 0.42, 0.55)),
         Gpu("A10G", 21.9, 70, 600, 31.5, (8, 6)),
+        Gpu("RTX3090", 23.6, 71, 936, 31.5, (8, 6)),
+        Gpu("RTX4090", 23.6, 165, 1008, 31.5, (8, 9)),
         Gpu("L40S", 44.3, 362, 864, 31.5, (8, 9)),
         Gpu("A100-40GB", 39.3, 312, 1555, 300, (8, 0), nvlink=True),
         Gpu("A100-80GB", 79.1, 312, 2039, 300, (8, 0), nvlink=True),

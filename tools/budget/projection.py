@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabulate import tabulate
 
@@ -25,19 +25,29 @@ _DISK_BYTES_PER_SECOND = {"pessimistic": 0.4e9, "typical": 1e9, "optimistic": 2e
 
 @dataclass(frozen=True)
 class Target:
-    """A model's shape on `count` GPUs of a kind."""
+    """A model's shape on `count` GPUs of a kind, and the engine's way with it.
+
+    `step_tokens`: most prompt tokens in a step; `product_speed`: that of matrix products, as a multiple of fp16's.
+    """
 
     shape: Shape
     gpu: Gpu
     count: int
+    step_tokens: int = STEP_TOKENS
+    product_speed: float = 1.0
+
+    def device(self, case: str) -> Device:
+        """What one of the GPUs sustains."""
+        device = self.gpu.sustained(case)
+        return replace(device, flops=device.flops * self.product_speed)
 
     def memory(self) -> MemoryPlan:
         """What each GPU holds."""
-        return plan_memory(self.shape, self.gpu.sustained("typical"), self.count)
+        return plan_memory(self.shape, self.device("typical"), self.count, step_tokens=self.step_tokens)
 
     def milliseconds(self, of: Callable[[Device], float]) -> str:
         """Milliseconds in the typical case, with their range: "2.05 (1.54 to 2.81) ms"."""
-        slow, middle, fast = (1e3 * of(self.gpu.sustained(case)) for case in CASES)
+        slow, middle, fast = (1e3 * of(self.device(case)) for case in CASES)
         return f"{middle:.3g} ({fast:.3g} to {slow:.3g}) ms"
 
 
@@ -64,13 +74,12 @@ class Projection:
         return self.total <= self.track.minutes * 60 and self.slowest_batch_share <= 1
 
 
-def project(
-    shape: Shape, device: Device, parts: int, loads: Sequence[BatchLoad], track: Track, case: str = "typical"
-) -> Projection:
+def project(target: Target, loads: Sequence[BatchLoad], track: Track, case: str = "typical") -> Projection:
     """Scale the time of these batches to the track's number of questions."""
+    shape, device, parts = target.shape, target.device(case), target.count
     prefill = decode = overhead = slowest = 0.0
     for load in loads:
-        first = prefill_seconds(shape, device, parts, load)
+        first = prefill_seconds(shape, device, parts, load, target.step_tokens)
         steps = load.most_steps if case == "pessimistic" else load.steps
         rest = steps * decode_step_seconds(shape, device, parts, load.questions, load.prompt_tokens / load.questions)
         other = _QUESTION_OVERHEAD * load.questions
@@ -90,7 +99,7 @@ def project(
 
 def project_cases(target: Target, loads: Sequence[BatchLoad], track: Track) -> list[Projection]:
     """The projection in every case: pessimistic, typical, optimistic."""
-    return [project(target.shape, target.gpu.sustained(c), target.count, loads, track, c) for c in CASES]
+    return [project(target, loads, track, case) for case in CASES]
 
 
 def verdict(cases: Sequence[Projection]) -> str:
@@ -99,17 +108,16 @@ def verdict(cases: Sequence[Projection]) -> str:
     return "pass" if in_time["pessimistic"] else "tight" if in_time["typical"] else "fail"
 
 
-def prefill_seconds(shape: Shape, device: Device, parts: int, load: BatchLoad) -> float:
+def prefill_seconds(shape: Shape, device: Device, parts: int, load: BatchLoad, step_tokens: int = STEP_TOKENS) -> float:
     """Seconds until every question of a batch has its first token."""
-    steps = math.ceil(load.uncached_tokens / STEP_TOKENS)
-    context = load.prompt_tokens / load.questions / 2
+    steps = math.ceil(load.uncached_tokens / step_tokens)
     tokens = math.ceil(load.uncached_tokens / steps)
-    return steps * step(shape, device, parts, tokens, context, load.questions).seconds
+    return steps * step(shape, device, parts, tokens, load.pairs / steps, load.questions).seconds
 
 
 def decode_step_seconds(shape: Shape, device: Device, parts: int, questions: int, context: float) -> float:
     """Seconds of one decode step of a batch whose prompts have `context` tokens."""
-    return step(shape, device, parts, questions, context, questions).seconds
+    return step(shape, device, parts, questions, questions * context, questions).seconds
 
 
 def verdicts(target: Target, batches: Mapping[int, Sequence[BatchLoad]]) -> dict[int, str]:
@@ -134,7 +142,7 @@ def projection_text(target: Target, batches: Mapping[int, Sequence[BatchLoad]]) 
         return "\n".join([*lines, "  does not fit: quantize the weights, or take more or larger GPUs"])
 
     def token(device: Device) -> float:
-        return sum(prefill_seconds(shape, device, count, load) for load in every) / uncached
+        return sum(prefill_seconds(shape, device, count, load, target.step_tokens) for load in every) / uncached
 
     def decode(device: Device) -> float:
         return decode_step_seconds(shape, device, count, MAX_BATCH_SIZE, context)

@@ -2,15 +2,16 @@
 
 For one step of the engine over `tokens` new tokens, split over n devices (tensor parallel):
 
-    matrix products  2 * layer parameters * tokens / n                 floating-point operations
-    attention        4 * layers * heads * head_dim * tokens * context / n
-    logits           2 * hidden * vocabulary * rows / n                one row a sequence
-    memory           layer and head weights / n, the cache that attention reads, the layers' activations
-    all-reduce       2 a layer, each of hidden * tokens values: latency + 2 (n-1)/n * bytes / link
+    products      2 * layer parameters * tokens / n + 2 * hidden * vocabulary * rows / n operations (logits: one row a
+                  sequence), or the reading of those weights
+    attention     4 * layers * heads * head_dim * pairs / n operations, a pair being a new token and one that it
+                  attends to, or the reading of the cache
+    activations   read and written between the products, / n
+    all-reduce    2 a layer, each of hidden * tokens values: latency + 2 (n-1)/n * bytes / link
 
-A step takes the larger of compute and memory time, plus the all-reduces (nothing overlaps them), plus the engine's
-own overhead. Prefill is such a step over many tokens (compute-bound), decoding one over a token a sequence
-(bandwidth-bound). Sizes in bytes, times in seconds.
+Products and attention take the larger of their computing and their reading; the four follow one another (a GPU runs one
+kernel after another), and the engine's own overhead comes on top. Prefill is such a step over many tokens (bound by
+computing), decoding one over a token a sequence (bound by reading). Sizes in bytes, times in seconds.
 
 Checked against measured throughput on a CPU by benchmarks/roofline.py.
 """
@@ -37,7 +38,7 @@ class Shape:
     """The sizes of a decoder-only transformer.
 
     `layer_weight_bytes` are those of one weight of a linear layer, with its share of scales and zero points;
-    `value_bytes` those of an activation, a cached key or value, an embedding weight.
+    `value_bytes` those of an activation, an embedding weight, and (`cached_bytes` unset) a cached key or value.
     """
 
     layers: int
@@ -50,6 +51,7 @@ class Shape:
     tied: bool
     layer_weight_bytes: float
     value_bytes: int
+    cached_bytes: int | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], value_bytes: int = 2) -> Shape:
@@ -94,7 +96,7 @@ class Shape:
     @property
     def cache_bytes(self) -> float:
         """Bytes of keys and values of one token."""
-        return 2 * self.layers * self.kv_heads * self.head_dim * self.value_bytes
+        return 2 * self.layers * self.kv_heads * self.head_dim * (self.cached_bytes or self.value_bytes)
 
 
 def _weight_bytes(config: Mapping[str, Any], value_bytes: int) -> float:
@@ -128,14 +130,16 @@ class MemoryPlan:
         return max(0, int(self.cache / (self.cache_per_token * tokens)))
 
 
-def plan_memory(shape: Shape, device: Device, parts: int, share: float = 0.95) -> MemoryPlan:
+def plan_memory(
+    shape: Shape, device: Device, parts: int, share: float = 0.95, step_tokens: int = STEP_TOKENS
+) -> MemoryPlan:
     """What the engine puts on each of `parts` devices when it may use `share` of their memory.
 
     Activations are those of the widest step: the residual stream and its norm, the projections of a layer's wider
     half, and float32 logits of a full batch.
     """
     widest = max(3 * shape.intermediate, shape.head_dim * (2 * shape.heads + 2 * shape.kv_heads)) / parts
-    activations = STEP_TOKENS * (3 * shape.hidden + widest) * shape.value_bytes
+    activations = step_tokens * (3 * shape.hidden + widest) * shape.value_bytes
     return MemoryPlan(
         capacity=device.memory * share,
         weights=shape.weight_bytes / parts,
@@ -147,30 +151,33 @@ def plan_memory(shape: Shape, device: Device, parts: int, share: float = 0.95) -
 
 @dataclass(frozen=True)
 class Step:
-    """Seconds of one engine step: the larger of compute and memory, the all-reduces, the engine's overhead."""
+    """Seconds of one engine step, by what takes them."""
 
-    compute: float
-    memory: float
+    products: float
+    attention: float
+    activations: float
     all_reduce: float
     overhead: float
 
     @property
     def seconds(self) -> float:
-        return max(self.compute, self.memory) + self.all_reduce + self.overhead
+        return self.products + self.attention + self.activations + self.all_reduce + self.overhead
 
 
-def step(shape: Shape, device: Device, parts: int, tokens: int, context: float, rows: int) -> Step:
-    """One step over `tokens` new tokens, each attending to `context` others on average, and `rows` rows of logits."""
-    attention = 4 * shape.layers * shape.heads * shape.head_dim * tokens * context
-    products = 2 * shape.layer_parameters * tokens + 2 * shape.hidden * shape.vocabulary * rows
+def step(shape: Shape, device: Device, parts: int, tokens: int, pairs: float, rows: int) -> Step:
+    """One step over `tokens` new tokens of `rows` sequences that attend to `pairs` tokens in all."""
+    operations = 2 * shape.layer_parameters * tokens + 2 * shape.hidden * shape.vocabulary * rows
     weights = shape.layer_parameters * shape.layer_weight_bytes + (shape.head_bytes if rows else 0)
+    attention = 4 * shape.layers * shape.heads * shape.head_dim * pairs
+    # A prefill's queries share what they read; a decode step reads, of each sequence, what its one token attends to.
+    cached = shape.cache_bytes * pairs * rows / tokens
     # Read and written once a layer: the residual stream (4 times), the projections of attention and MLP.
     values = 8 * shape.hidden + 6 * shape.intermediate + 2 * shape.head_dim * (2 * shape.heads + 2 * shape.kv_heads)
-    moved = weights + shape.cache_bytes * rows * context + shape.layers * tokens * values * shape.value_bytes
     reduced = 2 * (parts - 1) / parts * shape.hidden * tokens * shape.value_bytes / device.link
     return Step(
-        compute=(products + attention) / parts / device.flops,
-        memory=moved / parts / device.bandwidth,
+        products=max(operations / device.flops, weights / device.bandwidth) / parts,
+        attention=max(attention / (device.attention or device.flops), cached / device.bandwidth) / parts,
+        activations=shape.layers * tokens * values * shape.value_bytes / parts / device.bandwidth,
         all_reduce=2 * shape.layers * (device.latency + reduced) if parts > 1 else 0.0,
         overhead=device.step_overhead,
     )

@@ -13,12 +13,12 @@ from typing import Any
 
 from evaluation.runner import batches_of
 from evaluation.suites.shopbench import SHOPBENCH, items_of, track_of_sample
+from models.planning import Planner
+from models.settings import CONTEXT
 from shopbench.answers import write
 from shopbench.errors import UserError
-from shopbench.prompts import encode_prompt, encode_text
-from shopbench.question import Question
+from shopbench.prompts import encode_text
 from shopbench.sample import Sample
-from shopbench.tasks import TASKS
 from shopbench.tracks import MAX_BATCH_SIZE, TRACKS, Track
 
 GPU_BLOCK = 16
@@ -26,17 +26,46 @@ GPU_BLOCK = 16
 
 
 @dataclass(frozen=True)
-class BatchLoad:
-    """One batch: the tokens of all its prompts, and of them those that no earlier prompt has left in the cache.
+class QuestionLoad:
+    """One question: the tokens of its prompt, and of them those that no earlier prompt has left in the cache.
 
-    `steps` are its decode steps if every answer is as long as the true one, `most_steps` if as long as allowed.
+    `steps` are its decode steps if the answer is as long as the true one, `most_steps` if as long as allowed.
     """
+
+    prompt_tokens: int
+    uncached_tokens: int
+    steps: int
+    most_steps: int
+
+    @property
+    def pairs(self) -> int:
+        """Tokens that the uncached ones attend to in all: the n-th of a prompt to n."""
+        cached = self.prompt_tokens - self.uncached_tokens
+        return (self.prompt_tokens * (self.prompt_tokens + 1) - cached * (cached + 1)) // 2
+
+
+@dataclass(frozen=True)
+class BatchLoad:
+    """One batch: the sums of its questions, and the decode steps of its longest answer."""
 
     questions: int
     prompt_tokens: int
     uncached_tokens: int
     steps: int
     most_steps: int
+    pairs: int
+
+    @classmethod
+    def of(cls, questions: Sequence[QuestionLoad]) -> BatchLoad:
+        """These questions, asked in one batch."""
+        return cls(
+            questions=len(questions),
+            prompt_tokens=sum(question.prompt_tokens for question in questions),
+            uncached_tokens=sum(question.uncached_tokens for question in questions),
+            steps=max(question.steps for question in questions),
+            most_steps=max(question.most_steps for question in questions),
+            pairs=sum(question.pairs for question in questions),
+        )
 
 
 def questions_of(samples: Sequence[Sample], track: Track) -> list[Sample]:
@@ -52,29 +81,46 @@ def draw(samples: Sequence[Sample], track: Track, count: int | None) -> list[Sam
     return random.Random(track.number).sample(own, min(count or track.questions, track.questions, len(own)))
 
 
-def batches_of_tracks(samples: Sequence[Sample], tokenizer: Any) -> dict[int, list[BatchLoad]]:
-    """Each track's batches on GPUs; a track without questions of its own is taken to ask what the others ask."""
-    return {
-        number: loads(questions_of(samples, track) or samples, tokenizer, GPU_BLOCK) for number, track in TRACKS.items()
-    }
+def batches_of_tracks(
+    samples: Sequence[Sample], tokenizer: Any, block: int = GPU_BLOCK, context: int = CONTEXT
+) -> dict[int, list[BatchLoad]]:
+    """Each track's full batches on GPUs; a track without questions of its own is taken to ask what the others ask.
+
+    A track's thousands of questions come in batches of 16, a file's few of a kind often do not fill one, and a batch
+    takes as many decode steps as its longest answer. So each kind's questions are gone through 16 times, which fills
+    as many batches as it has questions; none counts as asked before.
+    """
+    batches = {}
+    for number, track in TRACKS.items():
+        own = questions_of(samples, track) or samples
+        found = question_loads(own, tokenizer, block, context)
+        batches[number] = [
+            BatchLoad.of([found[kind[(start + place) % len(kind)]] for place in range(MAX_BATCH_SIZE)])
+            for kind in batches_of(SHOPBENCH, items_of(own), len(own))
+            for start in range(0, MAX_BATCH_SIZE * len(kind), MAX_BATCH_SIZE)
+        ]
+    return batches
 
 
 def loads(samples: Sequence[Sample], tokenizer: Any, block: int) -> list[BatchLoad]:
-    """The batches of these questions; `block`: tokens in a block of the prefix cache."""
+    """The batches of just these questions, as they would be asked; `block`: tokens in a block of the prefix cache."""
+    found = question_loads(samples, tokenizer, block)
+    batches = batches_of(SHOPBENCH, items_of(samples), MAX_BATCH_SIZE)
+    return [BatchLoad.of([found[place] for place in places]) for places in batches]
+
+
+def question_loads(samples: Sequence[Sample], tokenizer: Any, block: int, context: int = CONTEXT) -> list[QuestionLoad]:
+    """Each question as inference asks it, after those before it; `context`: most tokens of prompt and answer."""
     cached: set[int] = set()
-    batches = []
-    for places in batches_of(SHOPBENCH, items_of(samples), MAX_BATCH_SIZE):
-        prompt_tokens, uncached, longest, most = 0, 0, 1, 1
-        for sample in (samples[place] for place in places):
-            task_type = Question.read(sample.input_field, sample.is_multiple_choice).task_type
-            prompt = encode_prompt(tokenizer, task_type, sample.input_field)
-            prompt_tokens += len(prompt)
-            uncached += len(prompt) - _cached_tokens(prompt, block, cached)
-            truth = len(encode_text(tokenizer, write(sample.task_type, sample.output_field)))
-            most = max(most, TASKS[task_type].max_tokens)
-            longest = max(longest, min(truth, TASKS[task_type].max_tokens))
-        batches.append(BatchLoad(len(places), prompt_tokens, uncached, longest - 1, most - 1))
-    return batches
+    planner = Planner(tokenizer, context)
+    found = []
+    for sample in samples:
+        plan = planner.plan(sample.input_field, sample.is_multiple_choice)
+        truth = len(encode_text(tokenizer, write(sample.task_type, sample.output_field)))
+        most = max(plan.space.max_tokens, 1)
+        uncached = len(plan.prompt) - _cached_tokens(plan.prompt, block, cached)
+        found.append(QuestionLoad(len(plan.prompt), uncached, min(max(truth, 1), most) - 1, most - 1))
+    return found
 
 
 def _cached_tokens(prompt: list[int], block: int, cached: set[int]) -> int:

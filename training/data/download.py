@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
 from tqdm import tqdm
 
 from shopbench.errors import DONE, UserError, nearest, run_command
 from shopbench.files import ROOT, read_json_if_any, write_json
 from training.data.catalogue import all_datasets
 from training.data.hashes import source_hash
+from training.hub import hub_errors
 
 
 def download(name: str, output: Path, revision: str | None = None, only: tuple[str, ...] = ()) -> Path:
@@ -39,7 +39,7 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
         raise UserError(f"{name} ({dataset.licence}) is got by hand, into {folder}: {dataset.place}")
     record = folder / "download.json"
     recorded = read_json_if_any(record).get("revision")  # one that is broken is made anew
-    try:
+    with hub_errors(dataset.hub):
         info = HfApi().dataset_info(dataset.hub, revision=revision or recorded, files_metadata=True)
         offered = [file for file in info.siblings or [] if any(map(Path(file.rfilename).match, dataset.files))]
         wanted = [file for file in offered if not only or any(word in file.rfilename for word in only)]
@@ -47,15 +47,6 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
             raise UserError(f"{dataset.hub}: no file like {', '.join(dataset.files)} {' '.join(only)}; see --only")
         names = [file.rfilename for file in wanted]
         snapshot_download(dataset.hub, repo_type="dataset", revision=info.sha, local_dir=folder, allow_patterns=names)
-    except GatedRepoError:
-        raise UserError(
-            f"{dataset.hub}: its owner asks for consent; give it on the dataset's page, then run `hf auth login`"
-        ) from None
-    except OfflineModeIsEnabled:
-        raise UserError(f"{dataset.hub}: HF_HUB_OFFLINE is set; unset it to download") from None
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"{dataset.hub}: {reason}; run the same command again to go on") from None
     files = {file.rfilename: _checked(folder / file.rfilename, file) for file in tqdm(wanted, desc="checking")}
     facts = {"dataset": dataset.hub, "licence": dataset.licence, "revision": info.sha, "sha256": files}
     write_json(record, facts, indent=1)

@@ -8,6 +8,8 @@ so the number of threads changes nothing.
 from __future__ import annotations
 
 import fcntl
+import json
+import re
 import shutil
 import tempfile
 from collections import defaultdict, deque
@@ -24,6 +26,10 @@ from training.data.formats import Row, SourceError, SourceFolder
 
 MEMORY_LIMIT = "1500MB"
 ROWS_AT_ONCE = 2000
+LARGEST_OBJECT = "maximum_object_size=67108864"
+JSON_OBJECTS = f"format='auto', {LARGEST_OBJECT}"
+FIRST_ROWS = 100
+"""So many rows of a file show its fields: some are absent where they are empty."""
 SPILL_PREFIX = "shopbench-duckdb-"
 _LOCK = "lock"
 
@@ -43,10 +49,20 @@ def database() -> Iterator[Connection]:
         except (duckdb.CatalogException, duckdb.ParserException):
             raise  # a fault of ours, not of the data
         except duckdb.Error as error:
-            first_line = str(error).strip().splitlines()[0]
-            raise SourceError(f"{first_line}; download that file again, or mend or remove it") from error
+            raise SourceError(_in_one_line(str(error))) from error
         finally:
             connection.close()
+
+
+def _in_one_line(error: str) -> str:
+    """What DuckDB says about a file, the file's name and the remedy, without its settings and its own options."""
+    lines = [line.strip() for line in error.strip().split("\n\n")[0].splitlines()]
+    said = "; ".join(line for line in lines if not line.startswith(("Try setting", "Possible Solution", "LINE ", "^")))
+    if (file := re.search(r"^\s*file = (.+)$", error, re.MULTILINE)) and file[1] not in said:
+        said = f"{file[1]}: {said}"
+    if re.search(r"not utf-8|invalid unicode", error, re.IGNORECASE):
+        return f"{said}; save it as UTF-8 (iconv -f LATIN1 -t UTF-8), or download it again"
+    return f"{said}; download that file again, or mend or remove it"
 
 
 @contextmanager
@@ -97,17 +113,53 @@ def need_columns(connection: Connection, table: str, path: str, *names: str) -> 
             raise SourceError(f"{path}: no column {name!r} (found: {', '.join(present)}); is it the right file?")
 
 
+def need_fields(paths: Iterable[str], *names: str) -> None:
+    """SourceError if the first rows of one of these files (JSON or parquet) lack a field: it has another schema."""
+    for path in paths:
+        with database() as connection:
+            if path.endswith(".parquet"):
+                columns = connection.execute(f"DESCRIBE FROM read_parquet({quoted([path])})").fetchall()
+                found = [column[0] for column in columns]
+            else:
+                first = f"SELECT json FROM read_json_objects({quoted([path])}, {JSON_OBJECTS}) LIMIT {FIRST_ROWS}"
+                rows = [json.loads(text) for (text,) in connection.execute(first).fetchall()]
+                objects = [row for row in rows if isinstance(row, dict)]
+                found = list(dict.fromkeys(name for row in objects for name in row if row[name] is not None))
+        for name in names:
+            if name not in found:
+                present = f"found: {', '.join(found)}" if found else "it holds no rows"
+                raise SourceError(f"{path}: no field {name!r} in its first rows ({present}); is it the right file?")
+
+
+def need_rows(connection: Connection, view: str, table: str, path: str, wanted: dict[str, str]) -> None:
+    """SourceError if a view of a table (read from `path`) is empty: its columns hold other values than `wanted`.
+
+    Args:
+        wanted: column -> the values that the view takes, in words for the user, who is told what was found instead.
+    """
+    if connection.execute(f"SELECT 1 FROM {view} LIMIT 1").fetchall():
+        return
+    found = []
+    for column, values in wanted.items():
+        rows = connection.execute(
+            f'SELECT "{column}"::VARCHAR FROM {table} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 5'
+        ).fetchall()
+        present = ", ".join("null" if value is None else repr(value)[:60] for (value,) in rows) or "nothing"
+        found.append(f"{column} {values} (found: {present})")
+    raise SourceError(f"{path}: no row with {' and '.join(found)}; is it the right file?")
+
+
 def json_scan(paths: list[str], columns: dict[str, str]) -> str:
     """SQL that reads these fields of JSON-lines files (gzipped or not); an absent field is null."""
     fields = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in columns.items())
-    options = f"format='newline_delimited', columns={{{fields}}}, maximum_object_size=67108864, filename=true"
+    options = f"format='newline_delimited', columns={{{fields}}}, {LARGEST_OBJECT}, filename=true"
     return f"read_json({quoted(paths)}, {options})"
 
 
 def quoted(value: str | list[str]) -> str:
-    """A text, or a list of texts, as an SQL literal."""
+    """A text, or a list of files' names, as an SQL literal; a `*`, `?` or `[` in a name is no pattern."""
     if isinstance(value, list):
-        return "[" + ", ".join(map(quoted, value)) + "]"
+        return "[" + ", ".join(quoted(re.sub(r"[*?\[]", r"[\g<0>]", path)) for path in value) + "]"
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -137,9 +189,9 @@ def said_by_model(sources: SourceFolder, task: str) -> dict[str, Row]:
     """
     path = sources.path / "synthetic" / f"{task}.jsonl"
     labels: dict[str, Row] = {}
-    for number, label in json_values(str(path)) if path.is_file() else ():
+    for where, label in json_values(str(path)) if path.is_file() else ():
         if not isinstance(label, dict) or "id" not in label:
-            raise SourceError(f"{path}, line {number}: not an object with an 'id'; remove it")
+            raise SourceError(f"{path}, {where}: not an object with an 'id'; remove it")
         labels[str(label["id"])] = label
     return labels
 

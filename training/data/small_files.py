@@ -1,7 +1,7 @@
 """Reading datasets that fit in memory: JSON (shopbench/text_files.py) as rows in hash order.
 
 The larger published sets go through DuckDB (training/data/reading.py). Here a row keeps where it stands
-("_file", "_line"), so that whatever is wrong with it can be named.
+("_file", "_place"), so that whatever is wrong with it can be named.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def json_rows(paths: Iterable[str], *fields: str) -> Iterator[Row]:
             SourceError. A later row that lacks one is passed on with "_problem", which the build counts.
     """
     for path in paths:
-        for place, (number, row) in enumerate(json_values(path)):
+        for number, (where, row) in enumerate(json_values(path)):
             missing = [name for name in fields if not isinstance(row, dict) or row.get(name) is None]
-            if missing and place == 0:
+            if missing and number == 0:
                 raise SourceError(f"{path}: no field {missing[0]!r} in its first row; is it the right file?")
             if missing:
                 row = {"_problem": f"no {missing[0]}"}
-            yield {**row, "_file": path, "_line": number}
+            yield {**row, "_file": path, "_place": where}
 
 
 def mixed(rows: Iterable[Row]) -> list[Row]:

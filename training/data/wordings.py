@@ -31,7 +31,7 @@ ALL_RANKED = (
     "Respond only with the ranking: the {count} numbers, comma-separated, from best to worst.",
     "Give the ranked list as comma-separated numbers, each used exactly once, without explanations.",
 )
-LIST_NAMES = ("{noun} List:", "{noun} list:", "List of {noun}s:", "{noun}s:", "Options:")
+LIST_NAMES = ("{noun} List:", "{noun} list:", "List of {nouns}:", "{nouns}:", "Options:")
 
 
 def request(rng: random.Random, row: Row, wordings: Sequence[str], **values: object) -> str:
@@ -79,11 +79,22 @@ def ordering(rng: random.Random, text: str, noun: str, shown: Shown | None) -> S
     return _list_question(TaskType.RANKING, rng, text, noun, shown)
 
 
+def plural(noun: str) -> str:
+    """The plural of an English noun with a regular one.
+
+    >>> plural("Bullet Point"), plural("Query"), plural("Key"), plural("Box")
+    ('Bullet Points', 'Queries', 'Keys', 'Boxes')
+    """
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "z", "ch", "sh")) else f"{noun}s"
+
+
 def _list_question(kind: TaskType, rng: random.Random, text: str, noun: str, shown: Shown | None) -> Sample | None:
     if shown is None:
         return None
     how_to_answer, metric = (THREE_NUMBERS, "hit rate@3") if kind is TaskType.RETRIEVAL else (ALL_RANKED, "ndcg")
-    parts = [text, rng.choice(LIST_NAMES).format(noun=noun), shown.text]
+    parts = [text, rng.choice(LIST_NAMES).format(noun=noun, nouns=plural(noun)), shown.text]
     parts.insert(rng.choice((1, 3)), rng.choice(how_to_answer).format(count=shown.count))
     return make_sample("\n".join(parts) + rng.choice(ENDINGS), shown.truth, kind, metric)
 

@@ -1,17 +1,13 @@
-"""Samples to batches: token ids, batches within a token budget, and the tensors a model takes.
-
-The plan of all batches of all epochs is made up front from the seed, so a run that is killed and resumed sees the
-same batches in the same order, and so does a run on several machines.
+"""Samples to batches: token ids, and the tensors a model takes (which samples make a batch: plan.py).
 
 Two layouts, both with the loss on answer tokens only and with logits only where an answer is predicted:
 `Packed` (packed_attention.py) for models that take an attention function, and `Padded`, similar lengths
-together, for the others (BLOOM).
+together, for the others (BLOOM). A batch of no samples, which completes an update of several processes, is one sample
+without labels: it adds nothing to the loss.
 """
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,50 +74,14 @@ def answer_tokens(tokenizer: Tokenizer, sample: Sample, answer_by: AnswerBy) -> 
     return encode_answer(tokenizer, written)
 
 
-def plan(
-    encoded: Sequence[Encoded], budget: int, epochs: float, seed: int, size: int | None = None, packed: bool = True
-) -> list[list[int]]:
-    """Sample numbers of every batch of every epoch, in training order.
-
-    Args:
-        budget: tokens of one batch at most (padding counted where there is any); a longer sample stands alone.
-        epochs: passes over the samples; of the last, partial one, that share of the batches.
-        size: samples of one batch at most.
-        packed: whether shared heads are paid for once a batch.
-    """
-    batches: list[list[int]] = []
-    for epoch in range(math.ceil(epochs)):
-        rng = random.Random(f"{seed} {epoch}")
-        order = list(range(len(encoded)))
-        rng.shuffle(order)
-        # Samples of a batch have similar lengths (little padding), batches come in random order.
-        noisy = {number: encoded[number].length * rng.uniform(0.8, 1.25) for number in order}
-        one_epoch = _cut(encoded, sorted(order, key=noisy.__getitem__), budget, size, packed)
-        rng.shuffle(one_epoch)
-        share = min(1.0, epochs - epoch)
-        batches += one_epoch[: max(1, round(share * len(one_epoch)))]
-    return batches
-
-
-def _cut(
-    encoded: Sequence[Encoded], order: Sequence[int], budget: int, size: int | None, packed: bool
-) -> list[list[int]]:
-    """Cut `order` into batches that keep within `budget` and `size`."""
-    batches: list[list[int]] = []
-    for number in order:
-        current = batches[-1] if batches else []
-        full = len(current) == size or _tokens([encoded[n] for n in (*current, number)], packed) > budget
-        if full or not current:
-            batches.append([])
-        batches[-1].append(number)
-    return batches
-
-
-def _tokens(batch: Sequence[Encoded], packed: bool) -> int:
-    """Tokens a model computes for a batch."""
-    if packed:
-        return sum(len(head) for head in {sample.head for sample in batch}) + sum(len(s.body) for s in batch)
-    return len(batch) * max(sample.length for sample in batch)
+def length_groups(samples: Sequence[Encoded]) -> list[list[int]]:
+    """Places of samples whose lengths differ by a factor of two at most, longest first: attention pads within one."""
+    groups: list[list[int]] = []
+    for place in sorted(range(len(samples)), key=lambda place: -samples[place].length):
+        if not groups or 2 * samples[place].length < samples[groups[-1][0]].length:
+            groups.append([])
+        groups[-1].append(place)
+    return groups
 
 
 @dataclass(frozen=True)
@@ -129,48 +89,58 @@ class Packed:
     """Collator: one batch of sample numbers -> one packed row, each shared head computed once.
 
     Attributes:
-        per_sample: also give `shares` (1, answers), what each answer token weighs so that all samples weigh the same.
+        per_sample: also give `shares` (1, answers), what each answer token weighs so that all samples weigh the same;
+            the shares of a batch add up to 1.
     """
 
     encoded: Sequence[Encoded]
     per_sample: bool = False
 
-    def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+    def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Tensors: input_ids, position_ids (1, tokens); rows, take (see packed_attention); logits_to_keep
         (answers,), the tokens that predict answer tokens; labels, shift_labels (1, answers), what they predict."""
-        samples = [self.encoded[number] for feature in features for number in feature["samples"]]
-        longest = max(sample.length for sample in samples)
+        numbers = [number for feature in features for number in feature["samples"]]
+        samples = [self.encoded[number] for number in numbers or [0]]
+        rows: list[Tensor] = []  # one block for each group of lengths
+        places: dict[int, tuple[Tensor, int]] = {}  # sample -> its row, and where the row begins in all blocks
+        begin = 0
+        for group in length_groups(samples):
+            rows.append(torch.zeros(len(group), samples[group[0]].length, dtype=torch.long))
+            for number, row in zip(group, rows[-1], strict=True):
+                places[number] = row, begin
+                begin += len(row)
         ids: list[int] = []
         positions: list[int] = []
         take: list[int] = []
         keep: list[int] = []
         targets: list[int] = []
         heads: dict[tuple[int, ...], range] = {}
-        rows = torch.zeros(len(samples), longest, dtype=torch.long)
 
-        def append(tokens: Sequence[int], position: int, row: int) -> range:
-            """Add tokens that begin at `position` of a row's sample; return their places in `ids`."""
-            place = row * longest + position
+        def append(tokens: Sequence[int], position: int, begin: int) -> range:
+            """Add tokens that begin at `position` of the row that begins at `begin`; return their places in `ids`."""
+            place = begin + position
             ids.extend(tokens)
             positions.extend(range(position, position + len(tokens)))
             take.extend(range(place, place + len(tokens)))
             return range(len(ids) - len(tokens), len(ids))
 
-        for row, sample in enumerate(samples):
+        for number, sample in enumerate(samples):
+            row, begin = places[number]
             if sample.head not in heads:
-                heads[sample.head] = append(sample.head, 0, row)
+                heads[sample.head] = append(sample.head, 0, begin)
             head = heads[sample.head]
-            body = append(sample.body, len(head), row)
-            rows[row, : sample.length] = torch.tensor([*head, *body])
+            body = append(sample.body, len(head), begin)
+            row[: sample.length] = torch.tensor([*head, *body])
             keep += range(body.stop - sample.answer - 1, body.stop - 1)
             targets += sample.body[-sample.answer :]
-        labels = torch.tensor([targets])
-        shares = [1 / (len(samples) * sample.answer) for sample in samples for _ in range(sample.answer)]
+        labels = torch.tensor([targets if numbers else [IGNORED] * len(targets)])
+        weight = 1 / len(samples) if numbers else 0.0
+        shares = [weight / sample.answer for sample in samples for _ in range(sample.answer)]
         return {
             **({"shares": torch.tensor([shares])} if self.per_sample else {}),
             "input_ids": torch.tensor([ids]),
             "position_ids": torch.tensor([positions]),
-            "rows": rows,
+            "rows": tuple(rows),
             "take": torch.tensor(take),
             "logits_to_keep": torch.tensor(keep),
             "labels": labels,
@@ -193,7 +163,8 @@ class Padded:
     def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Tensors: input_ids, attention_mask (samples, longest); logits_to_keep, the last places; labels,
         shift_labels (samples, places), with -100 before a sample's answer."""
-        samples = [self.encoded[number] for feature in features for number in feature["samples"]]
+        numbers = [number for feature in features for number in feature["samples"]]
+        samples = [self.encoded[number] for number in numbers or [0]]
         longest, places = max(s.length for s in samples), max(s.answer for s in samples)
         ids = torch.full((len(samples), longest), self.pad)
         mask = torch.zeros_like(ids)
@@ -202,8 +173,9 @@ class Padded:
         for row, sample in enumerate(samples):
             ids[row, -sample.length :] = torch.tensor([*sample.head, *sample.body])
             mask[row, -sample.length :] = 1
-            labels[row, -sample.answer :] = torch.tensor(sample.body[-sample.answer :])
-            shares[row, -sample.answer :] = 1 / (len(samples) * sample.answer)
+            if numbers:
+                labels[row, -sample.answer :] = torch.tensor(sample.body[-sample.answer :])
+                shares[row, -sample.answer :] = 1 / (len(samples) * sample.answer)
         keep = torch.arange(longest - 1 - places, longest - 1)
         return {
             **({"shares": shares} if self.per_sample else {}),

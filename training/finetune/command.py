@@ -6,126 +6,29 @@ the CPU multiplies that itself and float32 elsewhere. A run that was killed goes
 the same result when the same command is given again. Several GPUs or machines:
 
     accelerate launch --config_file training/accelerate/fsdp_qlora.yaml -m training.finetune --recipe v7 ...
+
+`--base` trains any recipe on any base: a folder, or a Hub name that `python -m training.weights.download` has fetched.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import torch
-from peft import PeftModel
-from safetensors.torch import load_file
-from safetensors.torch import save as serialized
-from transformers import set_seed
 
 from shopbench.errors import UserError
-from shopbench.files import file_hash, read_json, replacing, write_json
-from shopbench.prompts import prompt_hash
-from shopbench.requirements import versions
-from training.finetune.make_trainer import make_trainer
-from training.finetune.trainer import AnswerTrainer
+from shopbench.files import read_json
 from training.recipes import RECIPES, Recipe, recipe_named
-from training.weights.base import compute_type, load_config
-from training.weights.folders import PROVENANCE, base_folder
-from training.weights.tensors import fingerprint
+from training.weights.folders import base_folder, base_name, is_hub_name
 
 
-@dataclass(frozen=True)
-class TrainingRun:
-    """What is trained on which data, from which base, into which folder."""
-
-    recipe: Recipe
-    data: Path
-    output: Path
-    base: Path
-
-    def identity(self) -> dict[str, Any]:
-        """What decides the result: a checkpoint is only continued by a run with the same identity."""
-        return {
-            "recipe": self.recipe.name,
-            "training": asdict(self.recipe.training),
-            "seed": self.recipe.seed,
-            "data_manifest_sha256": file_hash(self.data / "manifest.json"),
-            "prompt_hash": prompt_hash(),
-            "base": self.recipe.training.base,
-            "base_fingerprint": fingerprint(self.base),
-        }
-
-    @property
-    def checkpoints(self) -> Path:
-        """Where the trainer keeps what a killed run goes on from."""
-        return self.output / "checkpoints"
-
-
-def finetune(run: TrainingRun) -> None:
-    """Train, or go on training, and save; nothing is done if the same run is finished already."""
-    done = run.output / PROVENANCE
-    if done.is_file():
-        if run.identity().items() <= read_json(done, "provenance").items():
-            print(f"{run.output}: is trained already")
-            return
-        raise UserError(f"{run.output}: holds other weights; delete it or give another --output")
-    set_seed(run.recipe.seed)
-    checkpoint = last_checkpoint(run)
-    trainer, counts = make_trainer(run.recipe, run.data, run.base, run.checkpoints)
-    if trainer.is_world_process_zero():
-        print(" · ".join(f"{name} {count}" for name, count in counts.items()), "· type", compute_type(), flush=True)
-    trainer.train(resume_from_checkpoint=checkpoint)
-    save_weights(trainer, run, counts)
-
-
-def last_checkpoint(run: TrainingRun) -> str | None:
-    """The newest whole checkpoint (its state file is written last), if there is one; UserError for another run's."""
-    folder, identity = run.checkpoints, run.identity()
-    described = folder / "run.json"
-    if described.is_file() and read_json(described, "run description") != identity:
-        raise UserError(f"{folder}: checkpoints of another run; delete the folder or give another --output")
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.environ.get("RANK", "0") == "0":  # of several processes one writes
-        write_json(described, identity)
-    found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if path.stat().st_size]
-    return str(max(found, key=lambda path: int(path.name.split("-")[1]))) if found else None
-
-
-def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any]) -> None:
-    """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints."""
-    if isinstance(trainer.model, PeftModel):
-        trainer.model.peft_config["default"].base_model_name_or_path = run.recipe.training.base
-    if trainer.is_fsdp_enabled:
-        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
-    beside = run.output / "final.part"
-    trainer.save_model(str(beside))
-    if not trainer.is_world_process_zero():
-        return
-    if isinstance(trainer.model, PeftModel):
-        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers.
-        weights = beside / "adapter_model.safetensors"
-        halves = {name: tensor.to(torch.float16) for name, tensor in load_file(weights).items()}
-        with replacing(weights, "wb") as smaller:
-            smaller.write(serialized(halves, metadata={"format": "pt"}))
-    for file in beside.iterdir():
-        if file.name not in ("README.md", "training_args.bin"):  # a template card, and a pickle
-            os.replace(file, run.output / file.name)
-    shutil.rmtree(beside)
-    losses = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
-    kept = ("step", "loss", "eval_loss", "token_accuracy", "eval_token_accuracy", "learning_rate")
-    facts = {
-        **run.identity(),
-        **counts,
-        "seconds": round(trainer.state.log_history[-1].get("train_runtime", 0.0), 1),
-        "log": [{key: entry[key] for key in kept if key in entry} for entry in losses],
-        "versions": versions("torch", "transformers", "peft", "trl", "accelerate"),
-    }
-    for folder in run.checkpoints.glob("runs"):
-        shutil.move(folder, run.output / "tensorboard")
-    write_json(run.output / PROVENANCE, facts)
-    shutil.rmtree(run.checkpoints)
+def on_base(recipe: Recipe, folder: Path, given: Path | None) -> Recipe:
+    """The recipe with the name of the base in `folder`: the Hub's where that is known, else the folder's own."""
+    asked = str(given) if given is not None and is_hub_name(given) else recipe.training.base
+    same = given is None or asked == str(given) or folder.name.lower() == asked.split("/")[-1].lower()
+    name = base_name(folder) or (asked if same else folder.name)
+    return replace(recipe, training=replace(recipe.training, base=name))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,13 +38,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--recipe", required=True, help=f"one of: {', '.join(RECIPES)}")
     parser.add_argument("--data", required=True, type=Path, help="folder that training.data.build wrote")
     parser.add_argument("--output", required=True, type=Path, help="folder for the trained weights")
-    parser.add_argument("--base", type=Path, help="local folder of the base model (default: weights/base/<name>)")
+    base_help = "base model: a folder, or a Hub name got with training.weights.download (default: the recipe's)"
+    parser.add_argument("--base", type=Path, help=base_help)
     given = parser.parse_args(argv)
     recipe = recipe_named(given.recipe)
     base = base_folder(recipe.training.base, given.base)
-    load_config(base)
     built = read_json(given.data / "manifest.json", "data manifest (training.data.build writes it)")
     if built.get("recipe") != recipe.name:
         raise UserError(f"{given.data}: built for recipe {built.get('recipe')!r}, not {recipe.name!r}")
-    finetune(TrainingRun(recipe, given.data, given.output, base))
+
+    # Imported once the arguments are right: torch, transformers and PEFT take ten seconds.
+    from training.finetune.run import TrainingRun, finetune
+    from training.weights.base import load_config
+
+    load_config(base)
+    finetune(TrainingRun(on_base(recipe, base, given.base), given.data, given.output, base))
     return 0

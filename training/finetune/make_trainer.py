@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from peft import LoraConfig
 from peft.utils.other import fsdp_auto_wrap_policy
@@ -16,7 +18,8 @@ from trl import SFTConfig
 from shopbench.errors import UserError
 from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
-from training.finetune.batches import Packed, Padded, encode, plan
+from training.finetune.batches import Packed, Padded, encode
+from training.finetune.plan import plan
 from training.finetune.trainer import AnswerTrainer, Throughput
 from training.recipes import Recipe, Training
 from training.weights.base import compute_type, load_tokenizer
@@ -45,7 +48,8 @@ def trainer_config(recipe: Recipe, checkpoints: Path, updates: int, evaluated: b
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
         use_cpu=not gpu,
-        gradient_checkpointing=gpu,
+        gradient_checkpointing=gpu and training.gradient_checkpointing,
+        ddp_find_unused_parameters=False,
         eval_strategy="steps" if evaluated else "no",
         eval_steps=every,
         prediction_loss_only=True,
@@ -83,16 +87,15 @@ def make_trainer(recipe: Recipe, data: Path, base: Path, checkpoints: Path) -> t
     if packed:
         model.set_attn_implementation(packed_attention.NAME)
 
-    budget = training.tokens_per_batch or training.batch_size * training.max_length
-    size = None if training.tokens_per_batch else training.batch_size
-    batches = plan(train, budget, training.epochs, recipe.seed, size, packed)
+    batches = plan(train, training, recipe.seed, packed)
+    processes = PartialState().num_processes
+    batches += [[]] * (-len(batches) % processes)  # every process has a batch of each step
     lengths = [sum(train[number].length for number in batch) for batch in batches]
-    per_update = training.accumulation * int(os.environ.get("WORLD_SIZE", "1"))  # of all processes
+    per_update = training.accumulation * processes
     tokens = [sum(lengths[start : start + per_update]) for start in range(0, len(lengths), per_update)]
     # Validation samples are numbered on from the training samples: one collator has both.
-    held_batches = [
-        [len(train) + number for number in batch] for batch in plan(held, budget, 1, recipe.seed, size, packed)
-    ]
+    held_plan = plan(held, replace(training, epochs=1), recipe.seed, packed)
+    held_batches = [[len(train) + number for number in batch] for batch in held_plan]
     everything, equal = train + held, training.per_sample_loss
     trainer = AnswerTrainer(
         model=model,
@@ -106,7 +109,8 @@ def make_trainer(recipe: Recipe, data: Path, base: Path, checkpoints: Path) -> t
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Throughput(tokens))
     adapt_model(trainer, training)
-    return trainer, {"samples": len(train), "dropped_too_long": too_long, "tokens": sum(tokens), "updates": len(tokens)}
+    counts = {"samples": len(train), "dropped_too_long": too_long, "tokens": sum(tokens)}
+    return trainer, {**counts, "batches": len(batches), "updates": len(tokens)}
 
 
 def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
@@ -116,17 +120,38 @@ def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
         config = trainer.model.peft_config["default"]
         config.target_modules = {*config.target_modules, "lm_head"}
         trainer.model.base_model.inject_adapter(trainer.model.base_model.model, "default")
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() and not trainer.is_fsdp_enabled:  # FSDP gathers a weight in its own forward only
         lora_linear.speed_up(trainer.model)
     if trainer.is_fsdp_enabled and training.method != "full":
         trainer.accelerator.state.fsdp_plugin.auto_wrap_policy = fsdp_auto_wrap_policy(trainer.model)
+        name_as_unwrapped(trainer.model)
+
+
+def name_as_unwrapped(model: Any) -> None:
+    """Have a PEFT model name its modules without FSDP's wrappers.
+
+    PEFT 0.21 looks for the adapter's weights by these names and FSDP names weights without its wrappers: with them,
+    every checkpoint and the adapter itself would be saved empty.
+    """
+    named = model.named_modules
+
+    def named_modules(*arguments: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+        for name, module in named(*arguments, **options):
+            yield name.replace("_fsdp_wrapped_module.", ""), module
+
+    model.named_modules = named_modules
+
+
+def device_map(four_bit: bool, local_process: int) -> dict[str, int] | None:
+    """Where the base is loaded: a 4-bit one whole onto its process's own GPU, others (None) into host memory."""
+    return {"": local_process} if four_bit else None
 
 
 def load_model(folder: Path, training: Training, attention: str) -> Any:
     """The base model, ready to be trained by `training.method`."""
     dtype = compute_type()
     quantization = None
-    if training.method == "qlora" and torch.cuda.is_available():
+    if training.four_bit and torch.cuda.is_available():
         quantization = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -139,6 +164,7 @@ def load_model(folder: Path, training: Training, attention: str) -> Any:
         dtype=torch.float32 if training.method == "full" else dtype,
         attn_implementation=attention,
         quantization_config=quantization,
+        device_map=device_map(quantization is not None, PartialState().local_process_index),
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,

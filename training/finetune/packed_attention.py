@@ -5,13 +5,15 @@ with) once, and then the rest of every sample. Nothing is padded except inside t
 shared heads, a quarter of the tokens of short questions, are computed once a row instead of once a sample. What a
 sample's tokens see, their positions and so their outputs and gradients are those of the sample alone.
 
-`rows` (samples, longest) says which tokens of the packed row make up each sample, head included; `take` (tokens,)
-says where in the flattened (samples x longest) block each packed token's result stands. Both come from
-training/finetune/batches.py and reach this function through the model's keyword arguments.
+`rows` are blocks (samples, longest), one for each group of similar lengths, that say which tokens of the packed row
+make up each sample, head included; `take` (tokens,) says where in the blocks, flattened one after another, each packed
+token's result stands. Both come from training/finetune/batches.py and reach this function through the model's keyword
+arguments. On a GPU a block is one call of torch's own attention with the causal mask alone, which is FlashAttention.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,30 +31,37 @@ def packed_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    rows: Tensor | None = None,
+    rows: Sequence[Tensor] | None = None,
     take: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention of each sample of a packed row, in the form transformers' attention interface asks for.
 
-    query (1, heads, tokens, head size), key and value (1, key heads, tokens, head size), `rows` (its padding, at a
+    query (1, heads, tokens, head size), key and value (1, key heads, tokens, head size), `rows` (their padding, at a
     sample's end, may be any number) and `take` -> (1, tokens, heads, head size), and None for the attention weights.
     """
     if rows is None or take is None:
         raise ValueError("packed attention needs `rows` and `take`; use a batch of training.finetune.batches.Packed")
-    query, key, value = (states[0].transpose(0, 1)[rows].transpose(1, 2) for states in (query, key, value))
-    # Padding comes after a sample's own tokens, so the causal mask alone keeps it out of sight.
-    if query.device.type == "cpu" and dropout == 0.0:
-        result = _written_out(query, key, value, scaling or query.shape[-1] ** -0.5)
-    else:
-        grouped = key.shape[1] != query.shape[1]
-        result = nn.functional.scaled_dot_product_attention(
-            query, key, value, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=grouped
-        )
-    return result.transpose(1, 2).flatten(0, 1)[take].unsqueeze(0), None
+    attend = _written_out if query.device.type == "cpu" and dropout == 0.0 else _fused
+    queries, keys, values = (part[0].transpose(0, 1) for part in (query, key, value))
+    scaling = scaling or query.shape[-1] ** -0.5
+    blocks = []
+    for row in rows:
+        # Padding comes after a sample's own tokens, so the causal mask alone keeps it out of sight.
+        parts = queries[row].transpose(1, 2), keys[row].transpose(1, 2), values[row].transpose(1, 2)
+        blocks.append(attend(*parts, scaling, dropout))
+    return torch.cat([block.transpose(1, 2).flatten(0, 1) for block in blocks])[take].unsqueeze(0), None
 
 
-def _written_out(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+def _fused(query: Tensor, key: Tensor, value: Tensor, scaling: float, dropout: float) -> Tensor:
+    """Causal attention by torch's fused kernel."""
+    grouped = key.shape[1] != query.shape[1]
+    return nn.functional.scaled_dot_product_attention(
+        query, key, value, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=grouped
+    )
+
+
+def _written_out(query: Tensor, key: Tensor, value: Tensor, scaling: float, _dropout: float) -> Tensor:
     """Causal attention as two products and a softmax: on a CPU and at a few hundred tokens, forward and backward
     take less than half the time of torch's fused kernel (benchmarks/training.py counts it in)."""
     group, longest = query.shape[1] // key.shape[1], query.shape[2]

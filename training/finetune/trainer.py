@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import ProgressCallback, TrainerState
 from transformers.trainer import Trainer
@@ -34,7 +35,10 @@ class AnswerTrainer(SFTTrainer):
             loss, outputs = Trainer.compute_loss(self, model, inputs, True, num_items_in_batch)
         else:
             outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
-            loss = self._mean_over_samples(outputs.logits, inputs["shift_labels"], shares, num_items_in_batch)
+            self.loss_is_scaled_for_ga = True  # by the number of batches, below
+            loss = _sum_of_shares(outputs.logits, inputs["shift_labels"], shares)
+            if num_items_in_batch is not None:
+                loss = loss * self.accelerator.num_processes / num_items_in_batch
         labels = inputs["shift_labels"]
         answered = labels != IGNORED
         right = (outputs.logits.argmax(-1) == labels) & answered
@@ -42,14 +46,20 @@ class AnswerTrainer(SFTTrainer):
         self._metrics[mode]["token_accuracy"].append((right.sum() / answered.sum().clamp(min=1)).item())
         return (loss, outputs) if return_outputs else loss
 
-    def _mean_over_samples(self, logits: Tensor, labels: Tensor, shares: Tensor, items: Any) -> Tensor:
-        """Sum over tokens of share x loss; shares of a batch add up to 1, so it is each batch's mean over samples."""
-        losses = nn.functional.cross_entropy(
-            logits.flatten(0, -2).float(), labels.flatten(), reduction="none", ignore_index=IGNORED
-        )
-        loss = (losses * shares.flatten()).sum()
-        # Trainer divides by the batches of an update only where it has not counted their tokens.
-        return loss / self.current_gradient_accumulation_steps if items is not None and self.model.training else loss
+    def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> Any:
+        """What an update's loss is divided by: its answer tokens, or its batches (of all processes) with `shares`."""
+        if not batch_samples or "shares" not in batch_samples[0]:
+            return super()._get_num_items_in_batch(batch_samples, device)
+        batches = torch.tensor(sum(bool(batch["shares"].any()) for batch in batch_samples), device=device)
+        return self.accelerator.gather(batches).sum()
+
+
+def _sum_of_shares(logits: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
+    """Sum over tokens of share x loss; shares of a batch add up to 1, so it is each batch's mean over samples."""
+    losses = nn.functional.cross_entropy(
+        logits.flatten(0, -2).float(), labels.flatten(), reduction="none", ignore_index=IGNORED
+    )
+    return (losses * shares.flatten()).sum()
 
 
 class Throughput(ProgressCallback):

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from shopbench.files import read_json, write_json
 from shopbench.requirements import versions
-from training.quantize.awq_format import load_into
-from training.quantize.checks import load_float
 from training.weights.base import load_tokenizer
 
 VERSIONS = versions("autoawq", "torch", "transformers")
@@ -74,8 +72,10 @@ def readable(model: Path) -> Path:
 
 def quantize(model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None:
     """Write `model` in 4 bits to `output`, calibrated on `texts` (token ids)."""
+    # On the CPU whatever the GPU holds: AutoAWQ moves one layer after another to it, and its default ("auto") would
+    # leave the layers that do not fit as empty parameters, which it does not know how to fill.
     awq = AutoAWQForCausalLM.from_pretrained(
-        str(model), safetensors=True, trust_remote_code=False, low_cpu_mem_usage=True
+        str(model), safetensors=True, trust_remote_code=False, low_cpu_mem_usage=True, device_map="cpu"
     )
     blocks = sum(map(len, texts)) // BLOCK
     awq.quantize(
@@ -88,10 +88,3 @@ def quantize(model: Path, texts: list[list[int]], group: int, method: str, outpu
         quantizer_cls=CloningQuantizer,
     )
     awq.save_quantized(str(output), safetensors=True, shard_size="5GB")
-
-
-def read_back(model: Path, output: Path) -> Any:
-    """The float model with the weights that stand in `output`, made float again."""
-    restored = load_float(model)
-    load_into(restored, output)
-    return restored

@@ -71,7 +71,7 @@ def calibration_ids(
     return [text for number, text in enumerate(texts, 1) if number % HELD], held
 
 
-def load_float(folder: Path, **options: Any) -> Any:
+def load_float(folder: Path) -> Any:
     """The model in float32 on a CPU, in its own type spread over the GPUs where there are some."""
     gpu = torch.cuda.is_available()
     return AutoModelForCausalLM.from_pretrained(
@@ -80,7 +80,6 @@ def load_float(folder: Path, **options: Any) -> Any:
         device_map="auto" if gpu else None,
         local_files_only=True,
         use_safetensors=True,
-        **options,
     )
 
 
@@ -89,7 +88,8 @@ def perplexity(model: Any, texts: list[list[int]]) -> float:
     """exp of the mean negative log likelihood of the texts' tokens, first ones excepted."""
     loss, count = 0.0, 0
     for text in tqdm(texts, desc="perplexity", leave=False):
-        ids = torch.tensor([text], device=model.device)
+        # An embedding that accelerate keeps elsewhere has no device; what goes in is then moved by accelerate.
+        ids = torch.tensor([text], device="cpu" if model.device.type == "meta" else model.device)
         logits = model(input_ids=ids).logits[0, :-1].float()
         loss += torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum").item()
         count += len(text) - 1

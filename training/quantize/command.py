@@ -15,7 +15,7 @@ import argparse
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from shopbench.errors import UserError
 from shopbench.files import default_questions, file_hash, read_json, write_json
@@ -23,6 +23,7 @@ from shopbench.naming import AnswerBy, answer_by_of
 from shopbench.prompts import prompt_hash
 from shopbench.sample import read_samples
 from training.quantize.checks import calibration_ids, check_sizes, load_float, perplexity
+from training.quantize.served import load_served
 from training.weights.base import load_tokenizer
 from training.weights.folders import PROVENANCE, copy_beside, provenance, shards, staged
 from training.weights.tensors import fingerprint, stored
@@ -46,8 +47,6 @@ class Backend(Protocol):
         """A folder with the same weights that this environment's transformers understands."""
 
     def quantize(self, model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None: ...
-
-    def read_back(self, model: Path, output: Path) -> Any: ...
 
 
 def load_backend(name: str, method: str) -> Backend:
@@ -78,7 +77,7 @@ def quantize(given: argparse.Namespace, backend: Backend) -> None:
         before = perplexity(load_float(model), held)
         copy_beside(given.model, folder)
         backend.quantize(model, texts, given.group, given.method, folder)
-        after = perplexity(backend.read_back(model, folder), held)
+        after = perplexity(load_served(folder), held)
         print(f"perplexity on {len(held)} held texts: {before:.3f} before, {after:.3f} after", flush=True)
         if not after <= before * (1 + given.max_rise):
             raise UserError(

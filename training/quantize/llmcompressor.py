@@ -14,10 +14,9 @@ from llmcompressor.modifiers.gptq import GPTQModifier
 from llmcompressor.modifiers.quantization import QuantizationModifier
 from llmcompressor.modifiers.transform.awq import AWQModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
-from transformers import AutoModelForCausalLM, CompressedTensorsConfig
+from transformers import AutoModelForCausalLM
 
 from shopbench.requirements import versions
-from training.quantize.checks import load_float
 from training.weights.base import compute_type
 
 VERSIONS = versions("llmcompressor", "compressed-tensors", "torch", "transformers")
@@ -63,8 +62,3 @@ def quantize(model: Path, texts: list[list[int]], group: int, method: str, outpu
     if not torch.cuda.is_available():
         loaded = loaded.to(torch.bfloat16)  # as wide as the scales and embeddings are served
     loaded.save_pretrained(output, save_compressed=True)
-
-
-def read_back(model: Path, output: Path) -> Any:
-    """The model that stands in `output`, its weights made float again."""
-    return load_float(output, quantization_config=CompressedTensorsConfig(run_compressed=False))

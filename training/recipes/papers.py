@@ -35,7 +35,9 @@ ECELLM = Training(
     method="lora",
     rank=16,
     alpha=16,
+    dropout=0.1,
     learning_rate=1e-4,
+    weight_decay=0.0,
     warmup=0.05,
     epochs=3,
     batch_size=8,
@@ -44,11 +46,9 @@ ECELLM = Training(
 )
 ECELLM_BASES = {
     "ecellm_l": "meta-llama/Llama-2-13b-chat-hf",
-    "ecellm_l_flan": "google/flan-t5-xxl",
     "ecellm_m": "mistralai/Mistral-7B-Instruct-v0.2",
     "ecellm_m_llama": "meta-llama/Llama-2-7b-chat-hf",
     "ecellm_s": "microsoft/phi-2",
-    "ecellm_s_flan": "google/flan-t5-xl",
 }
 ECINSTRUCT_SIZES = {"1k": 100, "10k": 1_000, "47k": 5_000}
 """The study of data sizes: each takes so many samples of each of the ten tasks."""

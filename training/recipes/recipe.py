@@ -20,9 +20,14 @@ class Training:
         method: "qlora" (4-bit base on a GPU; plain LoRA elsewhere), "lora" or "full".
         alpha: LoRA alpha; an adapter's delta is alpha / rank * B A.
         warmup: steps if 1 or more, a share of all steps if below 1.
-        batch_size: samples per device and step; `accumulation` steps make one update.
-        tokens_per_batch: samples are packed into batches of so many tokens instead of `batch_size` samples.
-        max_length: tokens of prompt and answer; longer samples are dropped and counted.
+        batch_size: samples per device and step, or packed sequences; `accumulation` steps make one update. Of
+            several processes each takes as many: an update is batch_size x accumulation x processes.
+        packing: samples are packed into sequences of `max_length` tokens, none of which sees another, as axolotl's
+            Multipack does it.
+        tokens_per_batch: instead, samples of similar length are put together until a batch has so many tokens to
+            compute (for CPUs, where long rows cost more than many).
+        max_length: tokens of prompt and answer, and of a packed sequence; longer samples are dropped and counted.
+        gradient_checkpointing: on a GPU, compute activations again instead of keeping them (a CPU keeps them).
         per_sample_loss: every sample of a batch weighs the same, however long its answer; else every answer token.
         answer_by: whether options are named by number or by their words (shopbench/naming.py).
     """
@@ -40,10 +45,22 @@ class Training:
     batch_size: int = 1
     accumulation: int = 4
     max_length: int = 2048
+    packing: bool = False
     tokens_per_batch: int | None = None
+    gradient_checkpointing: bool = True
     train_lm_head: bool = False
     per_sample_loss: bool = False
     answer_by: AnswerBy = AnswerBy.NUMBER
+
+    @property
+    def four_bit(self) -> bool:
+        """Whether the base is held in 4 bits on a GPU."""
+        return self.method == "qlora"
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens of one device's step at most: what its memory has to hold."""
+        return self.tokens_per_batch or self.batch_size * self.max_length
 
 
 @dataclass(frozen=True)

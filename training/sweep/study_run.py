@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import re
 import sys
-import threading
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -24,6 +22,7 @@ from evaluation.scoring import Outcome
 from shopbench.errors import DONE, UserError, exit_code_of
 from shopbench.files import file_hash, read_json, write_json
 from shopbench.sample import write_samples
+from training.processes import end_with_parent
 from training.recipes import Recipe, Training, training_of
 from training.sweep.engine import Candidate, ask_all
 from training.sweep.report import arm_row, claim_row, plot_study, study_table, write_results
@@ -168,21 +167,8 @@ def train(trial: Trial, experiment: Experiment) -> None:
         sys.exit(code)
 
 
-def end_with_parent() -> None:
-    """End this process as soon as the one that started it is gone, even by kill -9: two must not train one adapter."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _train(trial: Trial, experiment: Experiment) -> int:
-    from training.finetune.command import TrainingRun, finetune
+    from training.finetune.run import TrainingRun, finetune
 
     folder, training = experiment.output / "data" / trial.name, experiment.hyperparameters(trial)
     budget = round(experiment.budget * trial.share)

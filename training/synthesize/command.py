@@ -89,7 +89,7 @@ def input_rows(task: SynthesisTask, source: Path, limit: int | None) -> list[Row
     if source.is_dir():
         rows = ((f"{source}, row {row.get('id')}", row) for row in task.rows(SourceFolder(source)))
     else:
-        rows = ((f"{source}, line {number}", row) for number, row in json_objects(source))
+        rows = ((f"{source}, {where}", row) for where, row in json_objects(source))
     seen: set[str] = set()
     kept: list[Row] = []
     for where, row in rows:

@@ -36,6 +36,8 @@ class RayModel:
             engine_kwargs={"max_model_len": 4096, "enable_prefix_caching": True, "trust_remote_code": False},
             batch_size=64,
             concurrency=replicas,
+            # FlashInfer's sampler, the default from sm_80 on, compiles itself with nvcc, which not every machine has.
+            runtime_env={"env_vars": {"VLLM_USE_FLASHINFER_SAMPLER": "0"}},
             should_continue_on_error=True,
         )
         self._processor = build_processor(config, preprocess=to_row, postprocess=from_row)

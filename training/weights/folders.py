@@ -1,9 +1,13 @@
-"""Folders of weights: written whole or not at all, checked before the long work, described by a provenance.json."""
+"""Folders of weights: written whole or not at all, checked before the long work, described by a provenance.json.
+
+And where base models are: by folder, or by Hub name, never downloaded here (download.py does that).
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,13 +96,62 @@ def provenance(folder: Path) -> dict[str, Any]:
     return read_json(path, "provenance") if path.is_file() else {}
 
 
-def base_folder(name: str, given: Path | None) -> Path:
-    """Where the base model is: `given`, else weights/base/<last part of its Hub name>; UserError if it is not whole."""
-    folder = given or WEIGHTS / "base" / name.split("/")[-1].lower()
-    if not (folder / "config.json").is_file():
-        remedy = f"download {name} into it (huggingface-cli download {name} --local-dir {folder})"
+def is_hub_name(given: str | Path) -> bool:
+    """Whether this reads like a model's name on the Hub ("Qwen/Qwen2.5-7B-Instruct") and is no folder here."""
+    return re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", str(given)) is not None and not Path(given).is_dir()
+
+
+def default_folder(name: str) -> Path:
+    """Where a base model is kept: weights/base/<last part of its Hub name>."""
+    return WEIGHTS / "base" / name.split("/")[-1].lower()
+
+
+def base_folder(name: str, given: Path | None = None) -> Path:
+    """Where the base model is; UserError if it is not whole.
+
+    Args:
+        name: its Hub name.
+        given: a folder, or another Hub name. A name is looked up under weights/base, then in the Hugging Face cache.
+    """
+    if given is not None and not is_hub_name(given):
+        folder, remedy = given, "give another --base"
+    else:
+        name = str(given or name)
+        folder = default_folder(name)
+        remedy = f"get it: python -m training.weights.download {name}, or give --base a folder"
         if name == "HuggingFaceTB/SmolLM2-135M-Instruct":
-            remedy = "make it: python -m tools.embedded_model"
-        raise UserError(f"{folder}: holds no model; {remedy}, or give --base")
+            remedy = "make it: python -m tools.embedded_model, or give --base a folder"
+        if not (folder / "config.json").is_file() or base_name(folder) not in (None, name):
+            folder = _cached(name) or folder
+        if base_name(folder) not in (None, name):
+            raise UserError(f"{folder}: holds {base_name(folder)}, not {name}; give --base the folder of {name}")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: holds no model; {remedy}")
     shards(folder)
     return folder
+
+
+def _cached(name: str) -> Path | None:
+    """The folder of a model in the Hugging Face cache, if it is there; nothing is downloaded."""
+    from huggingface_hub import try_to_load_from_cache  # not needed where a folder is given
+
+    config = try_to_load_from_cache(name, "config.json")
+    return Path(config).parent if isinstance(config, str) else None
+
+
+def base_name(folder: Path) -> str | None:
+    """The Hub name of the model in a folder, as its provenance.json or its place in the Hugging Face cache tells."""
+    snapshot = folder.resolve()
+    if snapshot.parent.name == "snapshots" and snapshot.parent.parent.name.startswith("models--"):
+        return snapshot.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
+    return provenance(folder).get("model")
+
+
+def base_revision(folder: Path) -> str | None:
+    """The commit of a downloaded model: as its provenance.json, the cache, or huggingface_hub's own note tells."""
+    if known := provenance(folder).get("revision"):
+        return str(known)
+    if folder.resolve().parent.name == "snapshots":
+        return folder.resolve().name
+    note = folder / ".cache" / "huggingface" / "download" / "config.json.metadata"
+    return note.read_text(encoding="utf-8").split("\n")[0] if note.is_file() else None

@@ -45,8 +45,8 @@ def read_rows(path: Path) -> Iterator[tuple[str, Fields, str]]:
         if not files:
             raise BadSample(f"{path}: holds no .json or .jsonl file; give ECInstruct's file or its folder")
     for file in files:
-        for number, row in json_values(file):
-            where = f"{file}, line {number}"
+        for place, row in json_values(file):
+            where = f"{file}, {place}"
             yield where, row, _task_of(where, row)
 
 

@@ -96,7 +96,7 @@ def _read_task(folder: Path, limit: int | None) -> list[Item]:
     if rows_file is None:
         raise BadSample(f"{folder}: has no test.json or test.jsonl beside its {META}; add the task's rows")
     kind = _kind_named(folder.name, str(meta.get("task", "")))
-    rows = [_checked(f"{rows_file}, line {number}", row, meta, kind) for number, row in json_objects(rows_file)]
+    rows = [_checked(f"{rows_file}, {where}", row, meta, kind) for where, row in json_objects(rows_file)]
     if not rows:
         raise BadSample(f"{rows_file}: holds no rows; give one JSON object a line")
     kind = kind or _kind_of(rows)

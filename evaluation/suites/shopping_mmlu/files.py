@@ -69,14 +69,14 @@ def _read_file(path: Path, relative: Path) -> Iterator[tuple[Sample, dict[str, A
     folder_type = next(
         (TYPE_OF_FOLDER[part] for part in reversed(relative.parent.parts) if part in TYPE_OF_FOLDER), None
     )
-    for number, row in _csv_rows(path) if path.suffix == ".csv" else json_values(path):
+    for where, row in _csv_rows(path) if path.suffix == ".csv" else json_values(path):
         try:
             fields, own = _choice(row, task) if path.suffix == ".csv" else _other(row, folder_type, task)
             sample = replace(Sample.from_dict({"task_name": task, **fields, "track": ""}), track=skill)  # a folder too
             check_sample(sample)
             yield sample, own
         except (ValueError, TypeError) as error:
-            raise BadSample(f"{path}, row {number}: {error}") from None
+            raise BadSample(f"{path}, {where}: {error}") from None
 
 
 def _choice(row: dict[str, Any], task: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -139,8 +139,9 @@ def _type_of_truth(truth: Any) -> TaskType:
     return TaskType.RETRIEVAL if is_list and len(set(truth)) == len(truth) <= 3 else TaskType.RANKING
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        yield from enumerate(csv.DictReader((line for _, line in text_lines(path)), strict=True), 1)
+        for number, row in enumerate(csv.DictReader((line for _, line in text_lines(path)), strict=True), 1):
+            yield f"row {number}", row
     except csv.Error as error:
         raise BadSample(f"{path}: cannot be read as csv ({error}); save it as UTF-8 csv with a header") from None

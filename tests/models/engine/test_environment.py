@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +61,18 @@ def test_vllm_gives_its_own_workers_their_cores(changes: dict[str, Any]) -> None
 def test_gpus_need_nothing_of_what_cpus_do() -> None:
     made = engine_environment(settings(on_gpu=True), {})
     assert not {"MALLOC_TRIM_THRESHOLD_", "KMP_BLOCKTIME", "LD_PRELOAD"} & set(made)
+
+
+def test_vllm_samples_without_flashinfer_on_every_worker() -> None:
+    """It would compile itself with nvcc on every GPU from sm_80 on; the image has no compiler."""
+    sampler = "VLLM_USE_FLASHINFER_SAMPLER"
+    for on_gpu in (False, True):
+        assert engine_environment(settings(on_gpu=on_gpu), {})[sampler] == "0"
+    assert engine_environment(settings(on_gpu=True), {sampler: "1"})[sampler] == "1", "what the user says stays"
+    code = (
+        "from vllm import envs; from vllm.ray.ray_env import get_env_vars_to_copy; "
+        f"print(envs.{sampler}, '{sampler}' in get_env_vars_to_copy())"
+    )
+    environment = engine_environment(settings(), {"PATH": os.environ["PATH"]})
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.split()[-2:] == ["False", "True"]

@@ -66,6 +66,22 @@ def test_the_winning_model_on_four_t4s_gets_an_answer_for_every_track(
     assert "Measured" not in printed
 
 
+def test_a_track_that_is_not_certain_is_told_what_to_cut(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [" ".join(f"{number}{word}" for word in range(200)) for number in range(4)]
+    questions = [choice(f"Which is it?\n{text}\n0. a\n1. b\nAnswer:") for text in texts]
+    write_samples(tmp_path / "long.jsonl", questions)
+    slow = ["--no-run", "--config", str(QWEN), "--track", "4", "--questions", str(tmp_path / "long.jsonl")]
+    assert run(*slow) == 1
+    printed = capsys.readouterr().out
+    assert "Track 4 is not certain to end within 20 minutes" in printed
+    advice = next(line for line in printed.splitlines() if line.startswith("to be certain set SHOPBENCH_CONTEXT="))
+    context = advice.split("=")[1].split(":")[0]
+    assert run(*slow, "--context", context) == 0
+    assert "not certain" not in capsys.readouterr().out
+
+
 def test_what_does_not_fit_fails(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--track", "2", "--no-run", "--config", str(QWEN), "--gpu", "T4x2") == 1
     printed = capsys.readouterr().out
@@ -129,6 +145,7 @@ def test_draws_no_question_twice(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--context", "100"], "--context 100: must be at least 128"),
         (["--gpu", "T5x4"], "--gpu: unknown GPUs 'T5x4'"),
         (["--config", "nowhere.json"], "nowhere.json: what --config names cannot be read"),
         (["--questions", "nowhere.jsonl"], "nowhere.jsonl: cannot be read"),

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shopbench.errors import UserError
 from shopbench.tracks import TRACKS
-from tools.budget.devices import CASES, GIB, GPUS, Device, parse_gpus
+from tools.budget.devices import CASES, GIB, GPUS, Device, Gpu, parse_gpus
 from tools.budget.projection import Target, project, project_cases, verdict
 from tools.budget.roofline import Shape, plan_memory, step
 from tools.budget.workload import BatchLoad
@@ -86,36 +88,102 @@ def test_memory_on_four_t4s(shape: Shape) -> None:
 def test_speed_on_four_t4s(shape: Shape) -> None:
     """About 2 ms per uncached token of the whole machine, 50 to 56 ms per decode step of a batch of 16."""
     device = T4.sustained("typical")
-    token = step(shape, device, 4, 16 * 200, 100, 16).seconds / (16 * 200)
-    decode = step(shape, device, 4, 16, 200, 16)
-    assert 1.8e-3 < token < 2.3e-3
-    assert 50e-3 < decode.seconds < 56.5e-3
-    assert decode.memory > decode.compute, "decoding is bound by reading the weights"
-    prefill = step(shape, device, 4, 16 * 200, 100, 16)
-    assert prefill.compute > prefill.memory, "and prefill by computing"
+    tokens, context = 16 * 200, 200
+    prefill = step(shape, device, 4, tokens, tokens * context / 2, 16)
+    decode = step(shape, device, 4, 16, 16 * context, 16)
+    assert 1.9e-3 < prefill.seconds / tokens < 2.3e-3
+    assert 50e-3 < decode.seconds < 58e-3
     assert 0.15 < prefill.all_reduce / prefill.seconds < 0.35
+
+
+def test_a_step_by_hand() -> None:
+    """Published formulas: 2 operations a weight and token, 4 * hidden a pair and layer (Q K^T and the weighted sum).
+
+    Llama-2-7B: 32 layers of 4 * 4096^2 + 3 * 4096 * 11008 weights, 32 heads of 128, vocabulary 32,000, no GQA.
+    """
+    sizes = {"hidden_size": 4096, "intermediate_size": 11008, "num_attention_heads": 32, "num_hidden_layers": 32}
+    llama = Shape.from_config({**sizes, "vocab_size": 32_000})
+    weights = 32 * (4 * 4096**2 + 3 * 4096 * 11_008)
+    assert llama.layer_parameters == weights == 6_476_005_376
+    device = Device("any", 1e12, flops=100e12, bandwidth=1e12, step_overhead=1e-3, attention=10e12)
+    prefill = step(llama, device, 1, 1000, 1000 * 1001 / 2, 1)
+    assert prefill.products == pytest.approx((2 * weights * 1000 + 2 * 4096 * 32_000) / 100e12)
+    assert prefill.attention == pytest.approx(4 * 32 * 4096 * 500_500 / 10e12)
+    values = 8 * 4096 + 6 * 11_008 + 2 * 128 * (2 * 32 + 2 * 32)
+    assert prefill.activations == pytest.approx(32 * 1000 * values * 2 / 1e12)
+    decode = step(llama, device, 1, 8, 8 * 500, 8)
+    assert decode.products == pytest.approx((weights + 4096 * 32_000) * 2 / 1e12), "the weights are read once"
+    assert decode.attention == pytest.approx(2 * 32 * 4096 * 2 * 8 * 500 / 1e12), "and every key and value"
+    assert prefill.seconds == pytest.approx(prefill.products + prefill.attention + prefill.activations + 1e-3)
+
+
+steps = st.fixed_dictionaries(
+    {
+        "tokens": st.integers(1, 8192),
+        "context": st.integers(1, 3072),
+        "rows": st.integers(1, 16),
+        "parts": st.sampled_from([1, 2, 4, 8]),
+        "attention": st.floats(0.5e12, 400e12),
+    }
+)
+
+
+@given(one=steps, more=st.sampled_from(["tokens", "context", "rows", "attention", "flops"]))
+def test_more_work_takes_longer_and_more_speed_less(one: dict[str, Any], more: str) -> None:
+    shape = Shape.from_config(QWEN_72B)
+
+    def seconds(changes: dict[str, Any]) -> float:
+        given = {**one, **changes}
+        device = replace(T4.sustained("typical"), attention=given["attention"])
+        device = replace(device, flops=device.flops * given.get("flops", 1))
+        tokens, rows = max(given["tokens"], 16), given["rows"]
+        return step(shape, device, given["parts"], tokens, tokens * given["context"], rows).seconds
+
+    before, after = seconds({}), seconds({more: 2 * one.get(more, 1)})
+    assert after <= before if more in ("attention", "flops") else after >= before
+
+
+@given(one=steps, case=st.sampled_from(CASES), gpu=st.sampled_from([gpu for gpu in GPUS.values() if gpu.nvlink]))
+def test_more_gpus_with_nvlink_compute_faster(one: dict[str, Any], case: str, gpu: Gpu) -> None:
+    shape, device = Shape.from_config(QWEN_72B), gpu.sustained(case)
+    of = [step(shape, device, parts, 2000 + one["tokens"], 1000 * one["context"], 16) for parts in (1, 2, 4, 8)]
+    work = [one.products + one.attention + one.activations for one in of]
+    assert work == sorted(work, reverse=True)
+    assert [one.all_reduce for one in of] == sorted(one.all_reduce for one in of)
+
+
+def test_t4s_attention_is_far_from_its_tensor_cores() -> None:
+    """vLLM's kernel there uses none: at most 3 of 65 TFLOP/s; other cards a share of their peak, in order."""
+    assert [T4.sustained(case).attention for case in CASES] == [0.8e12, 1.5e12, 3.0e12]
+    for gpu in GPUS.values():
+        rates = [gpu.sustained(case).attention or 0.0 for case in CASES]
+        assert rates == sorted(rates) and rates[0] > 0 and rates[-1] < gpu.teraflops * 1e12
 
 
 def test_a_single_device_needs_no_all_reduce_and_work_scales(shape: Shape) -> None:
     device = Device("any", 1e12, 1e12, 1e11)
     one, two, split = (step(shape, device, parts, tokens, 0, 0) for parts, tokens in ((1, 100), (1, 200), (4, 100)))
     assert one.all_reduce == split.all_reduce == 0, "the link of this device costs nothing"
-    assert two.compute == pytest.approx(2 * one.compute) == pytest.approx(8 * split.compute)
+    assert two.products == pytest.approx(2 * one.products) == pytest.approx(8 * split.products)
     slow_link = step(shape, replace(device, link=1e9, latency=1e-3), 4, 100, 0, 0)
     moved = 2 * 80 * 2 * 3 / 4 * 8192 * 100 * 2 / 1e9
     assert slow_link.all_reduce == pytest.approx(2 * 80 * 1e-3 + moved)
-    assert slow_link.seconds == pytest.approx(max(split.compute, split.memory) + slow_link.all_reduce)
+    assert slow_link.seconds == pytest.approx(split.seconds + slow_link.all_reduce)
 
 
-LOAD = BatchLoad(questions=16, prompt_tokens=3200, uncached_tokens=2400, steps=8, most_steps=49)
+LOAD = BatchLoad(questions=16, prompt_tokens=3200, uncached_tokens=2400, steps=8, most_steps=49, pairs=280_000)
 
 
 def test_a_projection_scales_to_the_track(shape: Shape) -> None:
-    device = T4.sustained("typical")
-    one, more = (project(shape, device, 4, [LOAD] * count, TRACKS[2]) for count in (1, 5))
+    target = Target(shape, T4, 4)
+    one, more = (project(target, [LOAD] * count, TRACKS[2]) for count in (1, 5))
     assert more.prefill == pytest.approx(one.prefill)
     assert one.total == one.load + one.prefill + one.decode + one.overhead
-    assert project(shape, device, 4, [LOAD], TRACKS[5]).prefill == pytest.approx(one.prefill * 11720 / 1896)
+    assert project(target, [LOAD], TRACKS[5]).prefill == pytest.approx(one.prefill * 11720 / 1896)
+    faster = project(replace(target, product_speed=2.0), [LOAD], TRACKS[2])
+    assert 0.5 * one.prefill < faster.prefill < one.prefill, "attention and all-reduces stay as they are"
+    smaller_steps = project(replace(target, step_tokens=512), [LOAD], TRACKS[2])
+    assert smaller_steps.prefill > one.prefill
 
 
 def test_cases_are_ordered_and_decide_the_verdict(shape: Shape) -> None:

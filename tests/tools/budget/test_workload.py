@@ -14,7 +14,7 @@ from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import choice, text
 from tests.training.conftest import byte_tokenizer
-from tools.budget.workload import _cached_tokens, loads, questions_of
+from tools.budget.workload import QuestionLoad, _cached_tokens, batches_of_tracks, loads, question_loads, questions_of
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +62,30 @@ def test_questions_of_a_track(repository: Path) -> None:
     counts = {number: len(questions_of(samples, track)) for number, track in TRACKS.items()}
     assert counts[5] == len(samples) == sum(counts[number] for number in (1, 2, 3, 4))
     assert min(counts.values()) > 10
+
+
+def test_pairs_are_those_that_causal_attention_has() -> None:
+    question = QuestionLoad(prompt_tokens=10, uncached_tokens=4, steps=0, most_steps=0)
+    assert question.pairs == 7 + 8 + 9 + 10
+
+
+def test_a_tracks_batches_are_full(tokenizer: Any) -> None:
+    """Each kind's few questions stand for many: full batches, each question as often, none counted as asked before."""
+    samples = [choice(f"Which is it, number {number}?\n0. a\n1. b\nAnswer:") for number in range(3)]
+    samples += [text("Describe it.", "x" * 30), text("Describe this one.", "x" * 400)]
+    batches = batches_of_tracks(samples, tokenizer)[5]
+    assert [batch.questions for batch in batches] == [16] * 5
+    found = question_loads(samples, tokenizer, 16)
+    assert sum(batch.uncached_tokens for batch in batches) == 16 * sum(one.uncached_tokens for one in found)
+    assert sum(batch.pairs for batch in batches) == 16 * sum(one.pairs for one in found)
+    assert sorted(batch.most_steps for batch in batches) == [0, 0, 0, 49, 49]
+
+
+def test_a_tighter_context_never_takes_more(tokenizer: Any) -> None:
+    samples = [choice("Which is it?\n" + "long " * words + "\n0. a\n1. b\nAnswer:") for words in (3, 40, 200)]
+    totals = []
+    for context in (256, 384, 512, 3072):
+        found = question_loads(samples, tokenizer, 16, context)
+        assert all(one.prompt_tokens < context for one in found)
+        totals.append(sum(one.uncached_tokens for one in found))
+    assert totals == sorted(totals) and totals[0] < totals[-1]

@@ -49,7 +49,7 @@ def esci(folder: Path, locales: tuple[str, ...] = ("us", "es", "jp")) -> None:
             products.append(
                 {
                     "product_id": f"P{number}",
-                    "product_title": f"{color} {thing} number {number} ({locale})",
+                    "product_title": f"Brand {number} {color} {thing} number {number} ({locale})",
                     "product_description": f"<p>{name}, the pride of our shop &amp; built to last for many years</p>",
                     "product_bullet_point": "\n".join(
                         f"{part} of {color} {thing} {number}" for part in ("Handle", "Colour", "Weight", "Warranty")

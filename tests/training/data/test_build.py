@@ -276,10 +276,12 @@ def test_command_line(sources: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     shown = capsys.readouterr().out
     assert shown.count("[system]") == shown.count("[assistant]") == 3 and "product title 'Thing" in shown
     arguments = ("--recipe", "embedded_a", "--sources", sources, "--output", tmp_path / "y", "--limit", 4)
-    assert run_main(*arguments, "--workers", 2, "--skip-missing") == 0
-    shown = capsys.readouterr().out
-    assert "ave_entity" in shown and "left out" in shown
-    assert "8 training and" in shown
+    assert run_main(*arguments, "--workers", 2, "--skip-missing") == 1
+    shown = capsys.readouterr()
+    assert "ave_entity" in shown.out and "left out" in shown.out
+    assert "8 training and" in shown.out
+    assert "WARNING: of 3 tasks, 1 made nothing" in shown.err
+    assert "ec_guide_query_entity: 0 of 4: 80 rows read of its files; 80 dropped: no sample" in shown.err
     manifest = json.loads((tmp_path / "y/manifest.json").read_text())
     assert set(manifest["tasks"]) == {"ec_guide_query_entity", "ec_guide_rating", "ec_guide_title_entity"}
 

@@ -8,19 +8,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from shopbench.errors import UserError, exit_code_of
+from shopbench.files import ROOT
 from shopbench.naming import AnswerBy
-from shopbench.sample import Sample, write_samples
+from shopbench.sample import Sample, read_samples, write_samples
 from shopbench.tasks import TaskType
+from tests.training.quantize.small import write_awq
 from training.quantize import checks
 from training.quantize import command as quantize
-from training.quantize.awq_format import ORDER, dequantize, unpack
-from training.quantize.checks import check_sizes, load_float
+from training.quantize.checks import check_sizes
 from training.weights.base import load_tokenizer
 from training.weights.tensors import Stored, stored
 
@@ -62,28 +63,6 @@ def test_outputs_must_fill_the_packs_of_every_part() -> None:
         check_sizes(tensors({"model.layers.0.self_attn.q_proj.weight": (20, 128)}), 128, 1)
     with pytest.raises(UserError, match="24 outputs cannot be packed by 8 on TP 2"):
         check_sizes(tensors({"model.layers.0.self_attn.q_proj.weight": (24, 128)}), 128, 2)
-
-
-def test_the_awq_format_is_read_back() -> None:
-    generator = torch.Generator().manual_seed(0)
-    inputs, outputs, group = 12, 16, 4
-    numbers = torch.randint(0, 16, (inputs, outputs), generator=generator)
-    zeros = torch.randint(0, 16, (inputs // group, outputs), generator=generator)
-    scales = torch.rand(inputs // group, outputs, generator=generator).half()
-
-    def pack(values: torch.Tensor) -> torch.Tensor:
-        packs = torch.zeros(values.shape[0], outputs // 8, dtype=torch.int64)
-        for place, bits in enumerate(ORDER):
-            packs |= values[:, place::8] << (4 * bits)
-        return torch.where(packs >= 2**31, packs - 2**32, packs).to(torch.int32)
-
-    assert torch.equal(unpack(pack(numbers)), numbers.int())
-    weight = dequantize(pack(numbers), pack(zeros), scales)
-    expected = torch.empty(outputs, inputs)
-    for o in range(outputs):
-        for i in range(inputs):
-            expected[o, i] = (numbers[i, o] - zeros[i // group, o]) * scales[i // group, o].float()
-    torch.testing.assert_close(weight, expected)
 
 
 def in_environment(name: str, code: list[str], repository: Path) -> subprocess.CompletedProcess[str]:
@@ -161,9 +140,9 @@ def test_autoawqs_cpu_fault_is_worked_around(repository: Path) -> None:
 
 ELSEWHERE = """
 import sys
-for name in ("vllm", "trl", "peft", "datasets", "accelerate", "evaluation", "models"):
+for name in ("vllm", "trl", "peft", "datasets", "evaluation", "models"):
     sys.modules[name] = None
-import training.quantize.command, training.quantize.awq_format
+import training.quantize.command
 """
 
 
@@ -192,30 +171,20 @@ def test_bad_input_is_one_line(
 
 
 def test_a_broken_result_is_not_written(
-    wide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A backend whose result answers nonsense: the perplexity on the held texts finds it out."""
-
-    class Broken:
-        OUTPUTS = 8
-        VERSIONS: dict[str, str] = {}  # noqa: RUF012
-        readable = staticmethod(lambda folder: folder)
-
-        @staticmethod
-        def quantize(model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None:
-            assert len(texts) > 50 and group == 32
-            (output / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes())
-
-        @staticmethod
-        def read_back(model: Path, output: Path) -> Any:
-            restored = load_float(output)
-            with torch.no_grad():
-                restored.get_output_embeddings().weight.mul_(40)
-            return restored
-
-    monkeypatch.setattr(quantize, "load_backend", lambda *_: Broken)
-    assert exit_code_of(quantize.main, command(wide, tmp_path / "out", "autoawq")[2:]) == 2
-    assert "perplexity rose from" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    """A backend that damages one layer: the perplexity on the held texts finds it out."""
+    questions = read_samples(ROOT / "data" / "sample_questions.jsonl")[: 2 * checks.HELD]
+    write_samples(tmp_path / "questions.jsonl", questions)
+    few = ("--calibration", str(tmp_path / "questions.jsonl"))
+    for damage, code in ((1.0, 0), (30.0, 2)):
+        backend = SimpleNamespace(OUTPUTS=8, VERSIONS={}, readable=lambda folder: folder)
+        backend.quantize = lambda model, texts, group, method, output, by=damage: write_awq(model, output, group, by)
+        monkeypatch.setattr(quantize, "load_backend", lambda *_, made=backend: made)
+        output = tmp_path / str(damage)
+        assert exit_code_of(quantize.main, command(learned, output, "autoawq", *few)[2:]) == code
+        assert output.exists() == (code == 0)
+    assert "perplexity rose from" in capsys.readouterr().err
 
 
 def test_calibration_answers_are_those_the_weights_were_trained_to_give(tiny_model: Make, tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
 
 ORPHAN = """
 import multiprocessing, time
-from training.sweep.study_run import end_with_parent
+from training.processes import end_with_parent
 
 def child():
     end_with_parent()

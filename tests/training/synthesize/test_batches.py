@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -125,3 +126,15 @@ def test_the_engine_in_process_answers(real_model: UserModel) -> None:
     assert json.loads(chosen.text)["answer"] in (1, 2) and chosen.answer_tokens == 1
     assert refused.finish == "refused"
     assert said.text.strip() and 0 < said.answer_tokens <= 12 and said.prompt_tokens > 10
+
+
+def test_rays_replicas_do_without_flashinfers_sampler(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+    ray: Any = SimpleNamespace(is_initialized=lambda: True)
+    llm: Any = SimpleNamespace(
+        build_processor=lambda config, **_: None, vLLMEngineProcessorConfig=lambda **given: made.append(given)
+    )
+    for name, module in {"ray": ray, "ray.data": SimpleNamespace(llm=llm), "ray.data.llm": llm}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    RayModel("m")
+    assert made[0]["runtime_env"] == {"env_vars": {"VLLM_USE_FLASHINFER_SAMPLER": "0"}}

@@ -19,6 +19,7 @@ from shopbench.files import ROOT, file_hash, replacing
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.build.checks import Checks, estimated_tokens
+from training.data.build.shortfall import NO_SAMPLE, difference, is_short, reason
 from training.data.catalogue import all_tasks
 from training.data.formats import DataTask, Row, SourceError, SourceFolder
 from training.data.hashes import digest
@@ -53,6 +54,8 @@ class Tally:
     answers: Counter[str] = field(default_factory=Counter)
     label_sources: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
+    unlike: str = ""
+    """How the first row that made no sample differs from the task's example."""
 
     def drop(self, reason: str, what: str) -> None:
         """Count a row that is not taken and keep the first few as examples."""
@@ -70,7 +73,7 @@ def _split_of(task: DataTask, row: Row, share: float) -> str:
 
 def _where(task: DataTask, row: Row) -> str:
     if "_file" in row:
-        return f"{row['_file']}, line {row['_line']}"
+        return f"{row['_file']}, {row['_place']}"
     try:
         return f"{task.name}, row {task.row_id(row)}"
     except (KeyError, TypeError, AttributeError, IndexError):
@@ -105,7 +108,8 @@ def part_samples(task: DataTask, spec: PartSpec, tally: Tally) -> Iterator[tuple
                 raise SourceError(f"{what}; {malformed} rows are like that: is it the right file?") from error
             continue
         if sample is None:
-            tally.dropped["no sample can be made of it"] += 1
+            tally.unlike = tally.unlike or difference(row, task.example)
+            tally.dropped[NO_SAMPLE] += 1
         elif problem := checks.problem(sample, task.setting(row) if task.setting else ""):
             tally.drop(problem, sample.input_field)
         else:
@@ -138,7 +142,9 @@ def make_part(spec: PartSpec, folder: str) -> None:
         for split, sample in part_samples(task, spec, tally):
             file.write(json.dumps({"split": split, **sample.to_dict()}, ensure_ascii=False) + "\n")
     facts = {name: getattr(task, name) for name in ("licence", "shareable", "domain", "table7")}
-    facts |= {name: dict(sorted(value.items())) for name, value in vars(tally).items() if name != "files"}
+    facts |= {name: dict(sorted(value.items())) for name, value in vars(tally).items() if isinstance(value, dict)}
+    if is_short(tally.counts["train"], spec.limit):
+        facts["short"] = reason(task, tally.counts, tally.dropped, sorted(tally.files), tally.unlike)
     known = {"spec": repr(spec), "files": _stamps(tally.files), "facts": facts}
     with replacing(Path(folder) / f"{task.name}.json", shared=True) as file:
         json.dump(known, file, ensure_ascii=False)

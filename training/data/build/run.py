@@ -27,9 +27,13 @@ from training.data.catalogue import mixture_of
 from training.data.formats import MissingDataset, SourceError
 from training.data.hashes import digest, source_hash
 from training.data.options import same_key
+from training.processes import end_with_parent
 from training.recipes import Recipe
 
 SPLITS = ("train", "validation")
+REPEAT = "repeat of another task"
+REASONS = 5
+"""So many tasks are named where none has made a sample."""
 
 
 def part_specs(recipe: Recipe, sources: Path, exclude: tuple[str, ...]) -> list[PartSpec]:
@@ -53,8 +57,10 @@ def build(
     """Build a recipe's data under `output` and return the manifest.
 
     Raises MissingDataset for a dataset that is not under `sources` (unless `skip_missing`), SourceError for a
-    broken one, UserError for an unknown task. Finished parts stay for the next run.
+    broken one, UserError for an unknown task, and where not one sample was made. Finished parts stay for the next run.
     """
+    if not sources.is_dir():
+        raise UserError(f"{sources}: no such folder; --sources names the one that holds the datasets")
     specs = part_specs(recipe, sources, exclude)
     folder = output / "parts"
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,6 +75,7 @@ def build(
                 raise problem
             bar.set_postfix_str(spec.task)
             bar.update()
+    _need_samples(specs, missing, folder, sources)
     known, samples = _mix(recipe.seed, [spec for spec in specs if spec.task not in missing], folder, output)
     manifest = {
         "recipe": recipe.name,
@@ -87,9 +94,19 @@ def build(
     return manifest
 
 
+def _need_samples(specs: list[PartSpec], missing: dict[str, str], folder: Path, sources: Path) -> None:
+    """UserError with the reasons if no task has made a training sample: nothing is no training data."""
+    facts = {spec.task: part["facts"] for spec in specs if (part := finished_part(spec, folder))}
+    if any(known["counts"].get("train") for known in facts.values()):
+        return
+    reasons = [f"{task}: {known['short']}" for task, known in facts.items()] or list(missing.values())
+    what = "no sample was made" if facts else f"none of the datasets of {len(specs)} tasks is there"
+    raise UserError(f"{sources}: {what}; is it the right folder? {' | '.join(reasons[:REASONS])}")
+
+
 def _locally(specs: list[PartSpec], folder: Path, workers: int) -> Iterator[tuple[PartSpec, BaseException | None]]:
     """Make the parts and yield each one's specification when it is finished, with what went wrong if something did."""
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
         waiting = {pool.submit(make_part, spec, str(folder)): spec for spec in specs}
         try:
             for future in as_completed(waiting):
@@ -153,7 +170,7 @@ def _mix(seed: int, specs: list[PartSpec], folder: Path, output: Path) -> tuple[
                     places.append((digest(seed, key), spec.task, start))
                 start += len(line)
             if repeats:
-                part["facts"]["dropped"]["repeat of another task"] = repeats
+                part["facts"]["dropped"][REPEAT] = repeats
         (output / "manifest.json").unlink(missing_ok=True)  # no manifest beside data it does not describe
         files = {split: opened.enter_context(replacing(output / f"{split}.jsonl")) for split in SPLITS}
         for _, task, start in sorted(places):

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import Dataset, DataTask, Row, SourceFolder, make_sample
-from training.data.reading import database, quoted, stream
+from training.data.reading import database, need_fields, quoted, stream
 
 DATASETS = (Dataset("alpaca", "CC-BY-NC-4.0", "yahma/alpaca-cleaned", ("*.json",)),)
 
@@ -22,6 +22,7 @@ DATASETS = (Dataset("alpaca", "CC-BY-NC-4.0", "yahma/alpaca-cleaned", ("*.json",
 def rows(sources: SourceFolder) -> Iterator[Row]:
     """The instructions: {"id", "instruction", "input", "output"}, in hash order."""
     paths = sources.need_files("alpaca", "alpaca/**/*.json", "alpaca/**/*.jsonl")
+    need_fields(paths, "instruction", "output")
     with database() as connection:
         yield from stream(
             connection,

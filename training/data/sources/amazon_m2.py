@@ -22,6 +22,7 @@ from training.data.reading import (
     database,
     in_chunks,
     need_columns,
+    need_rows,
     neighbours,
     quoted,
     stream,
@@ -64,7 +65,15 @@ def open_products(connection: Connection, sources: SourceFolder) -> None:
     paths = sources.need_files("amazon_m2", "amazon_m2/**/products_train*.csv")
     connection.execute(f"CREATE VIEW raw_products AS SELECT * FROM {csv_scan(paths)}")
     need_columns(connection, "raw_products", paths[0], "id", "locale", "title", "brand", "color", "material", "desc")
-    connection.execute("CREATE VIEW products AS SELECT * FROM raw_products WHERE title <> '' AND title NOT LIKE '%...'")
+    known = f"(SELECT 1 FROM raw_products WHERE upper(locale) IN ({', '.join(map(quoted, LANGUAGES))}))"
+    need_rows(connection, known, "raw_products", paths[0], {"locale": ", ".join(LANGUAGES)})
+    # A product that stands in two files, or twice in one, counts once.
+    connection.execute(
+        f"""CREATE VIEW products AS SELECT * REPLACE (upper(locale) AS locale) FROM raw_products
+            WHERE title <> '' AND title NOT LIKE '%...' AND upper(locale) IN ({", ".join(map(quoted, LANGUAGES))})
+            QUALIFY row_number() OVER (PARTITION BY id, upper(locale)
+                ORDER BY title, "desc", brand, color, material) = 1"""
+    )
 
 
 def csv_scan(paths: list[str]) -> str:
@@ -119,7 +128,7 @@ def _sessions(sources: SourceFolder) -> Iterator[Row]:
         connection.execute(
             """CREATE TABLE sessions AS SELECT *, row_number() OVER (
                     ORDER BY md5_number_lower(locale || next_item || items::VARCHAR), locale, next_item, items) AS place
-                FROM (SELECT DISTINCT locale, next_item,
+                FROM (SELECT DISTINCT upper(locale) AS locale, next_item,
                     list_distinct(list_filter(regexp_extract_all(prev_items, '[0-9A-Z]{10}'),
                         lambda item: item <> next_item)).list_sort() AS items
                     FROM raw_sessions WHERE next_item <> '') WHERE len(items) >= 3"""

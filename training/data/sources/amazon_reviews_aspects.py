@@ -6,7 +6,8 @@ The winners had a language model name product type, aspects and snippets. Where 
       [{"aspect": "size", "sentiment": "positive", "snippet": "roomy"}, ...]}
   amazon_reviews_covered_aspects: {"id", "type": "bra", "aspects": ["fit", "comfort", "support"]}
 and only those reviews are used. Without it the type is the product's last category, aspects and snippets are
-found by cue words (training/data/aspects.py), and the stars give the sentiment.
+found by cue words (training/data/aspects.py), and a snippet is positive or negative where its own words
+(training/data/sentiment.py) and the stars of its review agree: a five-star review may hold a complaint.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from training.data.aspects import ASPECTS, covered, snippets
 from training.data.formats import DataTask, Row, SourceFolder
 from training.data.options import one_line, retrieval, same_key
 from training.data.reading import labelled_only, neighbours
+from training.data.sentiment import sentiment as sentiment_of
 from training.data.sources.amazon_reviews import LICENCE, REVIEW_EXAMPLE, review_rows
 from training.data.wordings import request, selection
 
@@ -54,6 +56,7 @@ def _said(row: Row) -> list[Row]:
     return [
         {"aspect": aspect, "sentiment": sentiment, "snippet": snippet}
         for aspect, snippet in snippets(one_line(row["text"], 600))
+        if sentiment_of(snippet) == sentiment
     ]
 
 

@@ -47,7 +47,7 @@ def questions(sources: SourceFolder) -> Iterator[Row]:
     rows: list[Row] = []
     for path, number, line in sampled_lines(sources.need_files("amazonqa", "amazonqa/**/qa_*.json*")):
         category = Path(path).name.split(".")[0].removeprefix("qa_").replace("_", " ")
-        rows.append({**_parsed(line), "category": category, "_file": path, "_line": number})
+        rows.append({**_parsed(line), "category": category, "_file": path, "_place": f"line {number}"})
     yield from mixed(rows)
 
 

@@ -31,7 +31,7 @@ from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder, make_sample
 from training.data.options import one_line
-from training.data.reading import database, quoted, stream
+from training.data.reading import database, need_fields, need_rows, quoted, stream
 
 DATASETS = (Dataset("ecinstruct", "CC-BY-4.0", "NingLab/ECInstruct", ("*.json", "*.jsonl")),)
 LICENCE = DATASETS[0].licence
@@ -49,6 +49,7 @@ def read_rows(sources: SourceFolder, task: str, splits: tuple[str, ...] = ("trai
     same hash order. "labels" (ESCI labels of ranked products) is null where the file has none, as the published one.
     """
     paths = sources.need_files("ecinstruct", "ecinstruct/**/*.json", "ecinstruct/**/*.jsonl")
+    need_known_names(paths)
     names = (*FIELDS, "labels")
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
     wanted = ", ".join(map(quoted, splits))
@@ -101,6 +102,21 @@ def letter_place(row: Row) -> int | None:
     found = re.match(r"([A-Z])(?:$|[:.)])", row["output"].strip())
     place = ascii_uppercase.index(found[1]) if found else -1
     return place if 0 <= place < len(option_texts(row)) else None
+
+
+def need_known_names(paths: list[str]) -> None:
+    """SourceError if the files have other fields, or spell tasks or splits in another way: no row would be read."""
+    need_fields(paths, "task", "instruction", "input", "output")
+    tasks, splits = sorted(_DOMAINS), ("train", "val", "test")
+    with database() as connection:
+        connection.execute(
+            f"""CREATE VIEW named AS SELECT * FROM read_json({quoted(paths)}, format='auto',
+                columns={{task: 'VARCHAR', split: 'VARCHAR'}}, maximum_object_size=67108864)"""
+        )
+        known = f"""(SELECT 1 FROM named WHERE task IN ({", ".join(map(quoted, tasks))})
+            AND coalesce(split, 'train') IN ({", ".join(map(quoted, splits))}))"""
+        wanted = {"task": f"one of {', '.join(tasks)}", "split": f"one of {', '.join(splits)}"}
+        need_rows(connection, known, "named", paths[0], wanted)
 
 
 def says_yes(row: Row) -> bool | None:

@@ -88,6 +88,7 @@ def _titled(connection: Connection) -> Iterator[Row]:
         "picked",
         """SELECT p.place, p.query, p.product_id AS id, p.label, t.title
             FROM (SELECT * FROM picked WHERE place BETWEEN ? AND ?) p JOIN products t USING (locale, product_id)
+            QUALIFY row_number() OVER (PARTITION BY p.place, p.product_id, p.label ORDER BY t.title) = 1
             ORDER BY p.place, p.label, p.product_id""",
         first=FIRST_CHUNK,
         largest=LARGEST_CHUNK,

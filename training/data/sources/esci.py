@@ -17,10 +17,20 @@ from itertools import groupby
 
 from training.data.formats import Dataset, Row, SourceFolder
 from training.data.options import one_line
-from training.data.reading import Connection, database, in_chunks, json_scan, need_columns, quoted
+from training.data.reading import (
+    Connection,
+    database,
+    in_chunks,
+    json_scan,
+    need_columns,
+    need_fields,
+    need_rows,
+    quoted,
+)
 
 DATASETS = (Dataset("esci", "Apache-2.0", "tasksource/esci", ("data/*.parquet",)),)
 LICENCE = DATASETS[0].licence
+LOCALES = ("us", "es", "jp")
 FIRST_CHUNK, LARGEST_CHUNK = 25_000, 100_000
 """Groups whose product texts are joined at once: a limit of 10,000 samples is met by one pass over the products."""
 
@@ -39,39 +49,45 @@ def open_tables(connection: Connection, sources: SourceFolder, split: str = "tra
         connection.execute(f"CREATE VIEW raw_products AS SELECT * FROM read_parquet({quoted(products)})")
         need_columns(connection, "raw_judged", examples[0], *_JUDGED_FIELDS)
         need_columns(connection, "raw_products", products[0], "product_id", "product_locale", *_PRODUCT_FIELDS)
-        _views(connection, judged="raw_judged", products="raw_products", split=split)
+        _views(connection, "raw_judged", "raw_products", split, examples[0])
         return
     joined = sources.files(f"esci/**/{split}-*.parquet")
+    slices: list[str] = []
     if joined:
         connection.execute(f"CREATE VIEW joined AS SELECT *, '{split}' AS split FROM read_parquet({quoted(joined)})")
         need_columns(connection, "joined", joined[0], *_JUDGED_FIELDS, *_PRODUCT_FIELDS)
     else:
         # Only slices with product text: a judgment without a title makes no question.
         slices = sources.need_files("esci", "esci/**/labelled*.jsonl", "esci/**/exact*.jsonl")
+        need_fields(slices, "query", "product_id")
         connection.execute(
             f"""CREATE TABLE joined AS SELECT * REPLACE (
                     coalesce(product_title, regexp_extract(product_text, '^.{{1,{_TITLE_OF_TEXT}}}(?:\\s|$)'))
                         AS product_title,
                     coalesce(product_locale, 'us') AS product_locale,
-                    coalesce(esci_label, CASE WHEN filename LIKE '%exact%' THEN 'E' END) AS esci_label)
+                    coalesce(esci_label, CASE WHEN parse_filename(filename) LIKE '%exact%' THEN 'E' END) AS esci_label)
                 FROM {json_scan(slices, _SLICE_COLUMNS)}"""
         )
-    _views(connection, judged="joined", products="joined", split=split)
+    _views(connection, "joined", "joined", split, (joined or slices)[0])
 
 
-def _views(connection: Connection, judged: str, products: str, split: str) -> None:
+# A pair that is judged twice has its better label.
+def _views(connection: Connection, judged: str, products: str, split: str, path: str) -> None:
     connection.execute(
-        f"""CREATE VIEW judged AS SELECT DISTINCT product_locale AS locale, trim(query) AS query, product_id,
-                upper(left(esci_label, 1)) AS label, coalesce(small_version::INT, 1) = 1 AS small
+        f"""CREATE VIEW judged AS SELECT lower(product_locale) AS locale, trim(query) AS query, product_id,
+                arg_min(upper(left(esci_label, 1)), strpos('ESCI', upper(left(esci_label, 1)))) AS label,
+                bool_or(coalesce(small_version::INT, 1) = 1) AS small
             FROM {judged}
-            WHERE coalesce(split, 'train') = '{split}' AND trim(query) <> '' AND product_id IS NOT NULL
-                AND upper(left(esci_label, 1)) IN ('E', 'S', 'C', 'I')"""
+            WHERE lower(coalesce(split, 'train')) = '{split}' AND trim(query) <> '' AND product_id IS NOT NULL
+                AND upper(left(esci_label, 1)) IN ('E', 'S', 'C', 'I') AND lower(product_locale) IN {_in(LOCALES)}
+            GROUP BY ALL"""
     )
-    once = "" if products == "raw_products" else "QUALIFY row_number() OVER (PARTITION BY locale, product_id) = 1"
+    wanted = {"split": split, "esci_label": "E, S, C or I", "product_locale": ", ".join(LOCALES)}
+    need_rows(connection, "judged", judged, path, wanted)
     connection.execute(
-        f"""CREATE VIEW products AS SELECT product_locale AS locale, product_id, product_title AS title,
+        f"""CREATE VIEW products AS SELECT lower(product_locale) AS locale, product_id, product_title AS title,
                 product_description AS description, product_bullet_point AS bullets, product_brand AS brand
-            FROM {products} WHERE trim(product_title) <> '' {once}"""
+            FROM {products} WHERE trim(product_title) <> ''"""
     )
 
 
@@ -107,25 +123,56 @@ def query_rows(
             yield {"locale": head["locale"], "query": head["query"], "products": shown}
 
 
-def product_rows(sources: SourceFolder, locales: Sequence[str] = ("us",), least_labels: int = 1) -> Iterator[Row]:
-    """One row a product with an E query: its texts, brand, and "queries": [{"query", "label"}, ...].
+def product_rows(
+    sources: SourceFolder, locales: Sequence[str] = ("us",), least_labels: int = 1, first: str = "least(3, failed)"
+) -> Iterator[Row]:
+    """One row a product with an E query: its texts, brand, "queries": [{"query", "label"}, ...], and "near".
 
-    Products that some query judges S, C or I come first (they have hard negatives), then by hash.
+    "near": queries that the S, C and I products of its E queries answer exactly, and that it is not judged for; those
+    of one product stand together. They are about the same kind of thing.
+
+    Args:
+        first: what products come first, then by hash: SQL of `exact` and `failed`, the numbers of queries that judge a
+            product E, or S, C and I. By default those that fail three queries: enough hard wrong options.
     """
     with database() as connection:
         open_tables(connection, sources)
         connection.execute(
-            f"""CREATE TABLE picked AS SELECT *, row_number() OVER (
-                    ORDER BY hard DESC, md5_number_lower(locale || product_id), locale, product_id) AS place
-                FROM (SELECT locale, product_id, count(*) FILTER (WHERE label <> 'E') > 0 AS hard,
-                    list_slice(list({{'query': query, 'label': label}} ORDER BY md5_number_lower(query), query, label),
-                        1, 12) AS queries
-                    FROM judged WHERE locale IN {_in(locales)} GROUP BY locale, product_id
-                    HAVING count(*) FILTER (WHERE label = 'E') > 0 AND count(DISTINCT label) >= {least_labels})"""
+            f"CREATE TABLE pairs AS SELECT locale, query, product_id, label FROM judged WHERE locale IN {_in(locales)}"
         )
-        for row in _joined(connection, f"{_TEXTS}, t.brand", keys="p.place, p.locale, p.product_id AS id, p.queries"):
+        connection.execute(
+            f"""CREATE TABLE picked AS SELECT *, row_number() OVER (
+                    ORDER BY {first} DESC, md5_number_lower(locale || product_id), locale, product_id) AS place
+                FROM (SELECT locale, product_id, count(*) FILTER (label = 'E') AS exact,
+                    count(*) FILTER (label <> 'E') AS failed,
+                    {_some("label = 'E'")} || coalesce({_some("label <> 'E'")}, []) AS queries
+                    FROM pairs GROUP BY locale, product_id
+                    HAVING count(*) FILTER (label = 'E') > 0 AND count(DISTINCT label) >= {least_labels})"""
+        )
+        for row in in_chunks(connection, "picked", _PRODUCTS_WITH_NEAR, FIRST_CHUNK, LARGEST_CHUNK):
             del row["place"]
             yield row
+
+
+def _some(which: str) -> str:
+    """SQL of up to six queries of a product."""
+    chosen = "list({'query': query, 'label': label} ORDER BY md5_number_lower(query), query, label)"
+    return f"list_slice({chosen} FILTER ({which}), 1, 6)"
+
+
+_PRODUCTS_WITH_NEAR = f"""WITH chosen AS (SELECT * FROM picked WHERE place BETWEEN ? AND ?),
+    kin AS (SELECT DISTINCT c.place, c.locale, c.product_id AS mine, s.product_id FROM chosen c
+        JOIN pairs e ON e.locale = c.locale AND e.product_id = c.product_id AND e.label = 'E'
+        JOIN pairs s ON s.locale = c.locale AND s.query = e.query AND s.label <> 'E'),
+    theirs AS (SELECT k.place, q.query, min(md5_number_lower(k.mine || k.product_id)) AS turn FROM kin k
+        JOIN pairs q ON q.locale = k.locale AND q.product_id = k.product_id AND q.label = 'E'
+        WHERE NOT EXISTS (SELECT 1 FROM pairs j
+            WHERE j.locale = k.locale AND j.product_id = k.mine AND j.query = q.query)
+        GROUP BY k.place, q.query),
+    near AS (SELECT place, list_slice(list(query ORDER BY turn, query), 1, 12) AS near FROM theirs GROUP BY place)
+    SELECT c.place, c.locale, c.product_id AS id, c.queries, coalesce(n.near, []) AS near, t.title, {_TEXTS}, t.brand
+    FROM chosen c JOIN products t USING (locale, product_id) LEFT JOIN near n USING (place)
+    QUALIFY row_number() OVER (PARTITION BY c.place ORDER BY t.title, {_TEXTS}, t.brand) = 1 ORDER BY c.place"""
 
 
 def pair_rows(sources: SourceFolder, locales: Sequence[str] = ("us",)) -> Iterator[Row]:
@@ -144,17 +191,16 @@ def pair_rows(sources: SourceFolder, locales: Sequence[str] = ("us",)) -> Iterat
             yield row
 
 
-_PAIR_KEYS = "p.place, p.locale, p.query, p.product_id AS id, p.label"
-
-
-def _joined(connection: Connection, texts: str, keys: str = _PAIR_KEYS) -> Iterator[Row]:
-    """The rows of `picked` with their products' texts, by place."""
+def _joined(connection: Connection, texts: str) -> Iterator[Row]:
+    """The rows of `picked` with their products' texts, by place; a product that stands in two files counts once."""
+    shown = f"t.title{', ' + texts if texts else ''}"
     return in_chunks(
         connection,
         "picked",
-        f"""SELECT {keys}, t.title{", " + texts if texts else ""}
+        f"""SELECT p.place, p.locale, p.query, p.product_id AS id, p.label, {shown}
             FROM (SELECT * FROM picked WHERE place BETWEEN ? AND ?) p JOIN products t USING (locale, product_id)
-            ORDER BY ALL""",  # by place; a product judged twice for a query comes in one order, too
+            QUALIFY row_number() OVER (PARTITION BY p.place, p.product_id, p.label ORDER BY {shown}) = 1
+            ORDER BY ALL""",
         first=FIRST_CHUNK,
         largest=LARGEST_CHUNK,
     )

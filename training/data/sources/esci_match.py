@@ -14,8 +14,17 @@ from shopbench.sample import Sample
 from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import Shown, draw_style, multiple_choice, one_line, retrieval
 from training.data.reading import with_labels
-from training.data.sources.esci import LICENCE, bullet_points, labelled, pair_id, pair_rows, query_id, query_rows
-from training.data.sources.esci_query import ALL_LOCALES, TEXT_CHARACTERS
+from training.data.sources.esci import (
+    LICENCE,
+    LOCALES,
+    bullet_points,
+    labelled,
+    pair_id,
+    pair_rows,
+    query_id,
+    query_rows,
+)
+from training.data.sources.esci_query import TEXT_CHARACTERS
 from training.data.wordings import choice, request, selection
 
 TITLE_OF_DESCRIPTION = (
@@ -224,12 +233,12 @@ TASKS = (
         "esci_title_of_description",
         24,
         title_of_description,
-        locales=ALL_LOCALES,
+        locales=LOCALES,
         texts=True,
         wordings=TITLE_OF_DESCRIPTION,
     ),
-    _task("esci_title_of_features", 25, title_of_features, locales=ALL_LOCALES, texts=True, wordings=TITLE_OF_FEATURES),
-    _task("esci_title_of_query", 26, title_of_query, locales=ALL_LOCALES, wordings=TITLE_OF_QUERY),
+    _task("esci_title_of_features", 25, title_of_features, locales=LOCALES, texts=True, wordings=TITLE_OF_FEATURES),
+    _task("esci_title_of_query", 26, title_of_query, locales=LOCALES, wordings=TITLE_OF_QUERY),
     _task("esci_bullets_of_product", 27, bullets_of_product, texts=True),
     _task("esci_product_of_query", 29, product_of_query, limit=5_435),
     DataTask(

@@ -1,4 +1,7 @@
-"""ESCI tasks that find a query, keywords or a brand for a product (Table 7 rows 8, 21, 22, 23, 32).
+"""ESCI tasks that find a query or a brand for a product (Table 7 rows 21, 22, 23, 32).
+
+Wrong queries are those that judge the product S, C or I, then those that the S, C and I products of its own queries
+answer exactly; random ones fill up what is left.
 
 Rows 21 to 23 were worded by a language model: `synthetic/wordings.jsonl` may hold its requests for a task (see
 `wordings_of_model`), `synthetic/<task>.jsonl` {"id", "wording"} for a product, with the same placeholder as those here.
@@ -8,16 +11,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from unicodedata import combining, normalize
 
 from shopbench.sample import Sample
 from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
-from training.data.options import multiple_choice, one_line
+from training.data.options import distinct, multiple_choice, one_line, same_key
 from training.data.reading import neighbours, with_labels
-from training.data.sources.esci import LICENCE, bullet_points, labelled, product_id, product_rows
+from training.data.sources.esci import LICENCE, LOCALES, bullet_points, labelled, product_id, product_rows
 from training.data.sources.esci_ranking import PRODUCT_EXAMPLE
 from training.data.wordings import choice, request
 
-ALL_LOCALES = ("us", "es", "jp")
 TEXT_CHARACTERS = 600
 
 QUERY_OF_DESCRIPTION = (
@@ -35,13 +38,6 @@ QUERY_OF_TITLE = (
     "Select the user query that matches the product title.\nProduct Title: {text}",
     "Which search would make '{text}' the right result?",
 )
-KEYWORDS = (
-    "Which of the following keyword sets describes the product best?\nProduct Title: {title}\n"
-    "Product Description: {text}\n",
-    "Pick the set of phrases that sums up this product.\nProduct Title: {title}\nProduct Description: {text}\n",
-    "Product Title: {title}\nProduct Description: {text}\nWhich set of keywords should the shop file this product "
-    "under?",
-)
 BRANDS = (
     "The product '{title}' appears on an e-commerce website. Which brand is it of?",
     "Which of the following brands makes this product?\nProduct Title: {title}",
@@ -49,13 +45,12 @@ BRANDS = (
 )
 
 
-def product_and_others(task: str, locales: tuple[str, ...] = ALL_LOCALES) -> Reader:
+def product_and_others(task: str, locales: tuple[str, ...] = LOCALES) -> Reader:
     """A reader of products with queries and brands of others of their locale, and this task's labels."""
 
     def rows(sources: SourceFolder) -> Iterator[Row]:
         products = neighbours(product_rows(sources, locales), "others", _exact_query, _locale)
         products = neighbours(products, "other_brands", lambda row: row["brand"], _locale)
-        products = neighbours(products, "other_keywords", keywords, _locale)
         return with_labels(sources, task, products, product_id)
 
     return rows
@@ -70,13 +65,15 @@ def _locale(row: Row) -> str:
 
 
 def _which_query(row: Row, rng: random.Random, wordings: tuple[str, ...], text: str) -> Sample | None:
-    """One of the product's E queries among queries it fails, filled up with other products' queries."""
+    """One of the product's E queries among queries it fails, then queries of what is near it, then random ones."""
     right = rng.choice(labelled(row, "E"))["query"]
     judged = {one["query"] for one in row["queries"]}
     failed = [one["query"] for one in labelled(row, "SCI")]
-    others = [query for query in row["others"] if query not in judged]
-    hard = rng.sample(failed, min(3, len(failed)))
-    wrong = hard + others[: 3 - len(hard)]
+    said = set(same_key(f"{text} {row['title']} {right}").split())
+    # Nobody judged the near ones: one that the product's texts say in full may well fit.
+    near = [query for query in row["near"] if not set(same_key(query).split()) <= said]
+    groups = (failed, near, [query for query in row["others"] if query not in judged])
+    wrong = distinct((query for group in groups for query in rng.sample(group, len(group))), [right])[:3]
     return choice(rng, request(rng, row, wordings, text=text), multiple_choice(right, wrong, rng))
 
 
@@ -101,47 +98,27 @@ def query_of_title(row: Row, rng: random.Random) -> Sample | None:
     return _which_query(row, rng, QUERY_OF_TITLE, one_line(row["title"], 300))
 
 
-def keywords(row: Row) -> str:
-    """What shoppers typed to find a product, as a set: its E queries, or the words of its only one."""
-    queries = list(dict.fromkeys(one_line(one["query"].casefold()) for one in labelled(row, "E")))[:4]
-    if len(queries) == 1:
-        queries = list(dict.fromkeys(queries[0].split()))
-    return ", ".join(queries)
-
-
-def _alike(mine: set[str], keyword_set: str) -> bool:
-    """Whether half of the words of a keyword set are among `mine`: it might be right as well."""
-    words = set(keyword_set.replace(",", " ").split())
-    return 2 * len(words & mine) >= len(words)
-
-
-def keyword_set(row: Row, rng: random.Random) -> Sample | None:
-    """Table 7 row 8, ShopBench's task 16: the keyword set of a product, in three languages."""
-    right = keywords(row)
-    text = one_line(row["description"] or "; ".join(bullet_points(row)), TEXT_CHARACTERS)
-    if not text or "," not in right:
-        return None
-    mine = set(right.replace(",", " ").split())
-    failed = [", ".join(one["query"].casefold().split()) for one in labelled(row, "SCI")]
-    others = [other for other in row["other_keywords"] if not _alike(mine, other)]
-    wrong = failed[:1] + others[: 3 - len(failed[:1])]
-    asked = request(rng, row, KEYWORDS, title=one_line(row["title"], 300), text=text)
-    return choice(rng, asked, multiple_choice(right, wrong, rng))
-
-
 def brand_of_title(row: Row, rng: random.Random) -> Sample | None:
-    """Table 7 row 32: the brand of a title, among brands of other products of the locale."""
+    """Table 7 row 32: the brand of a title that names it, among brands of other products that it does not name."""
     brand = one_line(row["brand"], 60)
-    if not brand:
+    if not brand or not _names(row["title"], brand):
         return None
-    shown = multiple_choice(brand, [one_line(other, 60) for other in row["other_brands"]], rng)
-    return choice(rng, request(rng, row, BRANDS, title=one_line(row["title"], 300)), shown)
+    others = [one_line(other, 60) for other in row["other_brands"]]
+    wrong = [other for other in others if not _names(row["title"], other)]
+    asked = request(rng, row, BRANDS, title=one_line(row["title"], 300))
+    return choice(rng, asked, multiple_choice(brand, wrong, rng))
 
 
-EXAMPLE: Row = {
-    **PRODUCT_EXAMPLE,
-    "other_keywords": ["hose, garden, 50, ft", "usb, microphone", "kids, rain, boots", "wall, clock", "oat, flour"],
-}
+def _names(title: str, brand: str) -> bool:
+    """Whether a title holds a brand's words in a row; case, accents and punctuation do not count."""
+    return bool(_plain(brand).strip()) and f" {_plain(brand)} " in f" {_plain(title)} "
+
+
+def _plain(text: str) -> str:
+    return same_key("".join(sign for sign in normalize("NFKD", text) if not combining(sign)).replace("'", ""))
+
+
+EXAMPLE: Row = {**PRODUCT_EXAMPLE, "near": ["glass tea kettle", "teapot warmer", "cast iron teapot"]}
 
 
 def _task(
@@ -149,7 +126,7 @@ def _task(
     number: int,
     to_sample: ToSample,
     domain: str,
-    locales: tuple[str, ...] = ALL_LOCALES,
+    locales: tuple[str, ...] = LOCALES,
     wordings: tuple[str, ...] = (),
 ) -> DataTask:
     return DataTask(
@@ -169,7 +146,6 @@ def _task(
 
 
 TASKS = (
-    _task("esci_keyword_set", 8, keyword_set, "multilingual"),
     _task("esci_query_of_description", 21, query_of_description, "behaviour", wordings=QUERY_OF_DESCRIPTION),
     _task("esci_query_of_features", 22, query_of_features, "behaviour", wordings=QUERY_OF_FEATURES),
     _task("esci_query_of_title", 23, query_of_title, "behaviour", wordings=QUERY_OF_TITLE),

@@ -9,7 +9,7 @@ from itertools import islice
 from shopbench.ecinstruct import ESCI_GAINS
 from shopbench.sample import Sample
 from training.data.formats import DataTask, Row, SourceFolder
-from training.data.options import one_line, ranking, retrieval
+from training.data.options import distinct, one_line, ranking, retrieval
 from training.data.reading import neighbours
 from training.data.sources.esci import (
     LICENCE,
@@ -95,8 +95,7 @@ def rank_products(row: Row, rng: random.Random) -> Sample | None:
 def rank_queries(row: Row, rng: random.Random) -> Sample | None:
     """Table 7 row 30, the same backwards; queries of other products count as irrelevant."""
     judged = spread(row["queries"], rng)
-    texts = {one["query"] for one in row["queries"]}
-    others = [query for query in row["others"] if query not in texts]
+    others = distinct(row["others"], [one["query"] for one in row["queries"]])
     options = [(one["query"], ESCI_GAINS[one["label"]]) for one in judged]
     options += [(query, 0.0) for query in others[: 5 - len(options)]]
     text = request(rng, row, RANK_QUERIES, title=one_line(row["title"], 300), count=5)

@@ -46,7 +46,7 @@ def products(sources: SourceFolder) -> Iterator[Row]:
         except ValueError:
             row = None
         known = row if isinstance(row, dict) else {"_problem": "no JSON object"}
-        rows.append({**known, "_file": path, "_line": number})
+        rows.append({**known, "_file": path, "_place": f"line {number}"})
     yield from mixed(rows)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from shopbench.sample import Sample
 from training.data.formats import Dataset, DataTask, Row, SourceFolder
 from training.data.options import Shown, draw_style, one_line
-from training.data.reading import database, json_scan, need_columns, quoted, stream
+from training.data.reading import database, json_scan, need_columns, need_fields, quoted, stream
 from training.data.wordings import choice, request
 
 DATASETS = (Dataset("mmlu", "MIT", "cais/mmlu", ("all/*.parquet",)),)
@@ -38,6 +38,7 @@ def rows(sources: SourceFolder) -> Iterator[Row]:
             need_columns(connection, "mmlu", tables[0], *_COLUMNS)
         else:
             lines = sources.need_files("mmlu", "mmlu/**/*.jsonl")
+            need_fields(lines, *_COLUMNS)
             connection.execute(f"CREATE VIEW mmlu AS SELECT * FROM {json_scan(lines, _COLUMNS)}")
         yield from stream(
             connection,

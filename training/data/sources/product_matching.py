@@ -46,7 +46,7 @@ def pairs(sources: SourceFolder) -> Iterator[Row]:
     patterns = ("product_matching/**/train.txt", "product_matching/**/valid.txt")
     for path in sources.need_files("product_matching", *patterns):
         for number, line in text_lines(path):
-            at = {"_file": path, "_line": number}
+            at = {"_file": path, "_place": f"line {number}"}
             parts = line.rstrip("\n").split("\t")
             if len(parts) != 3 or parts[2].strip() not in ("0", "1"):
                 found.append({"_problem": "not two records and a label", **at})

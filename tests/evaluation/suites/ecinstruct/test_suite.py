@@ -284,7 +284,7 @@ def test_product_labels_come_from_our_builders_or_from_label_json(tmp_path: Path
         (json.dumps([row("SR", output="Z")]), "row 1: output 'Z' is no answer"),
         (json.dumps([row("AVE", output="red")]), "row 1: output 'red' is no answer"),
         (json.dumps([row("QPR", output="A,A")]), "'A,A'"),
-        ("[{", "is no JSON list of rows"),
+        ("[{", "line 1: broken JSON"),
         ("{", "line 1: broken JSON"),
         ("", "no test rows"),
     ],
@@ -299,7 +299,7 @@ def test_a_bad_file_gets_one_line(tmp_path: Path, content: str, says: str) -> No
 
 def test_missing_files_get_one_line(tmp_path: Path) -> None:
     for path, says in ((tmp_path / "no.json", "cannot be read"), (tmp_path, "holds no .json")):
-        with pytest.raises(BadSample, match=says):
+        with pytest.raises(UserError, match=says):
             read(path)
 
 

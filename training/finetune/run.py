@@ -1,0 +1,145 @@
+"""One training run: begun, gone on with after a kill, and saved with its provenance."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from peft import PeftModel
+from safetensors.torch import load_file
+from safetensors.torch import save as serialized
+from transformers import set_seed
+
+from shopbench.errors import UserError
+from shopbench.files import file_hash, read_json, replacing, write_json
+from shopbench.prompts import prompt_hash
+from shopbench.requirements import versions
+from training.finetune.make_trainer import make_trainer
+from training.finetune.trainer import AnswerTrainer
+from training.recipes import Recipe
+from training.weights.base import compute_type
+from training.weights.folders import PROVENANCE, base_revision
+from training.weights.tensors import fingerprint
+
+PATIENCE = timedelta(hours=1)
+"""How long a process waits for the others, while the first writes a checkpoint, say; a death is noticed at once."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What is trained on which data, from which base, into which folder."""
+
+    recipe: Recipe
+    data: Path
+    output: Path
+    base: Path
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the result: a checkpoint is only continued by a run with the same identity."""
+        return {
+            "recipe": self.recipe.name,
+            "training": asdict(self.recipe.training),
+            "seed": self.recipe.seed,
+            "data_manifest_sha256": file_hash(self.data / "manifest.json"),
+            "prompt_hash": prompt_hash(),
+            "processes": processes(),
+            "base": self.recipe.training.base,
+            "base_revision": base_revision(self.base),
+            "base_fingerprint": fingerprint(self.base),
+        }
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the trainer keeps what a killed run goes on from."""
+        return self.output / "checkpoints"
+
+
+def finetune(run: TrainingRun) -> None:
+    """Train, or go on training, and save; nothing is done if the same run is finished already."""
+    done = run.output / PROVENANCE
+    if done.is_file():
+        if run.identity().items() <= read_json(done, "provenance").items():
+            print(f"{run.output}: is trained already")
+            return
+        raise UserError(f"{run.output}: holds other weights; delete it or give another --output")
+    # First of all: until then every process takes GPU 0 for its own, and a 4-bit base is loaded onto a process's GPU.
+    PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+    set_seed(run.recipe.seed)
+    checkpoint = last_checkpoint(run)
+    trainer, counts = make_trainer(run.recipe, run.data, run.base, run.checkpoints)
+    if trainer.is_world_process_zero():
+        print(" · ".join(f"{name} {count}" for name, count in counts.items()), "· type", compute_type(), flush=True)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    save_weights(trainer, run, counts)
+    # The others wait until the first has written: a gloo group that is taken down right after its last sum can hang.
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.end_training()
+
+
+def processes() -> int:
+    """Of how many processes this is one, as the launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether everything was written: its state file comes last, but a killed process may lack its own random state."""
+    state = checkpoint / "trainer_state.json"
+    names = [f"rng_state_{rank}.pth" for rank in range(processes())] if processes() > 1 else ["rng_state.pth"]
+    return all(file.is_file() and file.stat().st_size for file in (state, *(checkpoint / name for name in names)))
+
+
+def last_checkpoint(run: TrainingRun) -> str | None:
+    """The newest whole checkpoint, if there is one; UserError for another run's."""
+    folder, identity = run.checkpoints, run.identity()
+    described = folder / "run.json"
+    if described.is_file() and read_json(described, "run description") != identity:
+        raise UserError(f"{folder}: checkpoints of another run; delete the folder or give another --output")
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.environ.get("RANK", "0") == "0":  # of several processes one writes
+        write_json(described, identity)
+    found = [path for path in folder.glob("checkpoint-*") if is_whole(path)]
+    return str(max(found, key=lambda path: int(path.name.split("-")[1]))) if found else None
+
+
+def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any]) -> None:
+    """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if isinstance(model, PeftModel):
+        model.peft_config["default"].base_model_name_or_path = run.recipe.training.base
+    if trainer.is_fsdp_enabled:
+        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
+    beside = run.output / "final.part"
+    trainer.save_model(str(beside))
+    if not trainer.is_world_process_zero():
+        return
+    if isinstance(model, PeftModel):
+        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers.
+        weights = beside / "adapter_model.safetensors"
+        halves = {name: tensor.to(torch.float16) for name, tensor in load_file(weights).items()}
+        if not halves:
+            raise AssertionError(f"{weights}: was saved without a single weight")
+        with replacing(weights, "wb") as smaller:
+            smaller.write(serialized(halves, metadata={"format": "pt"}))
+    for file in beside.iterdir():
+        if file.name not in ("README.md", "training_args.bin"):  # a template card, and a pickle
+            os.replace(file, run.output / file.name)
+    shutil.rmtree(beside)
+    losses = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
+    kept = ("step", "loss", "eval_loss", "token_accuracy", "eval_token_accuracy", "learning_rate")
+    facts = {
+        **run.identity(),
+        **counts,
+        "seconds": round(trainer.state.log_history[-1].get("train_runtime", 0.0), 1),
+        "log": [{key: entry[key] for key in kept if key in entry} for entry in losses],
+        "versions": versions("torch", "transformers", "peft", "trl", "accelerate"),
+    }
+    for folder in run.checkpoints.glob("runs"):
+        shutil.move(folder, run.output / "tensorboard")
+    write_json(run.output / PROVENANCE, facts)
+    shutil.rmtree(run.checkpoints)
