@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from benchmarks.gpu.models import Models
 from benchmarks.gpu.process import run_in_process, why_not
 from benchmarks.gpu.results import DIFFERS, OK, SKIPPED, Asked, Results, read_reference
 from benchmarks.gpu.steps import STEPS
-from benchmarks.gpu.table import table
+from benchmarks.gpu.table import one_line, table
 from benchmarks.inference import describe_cpu
 from evaluation.journal import journal_key
 from evaluation.suites.shopbench import items_of
@@ -84,6 +85,7 @@ def _run_all(
                 if results.steps[one]["result"] in (OK, DIFFERS):
                     results.steps[one]["result"] = OK if all(map(is_enough, others.values())) else DIFFERS
             results.save(agreed)
+            tqdm.write(one_line(name, results.steps[name]), file=sys.stderr)
     print(table(results.steps, agreed))
     print(f"\nresults: {given.output / RESULTS}; logs: {given.output / 'logs'}")
     return DONE if all(results.steps[name]["result"] in (OK, SKIPPED) for name in given.steps) else NOT_GOOD

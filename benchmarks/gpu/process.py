@@ -28,6 +28,7 @@ _CHOICES = (
     r"Graph capturing finished in [^\n]{0,40}",
 )
 """Lines of vLLM's log."""
+_TIMES_ON_CPU = 4
 _ERROR = re.compile(r"^(error: |[\w.]+(Error|Exception|Died)\b)")
 
 
@@ -49,6 +50,7 @@ def why_not(step: Step, models: Models) -> str:
 
 def run_in_process(name: str, output: Path, arguments: Sequence[str]) -> dict[str, Any]:
     """Do a step; what kinds.py says it found, with "result", "reason" if it failed, and "vllm_says"."""
+    seconds = STEPS[name].seconds * (1 if machine().gpu_memory else _TIMES_ON_CPU)
     step, log, found = STEPS[name], output / "logs" / f"{name}.log", output / "logs" / f"{name}.json"
     log.parent.mkdir(exist_ok=True)
     found.unlink(missing_ok=True)
@@ -57,9 +59,9 @@ def run_in_process(name: str, output: Path, arguments: Sequence[str]) -> dict[st
     began, reason = time.monotonic(), ""
     with open(log, "w", encoding="utf-8") as file:
         try:
-            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=file, stderr=file, timeout=step.seconds)
+            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=file, stderr=file, timeout=seconds)
         except subprocess.TimeoutExpired:
-            reason = f"took longer than {step.seconds} s"
+            reason = f"took longer than {seconds} s"
         else:
             reason = f"exit code {done.returncode}" if done.returncode else ""
     said = log.read_text(encoding="utf-8", errors="replace")

@@ -18,7 +18,7 @@ from models.weights import Weights
 from tools.budget.devices import CASES, Gpu
 from tools.budget.projection import decode_step_seconds, prefill_seconds
 from tools.budget.roofline import Shape
-from tools.budget.workload import BatchLoad
+from tools.budget.workload import BatchLoad, QuestionLoad
 
 QUESTIONS, PROMPT, ANSWER = 16, 256, 50
 """A full batch of prompts of the usual length: exactly the 4,096 tokens of one step."""
@@ -58,7 +58,7 @@ def milliseconds(engine: Engine, requests: Sequence[Request]) -> tuple[float, fl
 
 def projected(shape: Shape, gpu: Gpu, parts: int) -> dict[str, list[float]]:
     """Milliseconds of the same batch in every case: pessimistic, typical, optimistic."""
-    load = BatchLoad(QUESTIONS, QUESTIONS * PROMPT, QUESTIONS * PROMPT, ANSWER - 1, ANSWER - 1)
+    load = BatchLoad.of([QuestionLoad(PROMPT, PROMPT, ANSWER - 1, ANSWER - 1)] * QUESTIONS)
     devices = [gpu.sustained(case) for case in CASES]
     prefill = [prefill_seconds(shape, device, parts, load) / load.uncached_tokens for device in devices]
     decode = [decode_step_seconds(shape, device, parts, QUESTIONS, PROMPT + ANSWER / 2) for device in devices]

@@ -22,6 +22,12 @@ def table(steps: Mapping[str, Any], agreed: Mapping[str, Mapping[str, Mapping[st
     return "\n".join([shown, "", *speeds(steps), *_chosen(steps)]).rstrip()
 
 
+def one_line(name: str, facts: Mapping[str, Any]) -> str:
+    """A step that is done, as it is shown while others are still to come."""
+    parts = [facts["result"], facts.get("reason", ""), f"{facts['seconds']} s" if "seconds" in facts else ""]
+    return f"{name}: {', '.join(filter(None, parts))}"
+
+
 def _rows(name: str, facts: Mapping[str, Any], others: Mapping[str, Mapping[str, Agreement]]) -> list[list[str]]:
     result = f"{facts['result']}: {facts['reason']}" if facts.get("reason") else facts["result"]
     start = [name, result, _number(facts.get("start_s")), _number(facts.get("questions_per_s"))]

@@ -21,7 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from shopbench.files import read_json, write_json
-from training.quantize.awq_format import ORDER
+from training.quantize.formats import AWQ_ORDER
 from training.weights.folders import PROVENANCE, copy_beside, provenance, shards, staged
 from training.weights.tensors import Stored, Written, stored, write
 
@@ -59,7 +59,7 @@ def quantized(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def packed(numbers: Tensor) -> Tensor:
     """(rows, 8 n) numbers from 0 to 15 -> (rows, n) int32, in AWQ's order."""
     eights = numbers.to(torch.int64).view(numbers.shape[0], -1, 8)
-    total = (eights << torch.tensor([4 * place for place in ORDER])).sum(-1)
+    total = (eights << torch.tensor([4 * place for place in AWQ_ORDER])).sum(-1)
     return torch.where(total >= 2**31, total - 2**32, total).to(torch.int32)
 
 
