@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.gpu.models import Models, adapter_merge
-from benchmarks.gpu.running import PATIENCE, cut_call, requests_of, running, timed
+from benchmarks.gpu.running import PATIENCE, cut_call, numbers_only, requests_of, running, timed
 from benchmarks.gpu.shaped import measure
 from benchmarks.gpu.steps import Step
 from benchmarks.inference import ask
@@ -16,6 +16,9 @@ from models.shopbench_model import ShopBenchModel
 from shopbench.errors import UserError
 from shopbench.question import Question
 from shopbench.sample import Sample
+
+_MOST_AT_ONCE = 256
+"""Sequences, as vLLM itself allows."""
 
 
 def run(step: Step, models: Models, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -28,23 +31,23 @@ def answers(step: Step, models: Models, samples: Sequence[Sample]) -> dict[str, 
     with running(models.weights(step.weights), step) as started:
         model = started.model()
         found = timed(started, model, samples, ask)
-        found["cut_call"] = cut_call(started, samples)
+        found["cut_call_s"] = cut_call(started, samples)
     return started.facts | found
 
 
 def winners(step: Step, models: Models, samples: Sequence[Sample]) -> dict[str, Any]:
-    """The winners' flow; `numbers_only` counts lists of numbers that hold nothing else, and all lists."""
+    """The winners' flow; UserError if their processors let anything but numbers into an answer of numbers."""
     with running(models.weights(step.weights), step) as started:
         found = timed(started, ByTaskType(started.model()), samples, ask)
-    pairs = list(zip(samples, found["answers"], strict=True))
-    lists = [text for sample, text in pairs if sample.task_type in ("retrieval", "ranking")]
-    found["numbers_only"] = [sum(bool(text) and set(text) <= set("0123456789, ") for text in lists), len(lists)]
+        good, total = numbers_only(started, samples)
+    if good < total:
+        raise UserError(f"{total - good} of {total} answers that should be numbers hold something else")
     return started.facts | found
 
 
 def plain(step: Step, models: Models, samples: Sequence[Sample]) -> dict[str, Any]:
     """All questions in one call of an engine that takes them all at once; only the time counts."""
-    with running(models.weights(step.weights), step, sequences=len(samples)) as started:
+    with running(models.weights(step.weights), step, sequences=min(len(samples), _MOST_AT_ONCE)) as started:
 
         def call(model: Model, asked: Sequence[Sample]) -> tuple[list[str], float]:
             requests = requests_of(started, asked)

@@ -56,6 +56,8 @@ def speeds(steps: Mapping[str, Any]) -> list[str]:
     if "lora" in known:
         share = known["lora"] / steps["lora"]["merged_questions_per_s"]
         lines.append(f"questions a second, adapter served to merged: {share:.2f}")
+    if "cut_call_s" in steps.get("exact", {}):
+        lines.append(f"exact, a call that is cut comes back after {steps['exact']['cut_call_s']:g} s")
     large = steps.get("72b", {})
     for what, milliseconds in large.get("measured_ms", {}).items():
         lines.append(f"72b, ms a {what.replace('_', ' ')}: {milliseconds:g}{_against(large, what, milliseconds)}")

@@ -38,7 +38,7 @@ def widened(name: str, tensor: Tensor) -> Tensor:
     """A tensor of the wide model, float32: (rows, columns) of a matrix, (width,) of a norm."""
     tensor = tensor.float()
     if tensor.dim() == 1:
-        return torch.cat([tensor / TIMES**0.5, torch.zeros(tensor.numel() * (TIMES - 1))])
+        return torch.nn.functional.pad(tensor / TIMES**0.5, (0, tensor.numel() * (TIMES - 1)))
     rows, columns = tensor.shape
     more_rows = 1 if any(part in name for part in _ALL_ROWS) else TIMES
     more_columns = 1 if "down_proj" in name else TIMES
