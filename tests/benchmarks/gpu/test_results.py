@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.gpu.compare import Agreement
-from benchmarks.gpu.results import DIFFERS, FAILED, OK, SKIPPED, Asked, Results, read_reference
+from benchmarks.gpu.results import DIFFERS, FAILED, OK, SKIPPED, Asked, Reference, Results
 from shopbench.errors import UserError
 
 HEADER = {"weights_sha256": "w", "questions": {"sha256": "q", "places": [0, 2]}}
@@ -41,12 +42,20 @@ def test_questions_are_spread_over_the_file(tmp_path: Path) -> None:
     assert Asked.of(file, 2, 5).places == (0, 1)
 
 
+def header(places: list[int], sha256: str = "q", **changes: str) -> dict[str, Any]:
+    return {"weights_sha256": "w", "prompt_hash": "p", "questions": {"sha256": sha256, "places": places}, **changes}
+
+
 def test_a_reference_of_more_or_fewer_questions_is_joined_by_place(tmp_path: Path) -> None:
     path = tmp_path / "cpu.json"
     steps = {"exact": {"answers": ["a", "c"]}, "plain": {"questions_per_s": 1}}
-    path.write_text(json.dumps({"questions": {"sha256": "q", "places": [0, 2]}, "steps": steps}))
-    assert read_reference(path, Asked("q", (0, 1, 2))) == {"exact": ["a", None, "c"]}
-    with pytest.raises(UserError, match="answers other questions"):
-        read_reference(path, Asked("other", (0,)))
+    path.write_text(json.dumps({**header([0, 2]), "steps": steps}))
+    found = Reference.read(path, header([0, 1, 2]))
+    assert found.answers == {"exact": ["a", None, "c"]} and not found.notes
+    assert Reference.read(path, header([2])).answers == {"exact": ["c"]}
+    notes = Reference.read(path, header([0], weights_sha256="other")).notes
+    assert notes == ("note: the CPU's answers (cpu.json) were made with other weights",)
+    with pytest.raises(UserError, match="answers another file of questions"):
+        Reference.read(path, header([0], "other"))
     with pytest.raises(UserError, match="cannot be read"):
-        read_reference(tmp_path / "nowhere.json", Asked("q", (0,)))
+        Reference.read(tmp_path / "nowhere.json", header([0]))
