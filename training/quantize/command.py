@@ -5,8 +5,8 @@ as the weights were trained to (by number or by name). Before anything starts th
 afterwards the perplexity of what stands on the disk is compared with the float model's on texts that took no part in
 the calibration, and a rise over --max-rise fails: a silently broken checkpoint does not leave this script.
 
-The two backends cannot live in one environment, nor with vLLM: run this with the Python of the environment made from
-requirements-autoawq.txt or requirements-llmcompressor.txt. GPTQ (--method gptq) comes with llmcompressor.
+The two backends cannot live in one environment, nor with vLLM: `make setup-quantize` makes .venv-autoawq and
+.venv-llmcompressor, with whose Python this is run. GPTQ (--method gptq) comes with llmcompressor.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from shopbench.errors import UserError
 from shopbench.files import default_questions, file_hash, read_json, write_json
 from shopbench.naming import AnswerBy, answer_by_of
 from shopbench.prompts import prompt_hash
+from shopbench.requirements import MADE_BY
 from shopbench.sample import read_samples
 from training.quantize.checks import calibration_ids, check_sizes, load_float, perplexity
 from training.quantize.served import load_served
@@ -58,7 +59,7 @@ def load_backend(name: str, method: str) -> Backend:
     except ImportError as error:
         if (error.name or "").split(".")[0] in ("training", "shopbench"):
             raise
-        raise UserError(f"backend {name}: {error}; run this in an environment of requirements-{name}.txt") from None
+        raise UserError(f"backend {name}: {error}; {MADE_BY[f'requirements-{name}.txt']}") from None
 
 
 def quantize(given: argparse.Namespace, backend: Backend) -> None:

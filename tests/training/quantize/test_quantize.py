@@ -157,7 +157,7 @@ def test_the_command_needs_nothing_that_the_backends_environments_lack(repositor
         (["--calibration", "{tmp}/none.json"], "cannot be read"),
         (["--group", "0"], "at least 1"),
         (["--method", "gptq"], "needs --backend llmcompressor"),
-        ([], "requirements-autoawq.txt"),
+        ([], "make setup-quantize"),
     ],
 )
 def test_bad_input_is_one_line(
