@@ -12,7 +12,7 @@ answers differ between the two, its 4-bit kernels are the cause, not the roundin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +97,16 @@ def _is_four_bit(tensor: Stored) -> bool:
     return len(tensor.shape) == 2 and "embed_tokens" not in tensor.name
 
 
+@lru_cache(maxsize=1)  # three tensors of a layer are written one after another
+def _quantized(tensor: Stored) -> tuple[Tensor, Tensor, Tensor]:
+    return quantized(widened(tensor.name, tensor.load()))
+
+
 def _float(tensor: Stored) -> Iterator[Written]:
     def values() -> Tensor:
-        wide = widened(tensor.name, tensor.load())
         if not _is_four_bit(tensor):
-            return wide
-        numbers, zeros, scales = quantized(wide)
+            return widened(tensor.name, tensor.load())
+        numbers, zeros, scales = _quantized(tensor)
         return (numbers - zeros.repeat_interleave(GROUP, 1)) * scales.repeat_interleave(GROUP, 1)
 
     yield _written(tensor.name, torch.bfloat16, _wide_shape(tensor), values)
@@ -116,11 +120,11 @@ def _awq(tensor: Stored) -> Iterator[Written]:
     module, (outputs, inputs) = tensor.name.removesuffix(".weight"), _wide_shape(tensor)
 
     def part(place: int) -> Tensor:
-        return quantized(widened(tensor.name, tensor.load()))[place].t().contiguous()
+        return _quantized(tensor)[place].t().contiguous()
 
     yield _written(f"{module}.qweight", torch.int32, (inputs, outputs // 8), lambda: packed(part(0)))
     yield _written(f"{module}.qzeros", torch.int32, (inputs // GROUP, outputs // 8), lambda: packed(part(1)))
-    yield _written(f"{module}.scales", torch.float16, (inputs // GROUP, outputs), partial(part, 2))
+    yield _written(f"{module}.scales", torch.float16, (inputs // GROUP, outputs), lambda: part(2))
     yield from _bias(tensor)
 
 
