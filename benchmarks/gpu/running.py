@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from training.sweep.engine import WithAdapter
 _OTHERWISE = "Please note. "
 """Before a question it makes another of the same size, whose beginning is in no cache."""
 PATIENCE = 600.0
+Call = Callable[[Any, Sequence[Sample]], tuple[list[str], float]]
+"""Asks a model; answers, and seconds."""
 _SOON = 0.02
 """Seconds after which a call is cut, to see that it comes back at once and that the engine goes on."""
 
@@ -66,7 +68,7 @@ def running(weights: Weights, step: Step, named_by: str | None = None, **changes
             facts["gpu_memory_mib"] = memory_used()
 
 
-def timed(started: Running, model: Any, samples: Sequence[Sample], call: Any) -> dict[str, Any]:
+def timed(started: Running, model: Any, samples: Sequence[Sample], call: Call) -> dict[str, Any]:
     """Answers, and questions a second; on a GPU after other questions of the same sizes."""
     if started.on_gpu:
         call(model, [dataclasses.replace(one, input_field=_OTHERWISE + one.input_field) for one in samples])

@@ -46,7 +46,7 @@ def _number(value: float | None) -> str:
 
 
 def speeds(steps: Mapping[str, Any]) -> list[str]:
-    """Lines: this model's speed by that of other ways to ask, and measured times against projected ones."""
+    """Lines: speeds by those of other ways to ask, what was replaced, and measured times against projected ones."""
     known = {name: facts["questions_per_s"] for name, facts in steps.items() if facts.get("questions_per_s")}
     lines = []
     if "exact" in known:
@@ -58,6 +58,9 @@ def speeds(steps: Mapping[str, Any]) -> list[str]:
         lines.append(f"questions a second, adapter served to merged: {share:.2f}")
     if "cut_call_s" in steps.get("exact", {}):
         lines.append(f"exact, a call that is cut comes back after {steps['exact']['cut_call_s']:g} s")
+    for name, facts in steps.items():
+        if repaired := facts.get("stats", {}).get("repaired"):
+            lines.append(f"{name}: {repaired} answers could not be read and were replaced by fallbacks")
     large = steps.get("72b", {})
     for what, milliseconds in large.get("measured_ms", {}).items():
         lines.append(f"72b, ms a {what.replace('_', ' ')}: {milliseconds:g}{_against(large, what, milliseconds)}")

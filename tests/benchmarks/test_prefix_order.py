@@ -29,6 +29,6 @@ def test_only_finished_answers_count() -> None:
         has_unfinished_requests=lambda: left.pop(0),
         step=lambda: [SimpleNamespace(finished=done, num_cached_tokens=count) for done, count in next(steps)],
     )
-    vocabulary: Any = None
+    vocabulary: Any = SimpleNamespace(end_id=2)
     assert cached_tokens(engine, vocabulary, [PLANS[:2], PLANS[2:]]) == 5
     assert asked == [plan.prompt for plan in PLANS]
