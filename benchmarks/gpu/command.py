@@ -15,6 +15,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def _run_all(
             agreed = compare(samples, results.steps, reference.answers)
             for one, others in agreed.items():
                 if results.steps[one]["result"] in (OK, DIFFERS):
-                    results.steps[one]["result"] = OK if all(map(is_enough, others.values())) else DIFFERS
+                    results.steps[one]["result"] = OK if all(starmap(is_enough, others.items())) else DIFFERS
             results.save(agreed)
             tqdm.write(one_line(name, results.steps[name]), file=sys.stderr)
     print("\n".join([table(results.steps, agreed), *reference.notes]))

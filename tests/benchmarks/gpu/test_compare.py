@@ -39,11 +39,12 @@ def test_words_before_two_texts_part(one: str, other: str, words: int) -> None:
 )  # fmt: skip
 def test_near_ties_are_few(choices: tuple[int, int], every: tuple[int, int], enough: bool) -> None:
     found = {str(CHOICE): Agreement(*choices), "all": Agreement(*every)}
-    assert is_enough(found) is enough
+    assert is_enough("cpu", found) is enough
+    assert is_enough("merged", found) is (choices[0] >= 51 and every[0] >= 85)
 
 
 def test_a_file_without_choices_is_judged_by_all() -> None:
-    assert is_enough({"all": Agreement(9, 10), str(TEXT): Agreement(9, 10)})
+    assert is_enough("cpu", {"all": Agreement(9, 10), str(TEXT): Agreement(9, 10)})
 
 
 def test_each_step_is_compared_with_its_own_others() -> None:
