@@ -25,7 +25,7 @@ from benchmarks.gpu.compare import Agreement, compare, is_enough
 from benchmarks.gpu.gpus import query
 from benchmarks.gpu.kinds import run
 from benchmarks.gpu.models import Models
-from benchmarks.gpu.process import run_in_process, why_not
+from benchmarks.gpu.process import end_with_parent, run_in_process, why_not
 from benchmarks.gpu.results import DIFFERS, OK, SKIPPED, Asked, Reference, Results
 from benchmarks.gpu.steps import STEPS
 from benchmarks.gpu.table import one_line, table
@@ -48,12 +48,14 @@ RESULTS = "results.json"
 def main(argv: Sequence[str] | None = None) -> int:
     """Do the steps that are not done yet, and show what all of them found."""
     given = _parser().parse_args(argv)
+    given.output, given.questions = given.output.absolute(), given.questions.absolute()  # steps run in ROOT
     on_cpu = given.device == "cpu"
     every = read_samples(given.questions)
     asked = Asked.of(given.questions, len(every), given.limit)
     samples = [every[place] for place in asked.places]
     models = Models(given.output / "models", small=on_cpu)
     if given.step:
+        end_with_parent()
         write_json(given.step, run(STEPS[given.steps[0]], models, samples))
         return DONE
     _check_device(on_cpu)

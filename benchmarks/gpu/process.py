@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,14 +58,16 @@ def run_in_process(name: str, output: Path, arguments: Sequence[str]) -> dict[st
     found.unlink(missing_ok=True)
     command = [sys.executable, "-m", "benchmarks.gpu", *arguments, "--steps", name, "--step", str(found)]
     environment = {**os.environ, "VLLM_LOGGING_LEVEL": "INFO", **step.environment}
-    began, reason = time.monotonic(), ""
+    began = time.monotonic()
     with open(log, "w", encoding="utf-8") as file:
-        try:
-            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=file, stderr=file, timeout=seconds)
-        except subprocess.TimeoutExpired:
-            reason = f"took longer than {seconds} s"
-        else:
-            reason = f"exit code {done.returncode}" if done.returncode else ""
+        options: dict[str, Any] = {"cwd": ROOT, "env": environment, "stdout": file, "stderr": file}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, **options) as process:
+            try:
+                code = process.wait(seconds)
+                reason = f"exit code {code}" if code else ""
+            except subprocess.TimeoutExpired:
+                process.kill()
+                reason = f"took longer than {seconds} s"
     said = log.read_text(encoding="utf-8", errors="replace")
     facts: dict[str, Any] = {"seconds": round(time.monotonic() - began, 1), "vllm_says": choices(said)}
     if reason:
@@ -71,6 +75,16 @@ def run_in_process(name: str, output: Path, arguments: Sequence[str]) -> dict[st
     if missing := [word for word in step.must_choose if word not in " ".join(facts["vllm_says"])]:
         return {"result": FAILED, "reason": f"vLLM has not chosen {' and '.join(missing)}", **facts}
     return {"result": OK, **facts, **read_json_if_any(found)}
+
+
+def end_with_parent() -> None:
+    """In a step's process: end when the one that started it does, so that no GPU is kept by a run that was killed."""
+
+    def wait() -> None:
+        os.read(0, 1)  # nothing is ever written there; a lock of sys.stdin would be held when Python ends
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def choices(log: str) -> list[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -158,3 +161,13 @@ def test_the_table_says_how_measured_times_stand_to_projected_ones() -> None:
     assert "72b, ms a prompt token: 0.5, projected 0.3 (0.2 to 0.4) on 1 x H100: slower than the range" in shown
     assert "72b, ms a decode step: 15, projected 15 (12 to 20) on 1 x H100: within the range" in shown
     assert "adapter served to merged: 0.75" in shown
+
+
+def test_a_step_ends_with_the_run_that_started_it_and_not_before() -> None:
+    wait = "from benchmarks.gpu.process import end_with_parent; end_with_parent(); import time; time.sleep({})"
+    with subprocess.Popen([sys.executable, "-c", wait.format(0.5)], stdin=subprocess.PIPE) as process:
+        assert process.wait(60) == 0
+    with subprocess.Popen([sys.executable, "-c", wait.format(60)], stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.close()
+        assert process.wait(30) == -signal.SIGKILL
