@@ -34,6 +34,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from evaluation.benchmark import Model
 from evaluation.runner import batches_of
 from evaluation.scoring import mean_over_tasks, outcomes
 from evaluation.suites.shopbench import SHOPBENCH, items_of
@@ -124,6 +125,15 @@ def answer(questions: str, out: str) -> int:
     started = time.perf_counter()
     model = UserModel()
     init = time.perf_counter() - started
+    answers, took = ask(model, samples)
+    write_text(out, json.dumps(answers, ensure_ascii=False))
+    print(json.dumps({"init_s": round(init, 2), "predict_s": round(took, 2), "stats": dict(model.stats)}))
+    model.close()
+    return DONE
+
+
+def ask(model: Model, samples: Sequence[Sample]) -> tuple[list[str], float]:
+    """A model's answers, asked in the evaluator's batches, and the seconds that it took."""
     answers = [""] * len(samples)
     started = time.perf_counter()
     for places in batches_of(SHOPBENCH, items_of(samples), model.get_batch_size()):
@@ -131,11 +141,7 @@ def answer(questions: str, out: str) -> int:
         given = model.batch_predict({"prompt": prompts}, samples[places[0]].is_multiple_choice)
         for place, text in zip(places, given, strict=True):
             answers[place] = text
-    took = time.perf_counter() - started
-    write_text(out, json.dumps(answers, ensure_ascii=False))
-    print(json.dumps({"init_s": round(init, 2), "predict_s": round(took, 2), "stats": dict(model.stats)}))
-    model.close()
-    return DONE
+    return answers, time.perf_counter() - started
 
 
 def _run(mode: str, peer: Path, settings: EngineSettings, questions: Path, out: Path) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from models.machine import Machine
 from models.weights import Weights, WeightsError
@@ -60,6 +61,8 @@ class EngineSettings:
     """More workers than this machine has GPUs: spread over a Ray cluster."""
     lora_rank: int = 0
     """Highest rank of the adapters that requests may name; 0 for an engine without adapters, which is faster."""
+    vllm_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Further ones, by vLLM's names, for measurements of one kernel or another."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def start_core(settings: EngineSettings, constraints: str) -> Any:
         }
         if settings.eager:  # the compiler fuses PyTorch's operations itself
             options["ir_op_priority"] = cpu_kernels.PRIORITY
-    arguments = EngineArgs(**options)
+    arguments = EngineArgs(**{**options, **settings.vllm_options})
     gc.freeze()  # vLLM collects garbage several times as it starts: not among what was imported
     engine = LLMEngine.from_engine_args(arguments)
     if settings.lora_rank and not settings.on_gpu:

@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 3600.0
 
 
 @dataclass
-class _WithAdapter:
+class WithAdapter:
     """A running engine as one adapter's model sees it: every request names the adapter, closing is not its business."""
 
     engine: Engine
@@ -69,7 +69,7 @@ class Served:
         machine stay unscored, for every adapter alike; a line says so. UserError if the engine died or cut an answer
         (the score would not be the adapter's), or if no question could be scored.
         """
-        model = self.serving.model_on(_WithAdapter(self.engine, adapter))
+        model = self.serving.model_on(WithAdapter(self.engine, adapter))
         items = items_of(samples)
         kept = Journal(journal, journal_key(items, adapter or self.base))
         done = answer_all(SHOPBENCH, items, lambda: model, kept)

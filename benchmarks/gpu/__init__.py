@@ -1,0 +1,1 @@
+"""`python -m benchmarks.gpu`: does all of it work on this GPU, and as fast as projected?"""
