@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,14 +46,6 @@ def base() -> Path:
     if not (folder / "model.safetensors").is_file():
         pytest.skip("the base model is not here: run `make weights`")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _interrupts_arrive() -> Iterator[None]:
-    """A background shell starts its children with SIGINT ignored, and they would inherit that."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def arguments(command: str, base: Path, output: Path) -> list[str]:

@@ -297,10 +297,7 @@ def test_a_stopped_run_ends_the_model_and_says_how_to_go_on(
     arguments = ["--questions", questions, "--weights", weights, "--output", tmp_path / "results.json"]
     command = [sys.executable, "-c", STOPPED_MIDWAY, *map(str, arguments)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    # A background shell starts its children with SIGINT ignored, and they would inherit that.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, cwd=repository, **pipes) as run:
-        signal.signal(signal.SIGINT, before)
         assert run.stdout
         while run.stdout.readline() != "asked twice\n":
             assert run.poll() is None

@@ -8,7 +8,9 @@ between GPUs. Memory is what CUDA reports as total (with ECC), rounded down. Sha
   under load), half of a bigger card's.
 * attention: FlashAttention on prompts of a few hundred tokens reaches a third of the tensor cores' peak. On a T4 vLLM
   takes Triton's kernel, which Triton compiles for sm_75 without tensor cores: 0.8 to 3 TFLOP/s of its 8.1 in float32.
-* bandwidth: reading weights with small batches reaches three quarters of the peak.
+* bandwidth: reading weights with small batches reaches three quarters of the peak. Hopper's was measured once, on an
+  H200 (docs/results/gpu/h200.json): Machete with 16 sequences read 72B's 4-bit weights at a third of its peak, while its
+  products of long prompts ran at 0.8 of theirs. An H100, with less of the one and the same of the other, is put between.
 * link: cards without NVLink exchange through host memory, at about half of PCIe's nominal speed.
 """
 
@@ -55,6 +57,7 @@ class Gpu:
     capability: tuple[int, int]
     nvlink: bool = False
     compute_share: Range = (0.40, 0.55, 0.70)
+    bandwidth_share: Range = (0.65, 0.78, 0.88)
     attention: Range | None = None
     """Sustained TFLOP/s in attention; None: shares of the peak."""
 
@@ -67,7 +70,7 @@ class Gpu:
             name=self.name,
             memory=self.memory_gib * GIB,
             flops=self.teraflops * 1e12 * self.compute_share[place],
-            bandwidth=self.bandwidth * 1e9 * (0.65, 0.78, 0.88)[place],
+            bandwidth=self.bandwidth * 1e9 * self.bandwidth_share[place],
             link=self.link * 1e9 * link_share[place],
             latency=latency[place],
             step_overhead=(4e-3, 2e-3, 1e-3)[place],
@@ -86,8 +89,8 @@ GPUS: dict[str, Gpu] = {
         Gpu("L40S", 44.3, 362, 864, 31.5, (8, 9)),
         Gpu("A100-40GB", 39.3, 312, 1555, 300, (8, 0), nvlink=True),
         Gpu("A100-80GB", 79.1, 312, 2039, 300, (8, 0), nvlink=True),
-        Gpu("H100", 79.1, 989, 3350, 450, (9, 0), nvlink=True),
-        Gpu("H200", 139.7, 989, 4800, 450, (9, 0), nvlink=True),
+        Gpu("H100", 79.1, 989, 3350, 450, (9, 0), True, (0.50, 0.75, 0.92), (0.42, 0.55, 0.80)),
+        Gpu("H200", 139.7, 989, 4800, 450, (9, 0), True, (0.50, 0.75, 0.92), (0.32, 0.38, 0.60)),
     )
 }
 
