@@ -19,11 +19,12 @@ import pathlib
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from shopbench.errors import UserError
 
-Path = str | os.PathLike[str]
+if TYPE_CHECKING:  # the set-up imports this with Pythons that cannot evaluate it
+    Path = str | os.PathLike[str]
 
 _PACKED: dict[bytes, Callable[..., IO[Any]]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _NO_TEXT = {

@@ -8,9 +8,9 @@ between GPUs. Memory is what CUDA reports as total (with ECC), rounded down. Sha
   under load), half of a bigger card's.
 * attention: FlashAttention on prompts of a few hundred tokens reaches a third of the tensor cores' peak. On a T4 vLLM
   takes Triton's kernel, which Triton compiles for sm_75 without tensor cores: 0.8 to 3 TFLOP/s of its 8.1 in float32.
-* bandwidth: reading weights with small batches reaches three quarters of the peak. Hopper's was measured once, on an
-  H200 (docs/results/gpu/h200.json): Machete with 16 sequences read 72B's 4-bit weights at a third of its peak, while its
-  products of long prompts ran at 0.8 of theirs. An H100, with less of the one and the same of the other, is put between.
+* bandwidth: reading weights with small batches reaches three quarters of the peak. Hopper's was measured once, on
+  an H200 (docs/results/gpu/h200.json): with 16 sequences Machete read 72B's 4-bit weights at a third of its peak, while
+  products of long prompts ran at 0.8 of theirs. An H100, of less bandwidth and the same compute, is put between.
 * link: cards without NVLink exchange through host memory, at about half of PCIe's nominal speed.
 """
 

@@ -28,6 +28,7 @@ def test_without_a_python_uv_fetches_one_or_the_remedy_is_named(
     program.write_text(f'#!/bin/sh\necho "$@" > {calls}\nmkdir -p "$6"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")  # beside which there is no uv
     interpreter.make_environment(tmp_path / ".venv")
     assert calls.read_text().split() == f"venv --quiet --seed --python >=3.11,<3.14 {tmp_path / '.venv'}".split()
     assert "uv looks for one, or fetches it" in capsys.readouterr().out

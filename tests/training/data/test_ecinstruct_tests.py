@@ -56,8 +56,10 @@ def test_a_worked_example_is_a_training_row(built: Path) -> None:
 
 
 def test_a_folder_without_datasets_gets_one_line_a_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code_of(main, ["--sources", str(tmp_path), "--output", str(tmp_path / "tests.jsonl")]) == 2
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    assert exit_code_of(main, ["--sources", str(sources), "--output", str(tmp_path / "tests.jsonl")]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert sum(line.startswith("left out: ") for line in lines) == 16
-    assert lines[-1] == f"error: {tmp_path}: no test of ECInstruct's can be built from it"
-    assert not list(tmp_path.iterdir())
+    assert lines[-1] == f"error: {sources}: no test of ECInstruct's can be built from it"
+    assert list(tmp_path.iterdir()) == [sources]

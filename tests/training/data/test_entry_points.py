@@ -27,7 +27,7 @@ def run_without(package: str, repository: Path, *command: str) -> subprocess.Com
     [
         ("duckdb", "setup-all", ("training.data.build", "--preview", "esci_relation", "--sources", ".")),
         ("duckdb", "setup-all", ("training.data.download", "esci")),
-        ("duckdb", "setup-all", ("training.data.ecinstruct_tests", "--sources", ".", "--output", "tests.jsonl")),
+        ("duckdb", "setup-all", ("training.data.ecinstruct_tests", "--sources", "docs", "--output", "tests.jsonl")),
         ("duckdb", "setup-all", ("training.synthesize", "--help")),
         ("openai", "setup", ("training.synthesize", "--help")),
     ],
