@@ -27,6 +27,11 @@ class Kind(StrEnum):
     ENTITIES = "NER"
     TEXT = "Generate"
 
+    @classmethod
+    def of_task(cls, name: str) -> Kind | None:
+        """The kind that a task's name says; None if it says none."""
+        return next((cls(part) for part in name.split("-")[2:3] if part in list(cls)), None)
+
 
 def separator(meta: Fields) -> str:
     """What stands between the labels of a prompt and between the parts of an answer."""

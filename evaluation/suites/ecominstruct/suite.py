@@ -95,7 +95,7 @@ def _read_task(folder: Path, limit: int | None) -> list[Item]:
     rows_file = next((file for name in ("test.jsonl", "test.json") if (file := folder / name).is_file()), None)
     if rows_file is None:
         raise BadSample(f"{folder}: has no test.json or test.jsonl beside its {META}; add the task's rows")
-    kind = _kind_named(folder.name, str(meta.get("task", "")))
+    kind = Kind.of_task(folder.name) or Kind.of_task(str(meta.get("task", "")))
     rows = [_checked(f"{rows_file}, {where}", row, meta, kind) for where, row in json_objects(rows_file)]
     if not rows:
         raise BadSample(f"{rows_file}: holds no rows; give one JSON object a line")
@@ -124,15 +124,6 @@ def _text(row: _Row) -> str:
     if not isinstance(sentences, str):
         raise ValueError("field 'sentences' must be text")
     return sentences
-
-
-def _kind_named(folder: str, task: str) -> Kind | None:
-    """The kind that the folder's name says, else the description's own."""
-    for name in (folder, task):
-        parts = name.split("-")
-        if len(parts) > 2 and parts[2] in list(Kind):
-            return Kind(parts[2])
-    return None
 
 
 def _kind_of(rows: Sequence[_Row]) -> Kind:

@@ -106,15 +106,10 @@ def rows(sources: SourceFolder) -> Iterator[Row]:
         if not isinstance(meta, dict):
             raise SourceError(f"{about}: is no description of a task; it must be a JSON object")
         # One description of the release has the name of another task, and your own may have none.
-        if kind_of_task(about.parent.name) or not isinstance(meta.get("task"), str):
+        if Kind.of_task(about.parent.name) or not isinstance(meta.get("task"), str):
             meta["task"] = about.parent.name
         found += [{**row, "meta": meta} for row in json_rows([path], "sentences")]
     yield from mixed(map(_joined, found))
-
-
-def kind_of_task(name: str) -> Kind | None:
-    """The kind that the third part of a task's name says (EN-Lenovo-NER-NER); None if it says none."""
-    return next((Kind(part) for part in name.split("-")[2:3] if part in list(Kind)), None)
 
 
 def _joined(row: Row) -> Row:
@@ -134,7 +129,7 @@ def full(row: Row, rng: random.Random) -> Sample | None:
         filled = question(row["meta"], row["sentences"])
     except ValueError:  # a folder without a prompt
         return None
-    spans, kind = typed_spans(row), kind_of_task(row["meta"]["task"])
+    spans, kind = typed_spans(row), Kind.of_task(row["meta"]["task"])
     if kind is Kind.ENTITIES or (kind is None and spans):
         answer = entities_text(spans, label_set(row), separator(row["meta"]))
     else:
