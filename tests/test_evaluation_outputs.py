@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from shopbench.sample import write_samples
+from tests.disks import mounted
 from tests.evaluation.fakes import choice, make_weights
 
 RUN = """
@@ -137,17 +138,11 @@ def test_a_full_disk_is_one_line_and_what_was_answered_is_kept(start: Start, tmp
 
 
 def test_a_full_disk_of_its_own(start: Start, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("this user may mount nothing")
-    try:
+    with mounted(tmp_path / "disk", "size=4k") as disk:
         code, asked, error = ended(start("first", output="disk/results.json"))
         assert (code, len(asked)) == (2, 6)
         assert error == f"error: {disk}/results.json: No space left on device; make room"
         assert [path.name for path in disk.iterdir()] == ["results.json.answers.part"]
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

@@ -13,6 +13,7 @@ import pytest
 
 from shopbench.errors import UserError
 from shopbench.outputs import locked, outputs
+from tests.disks import mounted
 
 HOLD = """
 import sys, time
@@ -105,12 +106,8 @@ def test_a_missing_folder_is_made_where_the_command_makes_folders(tmp_path: Path
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
     """A disk that cannot be written, not by root either."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(folder)], capture_output=True).returncode:
-        pytest.skip("this user may mount nothing")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "ro") as folder:
+        yield folder
 
 
 def test_a_read_only_disk_is_found_out_before_the_work(read_only: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from shopbench.errors import exit_code_of
 from shopbench.outputs import locked
+from tests.disks import mounted
 from tests.training.test_merge import make_adapter
 from training import merge, pad
 from training.data import ecinstruct_tests
@@ -96,12 +97,8 @@ def test_what_is_staged_is_one_run_s(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True).returncode:
-        pytest.skip("this user may mount nothing")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "size=64k") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("read_only", [False, True], ids=["full", "read-only"])
