@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +21,8 @@ def hub_errors(name: str) -> Iterator[None]:
         remedy = "give it on its page of the Hub, then run `hf auth login`"
         raise UserError(f"{name}: its owner asks for consent; {remedy}") from None
     except OfflineModeIsEnabled:
-        raise UserError(f"{name}: HF_HUB_OFFLINE is set; unset it to download") from None
+        switch = "HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
+        raise UserError(f"{name}: {switch} is set; unset it to download") from None
     except (HTTPError, OSError) as error:  # the Hub's own errors are among them; without a network it is the first
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{name}: {reason}; run the same command again to go on") from None

@@ -61,7 +61,9 @@ def test_without_a_network_it_is_one_line(tmp_path: Path, repository: Path) -> N
         "run_command('training.data.download')\n"
     )
     line = [sys.executable, "-c", script, "alpaca", "--output", str(tmp_path)]
-    environment = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_ENDPOINT")}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "0"}
+    for name in ("TRANSFORMERS_OFFLINE", "HF_ENDPOINT"):
+        environment.pop(name, None)
     done = subprocess.run(line, cwd=repository, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     error = "error: yahma/alpaca-cleaned: [Errno -2] Name or service not known; run the same command again to go on\n"
@@ -126,13 +128,17 @@ def test_what_is_got_by_hand_says_where(tmp_path: Path, capsys: pytest.CaptureFi
     assert "nearest: amazon_m2" in capsys.readouterr().err
 
 
-def test_offline_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("switch", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_offline_is_one_line(switch: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Offline:
         def dataset_info(self, *arguments: Any, **options: Any) -> None:
             raise OfflineModeIsEnabled("offline")
 
     monkeypatch.setattr(downloading, "HfApi", Offline)
-    with pytest.raises(UserError, match="HF_HUB_OFFLINE is set"):
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(switch, "1")
+    with pytest.raises(UserError, match=f"{switch} is set; unset it"):
         download("esci", tmp_path)
 
 
