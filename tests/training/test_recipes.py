@@ -9,7 +9,7 @@ import pytest
 
 from shopbench.errors import UserError
 from training.data.catalogue import all_tasks, mixture_of, selected
-from training.recipes import ENSEMBLES, RECIPES, ensemble_named, recipe_named, training_of
+from training.recipes import ENSEMBLES, RECIPES, embedded, ensemble_named, recipe_named, training_of
 from training.recipes.papers import DOMAINS
 from training.recipes.subtasks import SUBTASKS
 
@@ -41,7 +41,7 @@ def test_every_recipe_names_what_there_is(recipe) -> None:  # type: ignore[no-un
     assert mixture and list(mixture) == sorted(mixture)
 
 
-@pytest.mark.parametrize("name", ["embedded_a", "embedded_c"])
+@pytest.mark.parametrize("name", [recipe.name for recipe in embedded.RECIPES])
 def test_embedded_recipes_hold_only_data_whose_weights_may_be_passed_on(name: str) -> None:
     mixture = mixture_of(RECIPES[name])
     unshareable = [task for task in mixture if not all_tasks()[task].shareable]

@@ -8,6 +8,8 @@ the same result when the same command is given again. Several GPUs or machines:
     accelerate launch --config_file training/accelerate/fsdp_qlora.yaml -m training.finetune --recipe v7 ...
 
 `--base` trains any recipe on any base: a folder, or a Hub name that `python -m training.weights.download` has fetched.
+`--start` goes on from an adapter of the recipe's rank and alpha on other data, its own or a sum of several
+(`training.merge --as-adapter`).
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", required=True, type=Path, help="folder for the trained weights")
     base_help = "base model: a folder, or a Hub name got with training.weights.download (default: the recipe's)"
     parser.add_argument("--base", type=Path, help=base_help)
+    parser.add_argument("--start", type=Path, help="folder of an adapter of the same base: begin with its weights")
     given = parser.parse_args(argv)
     recipe = recipe_named(given.recipe)
     base = base_folder(recipe.training.base, given.base)
@@ -49,8 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     # Imported once the arguments are right: torch, transformers and PEFT take ten seconds.
     from training.finetune.run import TrainingRun, finetune
+    from training.weights.adapters import read_adapter
     from training.weights.base import load_config
+    from training.weights.merged import Merge, base_tensors
 
     load_config(base)
-    finetune(TrainingRun(on_base(recipe, base, given.base), given.data, given.output, base))
+    if given.start:  # what could not be merged with the base is no start on it either
+        start = Merge("start", recipe.training.base, base, [read_adapter(given.start, 1.0)])
+        start.base_fingerprint()
+        base_tensors(start)
+    finetune(TrainingRun(on_base(recipe, base, given.base), given.data, given.output, base, given.start))
     return 0

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from datasets import Dataset
-from peft import LoraConfig
+from peft import LoraConfig, set_peft_model_state_dict
 from peft.utils.other import fsdp_auto_wrap_policy
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, ProgressCallback
 from trl import SFTConfig
 
 from shopbench.errors import UserError
+from shopbench.files import read_json
 from shopbench.sample import read_samples
 from training.finetune import lora_linear, packed_attention
 from training.finetune.batches import Packed, Padded, encode
@@ -68,8 +70,13 @@ def trainer_config(recipe: Recipe, checkpoints: Path, updates: int, evaluated: b
     )
 
 
-def make_trainer(recipe: Recipe, data: Path, base: Path, checkpoints: Path) -> tuple[AnswerTrainer, dict[str, Any]]:
-    """The trainer of a recipe on the built samples in a folder, and the counts that its provenance tells."""
+def make_trainer(
+    recipe: Recipe, data: Path, base: Path, checkpoints: Path, start: Path | None = None
+) -> tuple[AnswerTrainer, dict[str, Any]]:
+    """The trainer of a recipe on the built samples in a folder, and the counts that its provenance tells.
+
+    `start` is the folder of an adapter whose weights the new one begins with; None for LoRA's own beginning.
+    """
     training, tokenizer = recipe.training, load_tokenizer(base)
     limits = (training.max_length, training.answer_by)
     train, too_long = encode(tokenizer, read_samples(data / "train.jsonl"), *limits)
@@ -109,8 +116,24 @@ def make_trainer(recipe: Recipe, data: Path, base: Path, checkpoints: Path) -> t
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Throughput(tokens))
     adapt_model(trainer, training)
+    if start:
+        start_from(trainer.model, training, start)
     counts = {"samples": len(train), "dropped_too_long": too_long, "tokens": sum(tokens)}
     return trainer, {**counts, "batches": len(batches), "updates": len(tokens)}
+
+
+def start_from(model: Any, training: Training, start: Path) -> None:
+    """Give a new adapter the weights of the one in `start`; UserError unless they mean the same in both."""
+    config = read_json(start / "adapter_config.json", "adapter configuration")
+    has, wants = (config.get("r"), config.get("lora_alpha")), (training.rank, training.alpha)
+    if has != wants:
+        raise UserError(f"{start}: has rank and alpha {has}, the recipe {wants}; --start wants an adapter of the same")
+    given = load_file(start / "adapter_model.safetensors")
+    unused = set_peft_model_state_dict(model, given).unexpected_keys
+    own = sum(".lora_" in name for name, _ in model.named_parameters())
+    if unused or len(given) != own:
+        known = f"{len(given) - len(unused)} of its {len(given)} tensors are among the {own} of the new adapter"
+        raise UserError(f"{start}: {known}; --start wants an adapter of the same modules")
 
 
 def adapt_model(trainer: AnswerTrainer, training: Training) -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import save as serialized
 from transformers import set_seed
 
 from shopbench.errors import UserError
-from shopbench.files import file_hash, read_json, replacing, write_json
+from shopbench.files import file_hash, read_json, read_json_if_any, replacing, write_json
 from shopbench.outputs import outputs
 from shopbench.prompts import prompt_hash
 from shopbench.requirements import versions
@@ -35,12 +35,13 @@ PATIENCE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What is trained on which data, from which base, into which folder."""
+    """What is trained on which data, from which base (and the weights of which adapter), into which folder."""
 
     recipe: Recipe
     data: Path
     output: Path
     base: Path
+    start: Path | None = None
 
     def identity(self) -> dict[str, Any]:
         """What decides the result: a checkpoint is only continued by a run with the same identity."""
@@ -54,6 +55,7 @@ class TrainingRun:
             "base": self.recipe.training.base,
             "base_revision": base_revision(self.base),
             "base_fingerprint": fingerprint(self.base),
+            **({"start_sha256": file_hash(self.start / "adapter_model.safetensors")} if self.start else {}),
         }
 
     @property
@@ -66,7 +68,7 @@ def finetune(run: TrainingRun) -> None:
     """Train, or go on training, and save; nothing is done if the same run is finished already."""
     done = run.output / PROVENANCE
     first = os.environ.get("RANK", "0") == "0"  # of several processes one writes
-    with outputs(done if first else None, inputs=[run.data, run.base], make_folders=True):
+    with outputs(done if first else None, inputs=[run.data, run.base, *filter(None, [run.start])], make_folders=True):
         _finetune(run, done)
 
 
@@ -80,7 +82,7 @@ def _finetune(run: TrainingRun, done: Path) -> None:
     PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     set_seed(run.recipe.seed)
     checkpoint = last_checkpoint(run)
-    trainer, counts = make_trainer(run.recipe, run.data, run.base, run.checkpoints)
+    trainer, counts = make_trainer(run.recipe, run.data, run.base, run.checkpoints, run.start)
     if trainer.is_world_process_zero():
         print(" · ".join(f"{name} {count}" for name, count in counts.items()), "· type", compute_type(), flush=True)
     trainer.train(resume_from_checkpoint=checkpoint)
@@ -147,6 +149,7 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
     kept = ("step", "loss", "eval_loss", "token_accuracy", "eval_token_accuracy", "learning_rate")
     facts = {
         **run.identity(),
+        **({"start": read_json_if_any(run.start / PROVENANCE)} if run.start else {}),
         **counts,
         "seconds": round(trainer.state.log_history[-1].get("train_runtime", 0.0), 1),
         "log": [{key: _json_number(entry[key]) for key in kept if key in entry} for entry in losses],

@@ -1,4 +1,4 @@
-"""`python -m training.sweep alpha|ensemble|STUDY`: weights of adapters and training studies, compared on one engine.
+"""`python -m training.sweep held_out|alpha|ensemble|STUDY`: weights, adapters and ways to train them, compared.
 
 A STUDY (training/sweep/studies.py) trains arms of equal token budgets. No point is merged: vLLM serves the base and the
 (scaled) adapters. Each command writes results.json, table.md and plot.png under --output; what is finished is kept, so
@@ -19,6 +19,8 @@ from shopbench.outputs import outputs
 from training.sweep.studies import STUDIES
 
 ALPHAS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
+HELD_OUT = "held_out"
+HELD_OUT_SHOWS = "Weights on held-out questions: of the tasks that they were trained on, and of tasks that are new."
 WRITTEN = ("results.json", "table.md", "plot.png", "questions.jsonl", "study.json")
 """Files of the output folder; what is finished stands in folders beside them."""
 GRID = "0,0.25,0.5,0.75,1"
@@ -38,7 +40,8 @@ def command_line(arguments: Sequence[str]) -> str:
 def _parser() -> argparse.ArgumentParser:
     about = "Compare weights of adapters, or ways to train."
     whole = argparse.ArgumentParser(prog="python -m training.sweep", description=about)
-    commands = whole.add_subparsers(dest="command", required=True, metavar="alpha|ensemble|STUDY")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="held_out|alpha|ensemble|STUDY")
+    _held_out_options(commands.add_parser(HELD_OUT, help=HELD_OUT_SHOWS, description=HELD_OUT_SHOWS))
     for name in (*WEIGHT_SWEEPS, *STUDIES):
         about = STUDIES[name].question if name in STUDIES else WEIGHT_SWEEPS[name]
         one = commands.add_parser(name, help=about, description=about)
@@ -47,6 +50,16 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--output", required=True, type=Path, help="folder for results, tables, pictures")
         (_study_options if name in STUDIES else _weight_options)(one, name)
     return whole
+
+
+def _held_out_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--sources", required=True, type=Path, help="folder of datasets to build the questions from")
+    one.add_argument("--exclude", action="append", default=[], help="evaluation file to keep out of the questions")
+    one.add_argument(
+        "--weights", required=True, nargs="+", type=Path, metavar="DIR", help="each is compared with the last"
+    )
+    one.add_argument("--output", required=True, type=Path, help="folder for questions, results and table")
+    one.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes that build the questions")
 
 
 def _weight_options(one: argparse.ArgumentParser, name: str) -> None:
@@ -90,7 +103,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Arms may be trained side by side: each of their adapters has a lock of its own.
     written = [] if vars(given).get("arm") else [given.output / name for name in WRITTEN]
     with outputs(*written, inputs=inputs_of(given)):
-        if given.command in STUDIES:
+        if given.command == HELD_OUT:
+            from training.sweep.held_out import measure_held_out
+
+            measure_held_out(given)
+        elif given.command in STUDIES:
             from training.sweep.study_run import run_study
 
             run_study(given, STUDIES[given.command])
@@ -104,5 +121,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 def inputs_of(given: argparse.Namespace) -> list[Path]:
     """The files and folders that a command line names for reading."""
     named = [vars(given).get(name) for name in ("base", "questions", "data", "sources", "adapter")]
-    named += [*vars(given).get("adapters", ()), *vars(given).get("exclude", ())]
+    named += [name for several in ("adapters", "exclude", "weights") for name in vars(given).get(several, ())]
     return [Path(name) for name in named if isinstance(name, str | Path)]

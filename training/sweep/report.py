@@ -38,13 +38,10 @@ def arm_row(arm: str, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
     """The numbers of one arm: mean over seeds, interval, each seed, and the mean of each task type and task."""
     by_seed = dict(sorted(by_arm[arm].items()))
 
-    def means(key: str) -> dict[str, float]:
+    def over_seeds(key: str) -> dict[str, float]:
         """The mean over seeds of each group of questions, by their value of `key`."""
-        found: dict[str, float] = {}
-        for name in dict.fromkeys(getattr(one, key) for one in next(iter(by_seed.values()))):
-            groups = [[one for one in ones if getattr(one, key) == name] for ones in by_seed.values()]
-            found[name] = float(np.mean([mean_over_tasks(group) for group in groups]))
-        return found
+        each = [means(ones, key) for ones in by_seed.values()]
+        return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
 
     seeds = {str(seed): mean_over_tasks(ones) for seed, ones in by_seed.items()}
     return {
@@ -52,8 +49,8 @@ def arm_row(arm: str, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
         "score": float(np.mean(list(seeds.values()))),
         "interval": interval(seed_draws({arm: 1.0}, by_arm, list(by_seed))),
         "seeds": seeds,
-        "per_type": means("task_type"),
-        "per_task": means("task_name"),
+        "per_type": over_seeds("task_type"),
+        "per_task": over_seeds("task_name"),
     }
 
 
@@ -126,7 +123,39 @@ def write_results(output: Path, results: dict[str, Any], table: str) -> None:
     """Write results.json and table.md, and print the table."""
     write_json(output / "results.json", results)
     write_text(output / "table.md", table + "\n")
-    print(f"\n{table}\n\nwritten: {output}/results.json, table.md, plot.png")
+    written = [name for name in ("results.json", "table.md", "plot.png") if (output / name).is_file()]
+    print(f"\n{table}\n\nwritten: {output}/{', '.join(written)}")
+
+
+def means(ones: Sequence[Outcome], key: str) -> dict[str, float]:
+    """The mean over tasks of each group of questions, by their value of `key`."""
+    names = dict.fromkeys(getattr(one, key) for one in ones)
+    return {name: mean_over_tasks([one for one in ones if getattr(one, key) == name]) for name in names}
+
+
+def held_out_table(results: Mapping[str, Any]) -> str:
+    """The scores of seen and of unseen tasks as markdown, by weights; then by task type, then by task."""
+    rows = results["weights"]
+    kinds = list(results["questions"])
+    headers = ["weights", *(f"{kind}{what}" for kind in kinds for what in ("", ", 95% interval", ", gain"))]
+    lines = []
+    for row in rows:
+        cells = [row["weights"]]
+        for kind in kinds:
+            gain = row[kind].get("gain")
+            more = "" if gain is None else f"{_signed(gain)} ({_range(row[kind]['gain_interval'], '+')})"
+            cells += [_number(row[kind]["score"]), _range(row[kind]["interval"]), more]
+        lines.append(cells)
+    asked = " and ".join(f"{count} {kind}" for kind, count in results["questions"].items())
+    parts = [f"# Held-out questions: {asked}"]
+    parts += ["A gain is over the weights of the row above, question by question.", _table(headers, lines)]
+    parts.append(f"`{results['command']}`")
+    for kind in kinds:
+        for what, title in (("per_type", "by task type"), ("per_task", "by task")):
+            names = list(rows[0][kind][what])
+            table = [[name, *(_number(row[kind][what][name]) for row in rows)] for name in sorted(names)]
+            parts += [f"## {kind.capitalize()} tasks, {title}", _table(["", *(row["weights"] for row in rows)], table)]
+    return "\n\n".join(parts)
 
 
 def _table(headers: list[str], rows: list[list[str]]) -> str:

@@ -64,6 +64,23 @@ def test_a_run_lowers_the_loss_and_says_what_it_was(base: Path, data: Path, tmp_
         finetune(replace(run, recipe=replace(run.recipe, seed=7)))
 
 
+def test_a_run_begins_with_the_weights_of_another_adapter(base: Path, data: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    short = replace(TINY, training=replace(TINY.training, epochs=0.5))
+    finetune(TrainingRun(short, data, first, base))
+    still = replace(short, training=replace(short.training, learning_rate=0.0))
+    finetune(TrainingRun(still, data, second, base, start=first))
+    before, after = adapter(first), adapter(second)
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor, atol=0, rtol=0)
+    facts = json.loads((second / "provenance.json").read_text())
+    assert facts["start"] == json.loads((first / "provenance.json").read_text()) and len(facts["start_sha256"]) == 64
+    wider = replace(short, training=replace(short.training, rank=8))
+    with pytest.raises(UserError, match=r"has rank and alpha \(4, 8\), the recipe \(8, 8\)"):
+        finetune(TrainingRun(wider, data, tmp_path / "wider", base, start=first))
+
+
 def test_full_finetuning_writes_a_model(base: Path, data: Path, tmp_path: Path) -> None:
     training = replace(TINY.training, method="full", epochs=1, learning_rate=1e-3)
     finetune(TrainingRun(replace(TINY, training=training), data, tmp_path / "full", base))
@@ -86,6 +103,10 @@ def test_checkpoints_of_another_run_are_refused(base: Path, data: Path, tmp_path
         (["--recipe", "embedded_a", "--base", "{tmp}/none"], "holds no model"),
         (["--recipe", "embedded_a", "--base", "{base}", "--data", "{tmp}/none"], "cannot be read"),
         (["--recipe", "embedded_c", "--base", "{base}"], "built for recipe 'embedded_a'"),
+        (
+            ["--recipe", "embedded_a", "--base", "{base}", "--start", "{tmp}/none"],
+            "adapter configuration cannot",
+        ),
     ],
 )
 def test_bad_input_is_one_line(
