@@ -22,6 +22,8 @@ from training.data.wordings import request, selection
 BULLET_CHARACTERS = 200
 SHORTEST_BULLET = 15
 LOWEST, HIGHEST = 1, 5
+WAITING = 1000
+"""Reviews of one rating that wait for the others at most."""
 
 
 def bullet_rows(sources: SourceFolder) -> Iterator[Row]:
@@ -72,10 +74,10 @@ def rated_reviews(sources: SourceFolder) -> Iterator[Row]:
     """Five reviews a row, one of each rating, until one rating has no more; none says its own rating."""
     waiting: dict[int, list[Row]] = {rating: [] for rating in range(LOWEST, HIGHEST + 1)}
     for review in review_rows(sources, balanced=True):
-        if states_rating(review["text"]):
+        rating = review["rating"]
+        if states_rating(review["text"]) or len(waiting[rating]) == WAITING:
             continue
-        level = HIGHEST - review["rating"]
-        waiting[review["rating"]].append({"id": review["id"], "text": review["text"], "level": level})
+        waiting[rating].append({"id": review["id"], "text": review["text"], "level": HIGHEST - rating})
         if all(waiting.values()):
             yield {"reviews": [waiting[rating].pop(0) for rating in sorted(waiting, reverse=True)]}
 
