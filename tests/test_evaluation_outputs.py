@@ -24,9 +24,10 @@ from tests.evaluation.fakes import FakeModel
 says, pause, most_bytes = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 if most_bytes:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-def answer(question):
+def answer(question, asked=[]):
     print("asked", question, flush=True)
-    time.sleep(pause)
+    time.sleep(pause if asked else 0)  # not before the first answer, for which tests wait
+    asked.append(question)
     return says.encode().decode("unicode_escape")
 sys.modules["models.user_config"] = types.SimpleNamespace(UserModel=lambda: FakeModel(answer, batch_size=1))
 sys.argv[1:] = sys.argv[4:]
@@ -37,7 +38,10 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start(tmp_path: Path, repository: Path) -> Start:
-    """Start an evaluation of the questions "NAME 0" to "NAME 5", every answer to which is `says`."""
+    """Start an evaluation of the questions "NAME 0" to "NAME 5", every answer to which is `says`.
+
+    From the second question on each takes `pause` seconds.
+    """
     weights = make_weights(tmp_path / "weights")
 
     def run(
