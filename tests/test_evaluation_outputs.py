@@ -21,6 +21,8 @@ RUN = """
 import resource, sys, time, types
 from shopbench.errors import run_command
 from tests.evaluation.fakes import FakeModel
+
+pytestmark = pytest.mark.slow  # whole commands as processes
 says, pause, most_bytes = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 if most_bytes:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))

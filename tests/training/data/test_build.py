@@ -117,6 +117,7 @@ def test_another_seed_mixes_otherwise(sources: Path, tmp_path: Path) -> None:
     assert one != other and sorted(one) == sorted(other)
 
 
+@pytest.mark.slow
 def test_a_killed_build_goes_on_to_the_same_bytes(sources: Path, tmp_path: Path, repository: Path) -> None:
     write_lines(sources / "ec_guide/NER/NER.jsonl", entity_rows(15_000))  # long enough to be killed in its midst
     recipe = replace(RECIPE, tasks={"ec_guide_rating": 60, "ec_guide_title_entity": 10_000})

@@ -312,7 +312,7 @@ def test_real_rows_of_five_tasks_are_read_and_scored(shared: Path) -> None:
 
 @pytest.mark.engine
 def test_real_rows_are_answered_within_their_spaces(shared: Path, real_model: UserModel) -> None:
-    questions = read(shared / "data/sources/ecinstruct", split="train", limit=3, shots=1)
+    questions = read(shared / "data/sources/ecinstruct", split="train", limit=1, shots=1)
     ranking = Item(
         "QPR", "Rank the products by price.\nA: ring\nB: pen\nC: car", [], space=NumberList(("A", "B", "C"), 3)
     )
