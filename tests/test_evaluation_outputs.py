@@ -17,12 +17,13 @@ from shopbench.sample import write_samples
 from tests.disks import mounted
 from tests.evaluation.fakes import choice, make_weights
 
+pytestmark = pytest.mark.slow  # whole commands as processes
+
 RUN = """
 import resource, sys, time, types
 from shopbench.errors import run_command
 from tests.evaluation.fakes import FakeModel
 
-pytestmark = pytest.mark.slow  # whole commands as processes
 says, pause, most_bytes = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 if most_bytes:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))

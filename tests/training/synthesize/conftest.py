@@ -42,7 +42,7 @@ class Server:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def _begun(
+def _begun_server(
     request: pytest.FixtureRequest, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server | None]:
     """The server, begun before the first test here if any will ask for it: it starts in half a minute of one core."""
@@ -69,9 +69,9 @@ def _begun(
 
 
 @pytest.fixture(scope="package")
-def real_server(_begun: Server | None) -> str:
+def real_server(_begun_server: Server | None) -> str:
     """The address of a vLLM server on this machine's CPU."""
-    if _begun is None:
+    if _begun_server is None:
         pytest.skip("no weights are built: run `make weights`")
-    _begun.wait_until_ready()
-    return f"http://127.0.0.1:{_begun.port}/v1"
+    _begun_server.wait_until_ready()
+    return f"http://127.0.0.1:{_begun_server.port}/v1"
