@@ -89,7 +89,9 @@ def test_a_second_run_on_one_output_is_refused_and_the_first_keeps_its_answers(s
     first = start("first", says="1", pause=0.3)
     journal = tmp_path / "results.json.answers.part"
     wait_for_answers(first, 1, journal)
+    first.send_signal(signal.SIGSTOP)  # it is in its midst however fast it is
     code, asked, error = ended(start("second", says="2"))
+    first.send_signal(signal.SIGCONT)
     assert (code, asked) == (2, [])
     assert error == f"error: {tmp_path}/results.json: another run is writing it; wait for it or give another --output"
     wait_for_answers(first, 3, journal)

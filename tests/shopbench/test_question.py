@@ -207,6 +207,7 @@ def test_development_file(shared: Path) -> None:
     assert sum(right) == 96
 
 
+@pytest.mark.slow
 def test_real_rows_seen_and_without_their_flag(shared: Path) -> None:
     """EC-Guide's rows, whose wordings the rules were not written from one by one: 99% right, flag or not.
 

@@ -85,6 +85,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 def test_workers_do_not_matter_and_nothing_else_is_left(sources: Path, tmp_path: Path) -> None:
     manifest = build(RECIPE, sources, tmp_path / "one", workers=1)
     build(RECIPE, sources, tmp_path / "three", workers=3)
@@ -287,6 +288,7 @@ def test_command_line(sources: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert set(manifest["tasks"]) == {"ec_guide_query_entity", "ec_guide_rating", "ec_guide_title_entity"}
 
 
+@pytest.mark.slow
 def test_a_text_lies_in_one_split_whatever_task_uses_it(shared: Path, tmp_path: Path) -> None:
     """IntentionQA and EC-Guide's rewording of it; one review with several aspects."""
     tasks = {"ec_guide_bought_together": 400, "intentionqa_reason": 400, "intentionqa_partner": 200}

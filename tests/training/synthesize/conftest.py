@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -40,8 +41,14 @@ class Server:
     def said(self) -> str:
         return self.log.read_text(errors="replace")[-2_000:]
 
+    def close(self) -> None:
+        """End it, with the engine's process; once is enough."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
-@pytest.fixture(scope="package", autouse=True)
+
+@pytest.fixture(scope="session", autouse=True)
 def _begun_server(
     request: pytest.FixtureRequest, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server | None]:
@@ -61,17 +68,16 @@ def _begun_server(
     settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     with open(log, "wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | settings, start_new_session=True)
-    try:
-        yield Server(port, process, log)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    server = Server(port, process, log)
+    yield server
+    server.close()
 
 
-@pytest.fixture(scope="package")
-def real_server(_begun_server: Server | None) -> str:
-    """The address of a vLLM server on this machine's CPU."""
+@pytest.fixture(scope="module")
+def real_server(_begun_server: Server | None) -> Iterator[str]:
+    """The address of a vLLM server on this machine's CPU; one module asks for it, and it ends with that."""
     if _begun_server is None:
         pytest.skip("no weights are built: run `make weights`")
     _begun_server.wait_until_ready()
-    return f"http://127.0.0.1:{_begun_server.port}/v1"
+    yield f"http://127.0.0.1:{_begun_server.port}/v1"
+    _begun_server.close()

@@ -179,6 +179,7 @@ HOSTILE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(outputs=st.lists(HOSTILE, min_size=10, max_size=10))
 def test_no_output_breaks_the_scoring(tmp_path: Path, without_models: None, outputs: list[str]) -> None:
