@@ -1,5 +1,5 @@
 # make demo            set everything up and answer the sample questions with the embedded model
-# make test            the set-up with training and tests, then the tests; make test-fast: those of seconds alone
+# make test            the set-up with training and tests, then the tests; make test-fast: those under a second
 # make lint            format, lint and type checks
 # make setup-quantize  the quantizers' environments
 # make test-setup      make demo in fresh clones, as on other people's machines: minutes and gigabytes

@@ -18,10 +18,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateRuntimeError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateRuntimeError
 from markupsafe import Markup
 
 from evaluation.results import Results
@@ -36,6 +37,22 @@ _GROUPS = {"group": "Groups of tasks", "type": "Task types"}
 
 def render_report(results: Results) -> str:
     """The HTML page of a results.json; a KeyError if `results` lacks one of its keys."""
+    script = (_PAGE / "filter.js").read_text(encoding="utf-8")
+    return _template().render(
+        results=results,
+        averaged=averaged(results),
+        groupings=[(name, _GROUPS[name], groups) for name, groups in groups_of(results).items()],
+        grades=GRADES,
+        grade_counts=Counter(grade(sample["score"]) for sample in results["samples"]),
+        style=Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+@cache
+def _template() -> Template:
+    """The page's template, which is compiled once: that takes longer than to fill it."""
     environment = Environment(
         loader=FileSystemLoader(_PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -48,17 +65,7 @@ def render_report(results: Results) -> str:
         "excerpt": _excerpt,
         "parsed": _parsed,
     }
-    script = (_PAGE / "filter.js").read_text(encoding="utf-8")
-    return environment.get_template("page.html.j2").render(
-        results=results,
-        averaged=averaged(results),
-        groupings=[(name, _GROUPS[name], groups) for name, groups in groups_of(results).items()],
-        grades=GRADES,
-        grade_counts=Counter(grade(sample["score"]) for sample in results["samples"]),
-        style=Markup((_PAGE / "style.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )
+    return environment.get_template("page.html.j2")
 
 
 def grade(score: float | None) -> str:

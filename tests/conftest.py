@@ -34,17 +34,27 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def real_model(repository: Path) -> Iterator[UserModel]:
-    """The submitted model on a real engine, the only one that tests start; it outlives a killed worker."""
+@pytest.fixture(scope="session", autouse=True)
+def _begun_model(request: pytest.FixtureRequest, repository: Path) -> Iterator[UserModel | None]:
+    """The real model, begun before the first test if any will ask for it: its engine starts while others run."""
     folders = [repository / "weights" / name for name in ("embedded", "base/smollm2-135m-instruct")]
     folder = next((folder for folder in folders if any(folder.glob("*.safetensors"))), None)
-    if folder is None:
-        pytest.skip("no weights are built: run `make weights`")
+    if folder is None or not any("real_model" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("SHOPBENCH_")]:
             patch.delenv(name)
         patch.setenv("SHOPBENCH_WEIGHTS", str(folder))
-        model = UserModel()
+        model = UserModel(wait=False)
     yield model
     model.close()
+
+
+@pytest.fixture(scope="session")
+def real_model(_begun_model: UserModel | None) -> UserModel:
+    """The submitted model on a real engine, the only one that tests share; it outlives a killed worker."""
+    if _begun_model is None:
+        pytest.skip("no weights are built: run `make weights`")
+    _begun_model.wait_until_ready()
+    return _begun_model

@@ -66,6 +66,7 @@ def started(command: str, base: Path, output: Path) -> subprocess.Popen[str]:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", ["training.merge", "training.pad"])
 def test_a_command_that_is_stopped_leaves_nothing(
@@ -79,6 +80,7 @@ def test_a_command_that_is_stopped_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_runs_do_not_write_one_folder(base: Path, tmp_path: Path) -> None:
     run = started("training.pad", base, tmp_path / "out")
     run.send_signal(signal.SIGSTOP)
@@ -92,6 +94,7 @@ def test_two_runs_do_not_write_one_folder(base: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_command_that_is_stopped_while_it_starts_ends_in_a_line(
     stop: signal.Signals, base: Path, tmp_path: Path

@@ -17,16 +17,20 @@ from shopbench.sample import write_samples
 from tests.disks import mounted
 from tests.evaluation.fakes import choice, make_weights
 
+pytestmark = pytest.mark.slow  # whole commands as processes
+
 RUN = """
 import resource, sys, time, types
 from shopbench.errors import run_command
 from tests.evaluation.fakes import FakeModel
+
 says, pause, most_bytes = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
 if most_bytes:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-def answer(question):
+def answer(question, asked=[]):
     print("asked", question, flush=True)
-    time.sleep(pause)
+    time.sleep(pause if asked else 0)  # not before the first answer, for which tests wait
+    asked.append(question)
     return says.encode().decode("unicode_escape")
 sys.modules["models.user_config"] = types.SimpleNamespace(UserModel=lambda: FakeModel(answer, batch_size=1))
 sys.argv[1:] = sys.argv[4:]
@@ -37,7 +41,10 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start(tmp_path: Path, repository: Path) -> Start:
-    """Start an evaluation of the questions "NAME 0" to "NAME 5", every answer to which is `says`."""
+    """Start an evaluation of the questions "NAME 0" to "NAME 5", every answer to which is `says`.
+
+    From the second question on each takes `pause` seconds.
+    """
     weights = make_weights(tmp_path / "weights")
 
     def run(
@@ -82,7 +89,9 @@ def test_a_second_run_on_one_output_is_refused_and_the_first_keeps_its_answers(s
     first = start("first", says="1", pause=0.3)
     journal = tmp_path / "results.json.answers.part"
     wait_for_answers(first, 1, journal)
+    first.send_signal(signal.SIGSTOP)  # it is in its midst however fast it is
     code, asked, error = ended(start("second", says="2"))
+    first.send_signal(signal.SIGCONT)
     assert (code, asked) == (2, [])
     assert error == f"error: {tmp_path}/results.json: another run is writing it; wait for it or give another --output"
     wait_for_answers(first, 3, journal)

@@ -255,6 +255,7 @@ run_command(lambda: local_evaluation.main(sys.argv[2:]))
 """
 
 
+@pytest.mark.slow
 def test_goes_on_after_kill_9(repository: Path, tmp_path: Path, questions: Path, weights: Path) -> None:
     def command(fatal: str) -> subprocess.CompletedProcess[str]:
         arguments = ["--questions", questions, "--weights", weights, "--output", tmp_path / "results.json"]
@@ -290,6 +291,7 @@ runpy.run_path("local_evaluation.py", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_ends_the_model_and_says_how_to_go_on(
     repository: Path, tmp_path: Path, questions: Path, weights: Path, stop: signal.Signals
@@ -314,13 +316,16 @@ def test_a_run_over_the_limits_is_stopped_and_kept(
     evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def slowly(question: str) -> str:
-        time.sleep(60 if question == "mc 5" else 0)
+        time.sleep(60 if question == "mc 2" else 0)
         return "0"
 
-    write_samples(tmp_path / "few.jsonl", [replace(one, track=TRACKS[4].challenge_id) for one in SAMPLES[:6]])
-    assert evaluate("--enforce-limits", questions=tmp_path / "few.jsonl", answer=slowly) == 3
+    def one_at_a_time() -> FakeModel:
+        return FakeModel(slowly, batch_size=1)
+
+    write_samples(tmp_path / "few.jsonl", [replace(one, track=TRACKS[4].challenge_id) for one in SAMPLES[:3]])
+    assert evaluate("--enforce-limits", questions=tmp_path / "few.jsonl", model=one_at_a_time) == 3
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("killed: questions 5-6 took over ") and last.endswith("the evaluator kills the run here")
+    assert last.startswith("killed: questions 3 took over ") and last.endswith("the evaluator kills the run here")
     assert (tmp_path / "results.json.answers.part").is_file()
 
 

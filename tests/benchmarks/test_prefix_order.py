@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from benchmarks.prefix_order import ORDERS, cached_tokens
 from models.planning import Plan
 from models.spaces.free_text import FreeText
@@ -19,6 +21,7 @@ def test_orders_keep_every_question() -> None:
     assert [plan.prompt for plan in ORDERS["sorted by tokens"](list(PLANS))] == [[1, 2, 3], [1, 2, 4], [2], [3, 1]]
 
 
+@pytest.mark.engine  # whose parameters it makes
 def test_only_finished_answers_count() -> None:
     asked: list[list[int]] = []
     steps = iter([[(True, 2), (False, 7)], [(True, 3)], [(True, None)]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,12 +24,19 @@ BATCHES = [
 ]
 
 
-@pytest.fixture
-def calibration(monkeypatch: pytest.MonkeyPatch) -> Calibration:
-    monkeypatch.setattr("benchmarks.roofline._BEYOND_CACHES", 2**20)
-    made = Calibration(SHAPE, torch.float32)
-    made.measure((1, 8, 3000))
+@pytest.fixture(scope="module")
+def measured() -> Calibration:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmarks.roofline._BEYOND_CACHES", 2**20)
+        made = Calibration(SHAPE, torch.float32)
+        made.measure((1, 8, 3000))
     return made
+
+
+@pytest.fixture
+def calibration(measured: Calibration, monkeypatch: pytest.MonkeyPatch) -> Calibration:
+    monkeypatch.setattr("benchmarks.roofline._BEYOND_CACHES", 2**20)
+    return copy.deepcopy(measured)
 
 
 def test_rows_are_those_of_an_average_step() -> None:

@@ -90,6 +90,7 @@ class BleurtForSequenceClassification:
 """
 
 
+@pytest.mark.slow
 def test_bleurt_runs_in_another_python(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (models / "BLEURT-20-D12").mkdir()
     (models / "BLEURT-20-D12/config.json").write_text("{}")

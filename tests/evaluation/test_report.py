@@ -156,6 +156,7 @@ def browser() -> str:
     return found or pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "filters",
     [

@@ -54,6 +54,7 @@ def test_unknown_metric_names_the_known_ones() -> None:
         metric_named("f1")
 
 
+@pytest.mark.slow
 def test_several_references_are_averaged() -> None:
     metric = METRICS["sent-transformer"]
     one, other = metric.score("a lamp", "a lamp"), metric.score("a lamp", "a yoga mat")
@@ -72,6 +73,7 @@ def test_the_mean_is_cut_at_zero_and_not_its_parts(monkeypatch: pytest.MonkeyPat
     assert score("here", ("here", "there", "there")) == 0.0
 
 
+@pytest.mark.slow
 def test_a_file_of_answers_is_embedded_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     model, calls = embeddings._model("all-MiniLM-L6-v2"), []
     encode = type(model).encode
@@ -90,6 +92,7 @@ def test_a_missing_model_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_pa
         embeddings.find_model("paraphrase-multilingual-MiniLM-L12-v2")
 
 
+@pytest.mark.slow
 def test_matches_the_starter_kit(shared: Path) -> None:
     rows_of: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in (shared / "data/conformance/metrics.jsonl").open(encoding="utf-8"):

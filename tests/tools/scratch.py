@@ -53,19 +53,21 @@ def own_git_home(folder: Path, environment: pytest.MonkeyPatch) -> None:
 def copy_of(repository: Path, folder: Path) -> Path:
     """A repository of its own with the files of this one (as they stand, committed or not), on branch main.
 
-    The adapters of the embedded model stay away: tens of megabytes in every test's copy, and no part of a submission.
+    What no submission needs stays away, as every test has a copy: tens of megabytes of adapters, and half of all files.
+    Git's own files are few: one pack, no sample hooks.
     """
     listed = git(repository, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     for name in filter(None, listed):
         source, target = repository / name, folder / name
-        if (source.is_symlink() or source.is_file()) and not name.startswith("weights/adapters/"):
+        if (source.is_symlink() or source.is_file()) and not name.startswith(("weights/adapters/", "tests/", "docs/")):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-    git(folder, "init", "--quiet", "--initial-branch", "main")
+    git(folder, "init", "--quiet", "--initial-branch", "main", "--template=")
     git(folder, "lfs", "install", "--local")
     manifest = {**read_manifest(folder), "authors": ["tester"]}
     (folder / "aicrowd.json").write_text(json.dumps(manifest, indent=2) + "\n")
     commit(folder, "Copy")
+    git(folder, "repack", "-adq")
     return folder
 
 

@@ -73,6 +73,7 @@ def train(data: Path, output: Path, base: str) -> int:
     return exit_code_of(command.main, arguments)
 
 
+@pytest.mark.slow
 def test_a_recipe_trains_on_a_hub_name_from_the_cache_and_is_merged_onto_it(
     tiny: Path, weights: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_recipe_trains_on_a_hub_name_from_the_cache_and_is_merged_onto_it(
         assert load_file(merged / "model.safetensors").keys() == load_file(tiny / "model.safetensors").keys()
 
 
+@pytest.mark.slow
 def test_a_folder_that_says_nothing_lends_its_own_name(tiny: Path, weights: Path, data: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny, tmp_path / "my-model")
     assert train(data, tmp_path / "adapter", str(folder)) == 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.initialization import no_init_weights
 
 from shopbench.errors import exit_code_of
 from training import pad
@@ -54,6 +55,22 @@ def test_a_width_that_fits_is_left(tiny_model: Make, tmp_path: Path) -> None:
     assert torch.equal(logits(tmp_path / "out"), logits(model))
 
 
+def bfloat16_model(config: Any) -> Any:
+    """A model whose matrices and biases repeat one block of random numbers: a billion would take long to draw.
+
+    As its length is a prime number, no two rows are the same.
+    """
+    torch.manual_seed(0)
+    block = 0.02 * torch.randn(1_000_003).to(torch.bfloat16)
+    with no_init_weights():
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    for name, parameter in model.named_parameters():
+        if "norm" not in name:  # those are ones
+            size = parameter.numel()
+            parameter.data = block.repeat(size // len(block) + 1)[:size].reshape(parameter.shape)
+    return model
+
+
 @pytest.mark.slow
 def test_one_layer_of_qwen2_72b(tmp_path: Path) -> None:
     """Hidden 8192, MLP 29568 -> 29696, 64 heads and 8 key heads, in bf16: about 1.8 GB."""
@@ -67,8 +84,7 @@ def test_one_layer_of_qwen2_72b(tmp_path: Path) -> None:
         vocab_size=272,
         tie_word_embeddings=False,
     )
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model = bfloat16_model(config)
     before = model(IDS).logits
     model.save_pretrained(tmp_path / "model")
     del model

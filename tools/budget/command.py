@@ -30,7 +30,7 @@ from tools.budget.measure import measure
 from tools.budget.projection import Target, projection_text, verdicts
 from tools.budget.roofline import Shape
 from tools.budget.training import Tokens, base_config, base_folder, target_of, training_text
-from tools.budget.workload import batches_of_tracks, draw
+from tools.budget.workload import batches_of_track, draw
 from training.recipes import recipe_named
 
 
@@ -73,7 +73,9 @@ def _track(options: argparse.Namespace) -> int:
     if not options.no_projection:
         target = Target(Shape.from_config(config), *gpus)
         tokenizer = load_tokenizer(options.tokenizer or weights.folder)
-        batches = batches_of_tracks(samples, tokenizer, context=options.context)
+        batches = {
+            number: batches_of_track(samples, tokenizer, one, context=options.context) for number, one in TRACKS.items()
+        }
         print(projection_text(target, batches), end="\n\n")
         verdict = verdicts(target, batches)[track.number]
         if verdict != "pass" and target.memory().cache > 0:

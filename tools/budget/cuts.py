@@ -17,7 +17,7 @@ from models.settings import CONTEXT
 from shopbench.sample import Sample
 from shopbench.tracks import Track
 from tools.budget.projection import Projection, Target, project
-from tools.budget.workload import GPU_BLOCK, BatchLoad, batches_of_tracks
+from tools.budget.workload import GPU_BLOCK, BatchLoad, batches_of_track
 
 _STEP = 32
 """Contexts are looked for in steps of so many tokens: the projection is no finer."""
@@ -62,7 +62,7 @@ def cuts(
 ) -> Iterator[Cut]:
     """Each change alone, first none; `context`: most tokens of prompt and answer without a change."""
     shape = target.shape
-    plain = batches_of_tracks(samples, tokenizer, context=context)[track.number]
+    plain = batches_of_track(samples, tokenizer, track, context=context)
     eight_bits = replace(shape, layer_weight_bytes=1.0)
     for name, changed in (
         ("none", target),
@@ -74,10 +74,10 @@ def cuts(
     ):
         yield Cut.of(name, changed, plain, track)
     for block in (1, 2 * GPU_BLOCK):
-        batches = batches_of_tracks(samples, tokenizer, block, context)[track.number]
+        batches = batches_of_track(samples, tokenizer, track, block, context)
         yield Cut.of(f"blocks of {block} in the prefix cache", target, batches, track)
     for shorter in (one for one in (1024, 512, 384, 256) if one < context):
-        batches = batches_of_tracks(samples, tokenizer, context=shorter)[track.number]
+        batches = batches_of_track(samples, tokenizer, track, context=shorter)
         yield Cut.of(f"SHOPBENCH_CONTEXT={shorter}", target, batches, track)
 
 
@@ -89,7 +89,7 @@ def certain_context(
     found = None
     while few <= many:
         middle = (few + many) // 2
-        batches = batches_of_tracks(samples, tokenizer, context=middle * _STEP)[track.number]
+        batches = batches_of_track(samples, tokenizer, track, context=middle * _STEP)
         cut = Cut.of(f"SHOPBENCH_CONTEXT={middle * _STEP}", target, batches, track)
         if cut.pessimistic is not None and cut.pessimistic.total <= _SPARE * 60 * track.minutes:
             found, few = cut, middle + 1

@@ -19,7 +19,7 @@ from shopbench.answers import write
 from shopbench.errors import UserError
 from shopbench.prompts import encode_text
 from shopbench.sample import Sample
-from shopbench.tracks import MAX_BATCH_SIZE, TRACKS, Track
+from shopbench.tracks import MAX_BATCH_SIZE, Track
 
 GPU_BLOCK = 16
 """Tokens in a block of the prefix cache on CUDA."""
@@ -81,25 +81,22 @@ def draw(samples: Sequence[Sample], track: Track, count: int | None) -> list[Sam
     return random.Random(track.number).sample(own, min(count or track.questions, track.questions, len(own)))
 
 
-def batches_of_tracks(
-    samples: Sequence[Sample], tokenizer: Any, block: int = GPU_BLOCK, context: int = CONTEXT
-) -> dict[int, list[BatchLoad]]:
-    """Each track's full batches on GPUs; a track without questions of its own is taken to ask what the others ask.
+def batches_of_track(
+    samples: Sequence[Sample], tokenizer: Any, track: Track, block: int = GPU_BLOCK, context: int = CONTEXT
+) -> list[BatchLoad]:
+    """A track's full batches on GPUs; one without questions of its own is taken to ask what the others ask.
 
     A track's thousands of questions come in batches of 16, a file's few of a kind often do not fill one, and a batch
     takes as many decode steps as its longest answer. So each kind's questions are gone through 16 times, which fills
     as many batches as it has questions; none counts as asked before.
     """
-    batches = {}
-    for number, track in TRACKS.items():
-        own = questions_of(samples, track) or samples
-        found = question_loads(own, tokenizer, block, context)
-        batches[number] = [
-            BatchLoad.of([found[kind[(start + place) % len(kind)]] for place in range(MAX_BATCH_SIZE)])
-            for kind in batches_of(SHOPBENCH, items_of(own), len(own))
-            for start in range(0, MAX_BATCH_SIZE * len(kind), MAX_BATCH_SIZE)
-        ]
-    return batches
+    own = questions_of(samples, track) or samples
+    found = question_loads(own, tokenizer, block, context)
+    return [
+        BatchLoad.of([found[kind[(start + place) % len(kind)]] for place in range(MAX_BATCH_SIZE)])
+        for kind in batches_of(SHOPBENCH, items_of(own), len(own))
+        for start in range(0, MAX_BATCH_SIZE * len(kind), MAX_BATCH_SIZE)
+    ]
 
 
 def loads(samples: Sequence[Sample], tokenizer: Any, block: int) -> list[BatchLoad]:

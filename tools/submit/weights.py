@@ -16,7 +16,7 @@ from shopbench.sample import read_samples
 from tools.budget.devices import GIB, GPUS
 from tools.budget.projection import Target, verdicts
 from tools.budget.roofline import Shape, plan_memory
-from tools.budget.workload import batches_of_tracks
+from tools.budget.workload import batches_of_track
 from tools.submit.submission import Submission
 
 EVALUATOR_GPU, EVALUATOR_GPUS = GPUS["T4"], 4
@@ -122,7 +122,7 @@ def budget(submission: Submission) -> Iterator[str]:
     weights, track = check_weights(submission.weights), submission.track
     samples = read_samples(submission.root / "data" / "sample_questions.jsonl")
     target = Target(Shape.from_config(weights.config), EVALUATOR_GPU, choose(weights, EVALUATOR, {}).tensor_parallel)
-    batches = batches_of_tracks(samples, load_tokenizer(weights.folder))
+    batches = {track.number: batches_of_track(samples, load_tokenizer(weights.folder), track)}
     if verdicts(target, batches)[track.number] == "fail":
         see = f"python -m tools.budget --track {track.number} --no-run --weights {weights.folder}"
         yield f"budget: track {track.number} would take over {track.minutes} minutes; see: {see}"

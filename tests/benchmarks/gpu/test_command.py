@@ -122,6 +122,7 @@ def test_what_a_machine_cannot_do_is_skipped_with_its_reason(monkeypatch: pytest
     assert why_not(STEPS["72b"], Made()) == ""  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_is_told_by_the_last_error_of_its_log(tmp_path: Path) -> None:
     found = run_in_process("exact", tmp_path, ["--questions", str(tmp_path / "nowhere.jsonl")])
     assert found["result"] == "failed"
@@ -163,6 +164,7 @@ def test_the_table_says_how_measured_times_stand_to_projected_ones() -> None:
     assert "adapter served to merged: 0.75" in shown
 
 
+@pytest.mark.slow
 def test_a_step_ends_with_the_run_that_started_it_and_not_before() -> None:
     wait = "from benchmarks.gpu.process import end_with_parent; end_with_parent(); import time; time.sleep({})"
     with subprocess.Popen([sys.executable, "-c", wait.format(0.5)], stdin=subprocess.PIPE) as process:

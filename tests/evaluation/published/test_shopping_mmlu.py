@@ -16,6 +16,7 @@ from shopbench import embeddings
 CHOICES = ["red", "blue", "green", "grey"]
 
 
+@pytest.mark.slow
 def test_every_recorded_case_matches(shared: Path) -> None:
     lines = list(replay(shared / "data/conformance/shopping_mmlu.jsonl"))
     assert len(lines) == 346

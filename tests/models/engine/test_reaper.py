@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -55,17 +57,30 @@ def test_only_the_engine_s_processes_follow_their_parent(how: str, repository: P
         free.kill()
 
 
-@pytest.mark.engine
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed, its engine hanging", "interrupted"])
-def test_no_process_of_a_real_engine_outlives_the_model(how: signal.Signals, repository: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def holders(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[subprocess.Popen[str]]]:
+    """Two programs that each hold a real engine: they start at once, as mostly each uses one core."""
     weights = repository / "weights/embedded"
     if not any(weights.glob("*.safetensors")):
         pytest.skip("no weights are built: run `make weights`")
-    (tmp_path / "holder.py").write_text(HOLDER, encoding="utf-8")
+    script = tmp_path_factory.mktemp("holder") / "holder.py"
+    script.write_text(HOLDER, encoding="utf-8")
     environment = os.environ | {"SHOPBENCH_WEIGHTS": str(weights), "SHOPBENCH_CONTEXT": "256"}
     environment["PYTHONPATH"] = str(repository)
-    command = [sys.executable, str(tmp_path / "holder.py")]
-    holder = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen([sys.executable, str(script)], env=environment, **pipes) for _ in range(2)]
+    yield list(started)
+    for holder in started:
+        holder.terminate()
+        holder.communicate()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed, its engine hanging", "interrupted"])
+def test_no_process_of_a_real_engine_outlives_the_model(
+    how: signal.Signals, holders: list[subprocess.Popen[str]]
+) -> None:
+    holder = holders.pop()
     assert holder.stdout
     try:
         assert holder.stdout.readline() == "False\n", "only the engine's process imports vLLM"

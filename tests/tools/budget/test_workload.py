@@ -14,7 +14,7 @@ from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import choice, text
 from tests.training.conftest import byte_tokenizer
-from tools.budget.workload import QuestionLoad, _cached_tokens, batches_of_tracks, loads, question_loads, questions_of
+from tools.budget.workload import QuestionLoad, _cached_tokens, batches_of_track, loads, question_loads, questions_of
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_tracks_batches_are_full(tokenizer: Any) -> None:
     """Each kind's few questions stand for many: full batches, each question as often, none counted as asked before."""
     samples = [choice(f"Which is it, number {number}?\n0. a\n1. b\nAnswer:") for number in range(3)]
     samples += [text("Describe it.", "x" * 30), text("Describe this one.", "x" * 400)]
-    batches = batches_of_tracks(samples, tokenizer)[5]
+    batches = batches_of_track(samples, tokenizer, TRACKS[5])
     assert [batch.questions for batch in batches] == [16] * 5
     found = question_loads(samples, tokenizer, 16)
     assert sum(batch.uncached_tokens for batch in batches) == 16 * sum(one.uncached_tokens for one in found)

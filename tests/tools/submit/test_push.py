@@ -20,6 +20,8 @@ from tools.submit import submission as sending
 from tools.submit.command import main
 from tools.submit.submission import GitError, send
 
+pytestmark = pytest.mark.slow  # real pushes
+
 TAG = "submission-track2-v1"
 LEFT_OUT = ("--skip", "dry-run", "--skip", "interface")
 

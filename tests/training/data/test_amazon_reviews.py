@@ -46,6 +46,7 @@ def test_a_rating_that_is_said_is_not_shown() -> None:
     assert kept is not None and "Pours well" in kept.input_field
 
 
+@pytest.mark.slow
 def test_no_real_sample_says_its_rating(shared: Path) -> None:
     task = all_tasks()["amazon_reviews_rating"]
     rows = [row for row, _ in zip(task.rows(SourceFolder(shared / "data")), range(1500), strict=False)]
@@ -108,6 +109,7 @@ def test_a_complaint_in_a_praising_review_is_no_praise(tmp_path: Path) -> None:
     assert not any("broke" in snippet or "stuck" in snippet for row in found for snippet in row["snippets"])
 
 
+@pytest.mark.slow
 def test_complements_are_found_in_real_histories(shared: Path) -> None:
     task = all_tasks()["amazon_reviews_complement"]
     rows = list(task.rows(SourceFolder(shared / "data")))

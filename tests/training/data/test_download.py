@@ -51,6 +51,7 @@ class Hub:
         (local_dir / "alpaca_data_cleaned.json").write_bytes(CONTENT)
 
 
+@pytest.mark.slow
 def test_without_a_network_it_is_one_line(tmp_path: Path, repository: Path) -> None:
     """The real Hub client, in a process whose every name lookup fails: the HTTP library has an error of its own."""
     script = (
@@ -71,6 +72,7 @@ def test_without_a_network_it_is_one_line(tmp_path: Path, repository: Path) -> N
     assert [path.name for path in (tmp_path / "alpaca").iterdir()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n", b"", b"no HTTP at all\r\n\r\n"],

@@ -226,6 +226,7 @@ def test_the_most_helpful_answer_is_the_answer(raw: Path) -> None:
         assert json.loads(row["input"])["document"][0] == "It pours well ."
 
 
+@pytest.mark.slow
 def test_the_published_file_is_read_by_split_and_task(tmp_path: Path) -> None:
     rows = [{key: row[key] for key in FIELDS} for row in EXAMPLES.values()]
     rows += [{**row, "split": "test", "input": row["input"] + " "} for row in rows]

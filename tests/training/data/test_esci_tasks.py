@@ -149,6 +149,7 @@ def test_plurals_of_lists() -> None:
     assert any("Queries" in question for question in asked) and not any("Querys" in question for question in asked)
 
 
+@pytest.mark.slow
 def test_the_same_file_twice_changes_nothing(tmp_path: Path) -> None:
     published.esci(tmp_path / "once", ("us",))
     published.esci(tmp_path / "twice", ("us",))

@@ -28,6 +28,7 @@ def test_the_example_obeys_the_law(task: DataTask) -> None:
     assert task.row_id(task.example) and (task.group is None or task.group(task.example))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_real_rows_obey_the_law(task: DataTask, shared: Path) -> None:
     """What the build keeps of the developers' slices; hardly any sample may read as another type."""
@@ -45,6 +46,7 @@ def test_real_rows_obey_the_law(task: DataTask, shared: Path) -> None:
         assert tally.dropped["reads as another task type"] <= 0.2 * len(kept), tally.dropped_examples
 
 
+@pytest.mark.slow
 def test_questions_of_one_row_are_the_same_every_time(shared: Path) -> None:
     for task in TASKS:
         if not task.name.startswith(("ave_", "ec_guide_", "query_")):
@@ -54,6 +56,7 @@ def test_questions_of_one_row_are_the_same_every_time(shared: Path) -> None:
         assert once == again
 
 
+@pytest.mark.slow
 def test_answer_positions_are_even(shared: Path) -> None:
     """Shuffled options: no position holds the right answer much more often than another one."""
     for name in ("ec_guide_reasoning", "ave_value", "gsm8k", "openbookqa", "query_relation"):

@@ -256,6 +256,7 @@ REAL = {
 """Tasks that the real slices feed, and how many samples they make at least (of the first rows)."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_real_slices_make_samples_that_obey_the_law(name: str, shared: Path) -> None:
     task = all_tasks()[name]

@@ -24,10 +24,9 @@ def encoded(base: Path) -> list[Encoded]:
     return encode(load_tokenizer(base), samples(), 400)[0]
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
     write_samples(folder / "train.jsonl", samples(60))
     write_samples(folder / "validation.jsonl", samples(6))
     (folder / "manifest.json").write_text(json.dumps({"recipe": "embedded_a"}))

@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,10 +65,18 @@ class Launched:
         assert self.wait() != 0
 
 
-def alone(repository: Path, data: Path, output: Path, base: Path, changes: dict[str, Any]) -> None:
-    program = ["-m", "tests.training.finetune.train_made", str(data), str(output), str(base), json.dumps(changes)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, *program], cwd=repository, env=environment, check=True, timeout=300)
+@pytest.fixture(scope="module")
+def alone(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Path]:
+    """The same training in one process, this one, made when first asked for: by whether all samples weigh the same."""
+
+    @cache
+    def trained(per_sample: bool) -> Path:
+        output = tmp_path_factory.mktemp("alone") / "one"
+        training = replace(TINY.training, **PLAIN, per_sample_loss=per_sample, accumulation=4)
+        run.finetune(run.TrainingRun(replace(TINY, training=training), data, output, base))
+        return output
+
+    return trained
 
 
 def assert_same(got: Path, expected: Path, share: float) -> None:
@@ -82,18 +93,25 @@ def assert_same(got: Path, expected: Path, share: float) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("per_sample", "sharded"), [(False, False), (True, False), (False, True)])
 def test_two_processes_train_what_one_trains_with_the_same_global_batch(
-    per_sample: bool, sharded: bool, base: Path, data: Path, tmp_path: Path, repository: Path
+    per_sample: bool,
+    sharded: bool,
+    base: Path,
+    data: Path,
+    tmp_path: Path,
+    repository: Path,
+    alone: Callable[[bool], Path],
 ) -> None:
-    changes = {**PLAIN, "per_sample_loss": per_sample}
-    launched = Launched(repository, data, tmp_path / "two", base, {**changes, "accumulation": 2}, sharded)
+    changes = {**PLAIN, "per_sample_loss": per_sample, "accumulation": 2}
+    two = tmp_path / "two"
+    launched = Launched(repository, data, two, base, changes, sharded)
+    one = alone(per_sample)  # while the others import what they need
     assert launched.wait() == 0
-    alone(repository, data, tmp_path / "one", base, {**changes, "accumulation": 4})
-    facts = [json.loads((tmp_path / name / "provenance.json").read_text()) for name in ("two", "one")]
+    facts = [json.loads((output / "provenance.json").read_text()) for output in (two, one)]
     assert [fact["processes"] for fact in facts] == [2, 1]
     assert facts[0]["updates"] == facts[1]["updates"] and facts[0]["tokens"] == facts[1]["tokens"]
     assert facts[1]["batches"] % 4, "the last update is one of fewer batches, too"
     # Sharded weights are multiplied by PEFT's own LoRA, which rounds otherwise than ours (lora_linear.py).
-    assert_same(tmp_path / "two", tmp_path / "one", 1e-2 if sharded else 1e-3)
+    assert_same(two, one, 1e-2 if sharded else 1e-3)
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(base: Path, data: Path, tmp_pa
         torch.testing.assert_close(resumed[name], tensor, atol=0, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_run_lowers_the_loss_and_says_what_it_was(base: Path, data: Path, tmp_path: Path) -> None:
     output = tmp_path / "adapter"
     training = replace(TINY.training, train_lm_head=True, learning_rate=0.05)
@@ -64,6 +65,7 @@ def test_a_run_lowers_the_loss_and_says_what_it_was(base: Path, data: Path, tmp_
         finetune(replace(run, recipe=replace(run.recipe, seed=7)))
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_weights_of_another_adapter(base: Path, data: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     short = replace(TINY, training=replace(TINY.training, epochs=0.5))
@@ -81,6 +83,7 @@ def test_a_run_begins_with_the_weights_of_another_adapter(base: Path, data: Path
         finetune(TrainingRun(wider, data, tmp_path / "wider", base, start=first))
 
 
+@pytest.mark.slow
 def test_full_finetuning_writes_a_model(base: Path, data: Path, tmp_path: Path) -> None:
     training = replace(TINY.training, method="full", epochs=1, learning_rate=1e-3)
     finetune(TrainingRun(replace(TINY, training=training), data, tmp_path / "full", base))

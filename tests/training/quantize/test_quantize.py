@@ -169,6 +169,7 @@ def test_bad_input_is_one_line(
     assert message in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_broken_result_is_not_written(
     learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

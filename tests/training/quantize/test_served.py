@@ -39,6 +39,7 @@ def offloaded(place: str, folder: Path) -> dict[str, Any]:
     return {"device_map": {**places, "model.layers.1": "disk", "model.norm": "cpu"}, "offload_folder": str(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["nothing", "a layer", "everything"])
 def test_damage_is_noticed_wherever_the_weights_are(
     place: str, learned: Path, quantized: dict[str, Path], held: list[list[int]], tmp_path: Path
@@ -84,6 +85,7 @@ def test_compressed_tensors_is_read_back() -> None:
     torch.testing.assert_close(from_compressed_tensors(parts), weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [

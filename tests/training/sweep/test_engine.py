@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -70,12 +72,13 @@ def test_a_scaled_adapter_answers_as_the_merged_model_does(
         merge.merge_adapters(sweep.merge(pair), tmp_path / name)
     merge.merge_weights(sweep.merge(weights["both"]), tmp_path / "merged")
 
-    with serving(base, sum(sweep.merge(weights["both"]).ranks())) as served:
+    ranks = sum(sweep.merge(weights["both"]).ranks())
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:  # both start at once: mostly each uses one core
+        served, other = pool.map(stack.enter_context, (serving(base, ranks), serving(tmp_path / "merged", 0)))
         both = said(served, tmp_path / "both", tmp_path / "journal")
         alone = said(served, None, tmp_path / "journal")  # after an adapter: it must not stick
         answers = {name: said(served, tmp_path / name, tmp_path / "journal") for name in weights}
-    with serving(tmp_path / "merged", 0) as served:
-        merged = said(served, None, tmp_path / "journal")
+        merged = said(other, None, tmp_path / "journal")
 
     assert answers["none"] == alone
     assert answers["both"] == both == merged

@@ -187,6 +187,7 @@ def pool(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_study_trains_its_arms_asks_them_and_judges_the_claim(
     machine: Machine, base: Path, pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_bad_output_is_refused_before_anything_is_paid(
     assert (work / "rows.jsonl").read_bytes() == rows == (work / "rows.rejected.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_second_run_on_one_output_pays_nothing(work: Path, repository: Path) -> None:
     """With another model, and into another output that shares the manifest, too."""
     gate = threading.Event()
@@ -75,6 +76,7 @@ def test_a_second_run_on_one_output_pays_nothing(work: Path, repository: Path) -
     assert {path.suffix for path in work.iterdir()} == {".jsonl", ".json", ".journal"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_bytes", [900, 5000, 11000])
 @pytest.mark.parametrize("concurrency", ["1", "8"])
 def test_a_full_disk_is_one_line_and_what_was_paid_for_is_kept(

