@@ -33,7 +33,7 @@ import psutil
 import torch
 from tabulate import tabulate
 
-from models.engine.core import CPU_STEP_TOKENS
+from models.engine.core import CPU_STEP_TOKENS, keep_to_avx2
 from models.machine import machine
 from models.settings import choose
 from models.tokenizer import load_tokenizer
@@ -170,6 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
     parser.add_argument("--sample", type=positive, default=48, metavar="K", help="questions (default: %(default)s)")
     options = parser.parse_args(argv)
+    keep_to_avx2()
     weights = check_weights((options.weights or find_weights(ROOT)).absolute())
     settings = choose(weights, machine())
     dtype = getattr(torch, settings.dtype)
