@@ -9,7 +9,8 @@ a process of its own and starts its own engine; `process_s` is all of it, from i
 interleaved, so that a busy machine is busy for all, and the median counts.
 
 All flows compute in the same number type, the one that models/settings.py chooses here, and with all cores: a peer
-that leaves both to vLLM would get bfloat16 on any CPU, however slow it is there, and one core of two.
+that leaves both to vLLM would get bfloat16 on any CPU, however slow it is there, and one core of two. With
+ATEN_CPU_CAPABILITY=avx2 in the environment both do as on a CPU with AVX2 alone.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from evaluation.benchmark import Model
 from evaluation.runner import batches_of
 from evaluation.scoring import mean_over_tasks, outcomes
 from evaluation.suites.shopbench import SHOPBENCH, items_of
-from models.machine import machine
+from models.machine import keeps_to_avx2, machine
 from models.settings import EngineSettings, choose
 from models.user_config import UserModel
 from models.weights import check_weights
@@ -86,7 +87,8 @@ def describe_cpu() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
     known = [flag for flag in MULTIPLIES_WITH if flag in machine().cpu_flags]
-    return f"{name}, {len(os.sched_getaffinity(0))} cores, {' '.join(known) or 'no AVX2'}"
+    kept = " (kept to it)" if keeps_to_avx2() else ""
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, {' '.join(known) or 'no AVX2'}{kept}"
 
 
 def compare(

@@ -14,6 +14,7 @@ import os
 import runpy
 import sys
 
+from models.engine.core import keep_to_avx2
 from shopbench.errors import DONE, run_command
 
 
@@ -21,6 +22,7 @@ def main() -> int:
     number_type, script, *arguments = sys.argv[1:]
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when vLLM is imported, which is before the script sets it
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    keep_to_avx2()
     model = importlib.import_module("vllm").LLM
     model.__init__ = functools.partialmethod(model.__init__, dtype=number_type)
     sys.argv = [script, *arguments]

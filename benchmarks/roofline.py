@@ -33,7 +33,7 @@ import psutil
 import torch
 from tabulate import tabulate
 
-from models.engine.core import STEP_TOKENS
+from models.engine.core import CPU_STEP_TOKENS, keep_to_avx2
 from models.machine import machine
 from models.settings import choose
 from models.tokenizer import load_tokenizer
@@ -58,7 +58,7 @@ _QUESTION = "Explain in a few sentences what this product is for.\nProduct: togg
 
 def mean_rows(batches: Sequence[BatchLoad]) -> dict[str, int]:
     """Rows of a matrix product in an average step: uncached tokens of a prefill, sequences of a decode step."""
-    steps = sum(math.ceil(load.uncached_tokens / STEP_TOKENS) for load in batches)
+    steps = sum(math.ceil(load.uncached_tokens / CPU_STEP_TOKENS) for load in batches)
     written = [load.questions for load in batches if load.most_steps] or [1]
     tokens = sum(load.uncached_tokens for load in batches)
     return {"prefill": round(tokens / steps), "decode": round(statistics.fmean(written))}
@@ -155,7 +155,7 @@ def compare(
     """(phase, seconds predicted, processor `seconds` measured, share by which the prediction is off), last of both."""
     rows = mean_rows(batches)
     device = calibration.device(rows["prefill"])
-    prefill = sum(prefill_seconds(shape, device, 1, load) for load in batches)
+    prefill = sum(prefill_seconds(shape, device, 1, load, CPU_STEP_TOKENS) for load in batches)
     written = [load for load in batches if load.most_steps]
     context = sum(load.prompt_tokens for load in written) / max(sum(load.questions for load in written), 1)
     decode = steps * decode_step_seconds(shape, calibration.device(rows["decode"]), 1, rows["decode"], context)
@@ -170,6 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--questions", type=Path, metavar="FILE", help="default: as local_evaluation.py")
     parser.add_argument("--sample", type=positive, default=48, metavar="K", help="questions (default: %(default)s)")
     options = parser.parse_args(argv)
+    keep_to_avx2()
     weights = check_weights((options.weights or find_weights(ROOT)).absolute())
     settings = choose(weights, machine())
     dtype = getattr(torch, settings.dtype)

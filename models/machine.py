@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import importlib.metadata
 import importlib.util
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psutil
@@ -29,7 +31,10 @@ def machine() -> Machine:
     gpus = _gpus() if _vllm_is_for_gpus() else []
     if gpus:
         return Machine(gpu_memory=tuple(memory for memory, _ in gpus), capability=gpus[0][1])
-    return Machine(cpu_flags=_cpu_flags(), cpu_memory=psutil.virtual_memory().total)
+    flags = _cpu_flags()
+    if keeps_to_avx2():
+        flags = frozenset(flag for flag in flags if not flag.startswith(("avx512", "amx", "avx_vnni")))
+    return Machine(cpu_flags=flags, cpu_memory=psutil.virtual_memory().total)
 
 
 def _vllm_is_for_gpus() -> bool:
@@ -62,6 +67,11 @@ def _gpu(driver: ctypes.CDLL, number: int) -> tuple[int, tuple[int, int]]:
     for value, attribute in ((major, _MAJOR), (minor, _MINOR)):
         driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
     return memory.value, (major.value, minor.value)
+
+
+def keeps_to_avx2(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether PyTorch is told to leave a CPU's wider instructions alone, to see what a CPU without them does."""
+    return environment.get("ATEN_CPU_CAPABILITY") == "avx2"
 
 
 def _cpu_flags() -> frozenset[str]:

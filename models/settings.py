@@ -144,24 +144,32 @@ def _check_memory(weights: Weights, machine: Machine, share: float, parts: int) 
 
 
 def _check_kernels(weights: Weights, machine: Machine) -> None:
-    x86_without_avx512 = "avx2" in machine.cpu_flags and "avx512f" not in machine.cpu_flags
-    if not machine.gpu_memory and weights.quantization and x86_without_avx512:
+    """What vLLM would compute wrongly, without a word, or not at all."""
+    if machine.gpu_memory or not weights.quantization or "avx2" not in machine.cpu_flags:
+        return
+    if "avx512f" not in machine.cpu_flags:
         raise WeightsError(
             f"{weights.folder}: vLLM computes with quantized weights on CPUs with AVX-512 only, this one has AVX2; "
             "serve the float model they were made from, or use a GPU"
+        )
+    if weights.has_8_bit_activations and not machine.cpu_flags & {"avx512_vnni", "amx_int8"}:
+        raise WeightsError(
+            f"{weights.folder}: 8-bit products need a CPU with VNNI, without it their sums are cut off at 16 bits; "
+            "serve the float model they were made from"
         )
 
 
 def _dtype(weights: Weights, machine: Machine) -> str:
     """Half precision where the hardware has it: bfloat16 from Ampere on, float16 on older GPUs.
 
-    On a CPU bfloat16 needs AMX or AVX512-BF16 (or quantized weights, whose kernels take nothing else).
+    On a CPU bfloat16 needs AMX or AVX512-BF16 (or 4-bit weights, whose kernels take nothing else).
     Without, every product is emulated: SmolLM2-135M takes four times as long as in float32 on AVX2.
     """
     if machine.gpu_memory:
         return "bfloat16" if machine.capability >= _TENSOR_CORE_BF16 else "float16"
     has_bf16 = bool(machine.cpu_flags & {"avx512_bf16", "amx_bf16", "bf16"})
-    return "bfloat16" if has_bf16 or weights.quantization else "float32"
+    takes_nothing_else = weights.quantization and not weights.has_8_bit_activations
+    return "bfloat16" if has_bf16 or takes_nothing_else else "float32"
 
 
 def _cpu_cache_bytes(weights: Weights, machine: Machine, dtype: str, context: int) -> int:

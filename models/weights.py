@@ -58,6 +58,13 @@ class Weights:
         sizes = [size for size in found if isinstance(size, int) and size > 0]
         return math.lcm(*sizes) if sizes else None
 
+    @property
+    def has_8_bit_activations(self) -> bool:
+        """Whether activations, too, are rounded to 8-bit integers (W8A8), so that integers are multiplied."""
+        groups = (self.quantization.get("config_groups") or {}).values()
+        activations = [group.get("input_activations") or {} for group in groups]
+        return any(one.get("num_bits") == 8 and one.get("type", "int") == "int" for one in activations)
+
     def check_tensor_parallel(self, parts: int) -> None:
         """Raise a WeightsError if heads or quantization groups cannot be split over `parts` workers."""
         heads = self.text_config.get("num_attention_heads", parts)

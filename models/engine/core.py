@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, get_args
 
 from models.engine.requests import Completion, Request
+from models.machine import keeps_to_avx2
 from models.settings import EngineSettings, SettingsError
 from models.spaces.spec import to_spec
 from models.spaces.vocabulary import Vocabulary
@@ -19,6 +20,8 @@ from shopbench.files import read_json_if_any
 
 STEP_TOKENS = 4096
 """Most prompt tokens in one step: bounds its memory and, as an abort waits for a step's end, its time (T4s: 8 s)."""
+CPU_STEP_TOKENS = 1024
+"""The same on CPUs, which are slower: two cores with AVX2 alone take 1.5 s for so many, 135M parameters in float32."""
 _PROCESSORS = {
     "exact": ["models.engine.processors:AnswerSpaceProcessor"],
     "winners": ["models.engine.winners:WinnersProcessor"],
@@ -32,6 +35,7 @@ def start_core(settings: EngineSettings, constraints: str) -> Any:
 
     The environment is what models/engine/environment.py says, and was when this process started.
     """
+    keep_to_avx2()
     # Not `vllm.LLM`, which imports two seconds' worth of servers and clients.
     from vllm.engine.arg_utils import EngineArgs
     from vllm.v1.engine.llm_engine import LLMEngine
@@ -53,7 +57,7 @@ def start_core(settings: EngineSettings, constraints: str) -> Any:
         "async_scheduling": False,  # an automaton must have seen every token before it allows the next
         "seed": 0,
         "use_tqdm_on_load": False,
-        "max_num_batched_tokens": max(settings.context, STEP_TOKENS),
+        "max_num_batched_tokens": max(settings.context, STEP_TOKENS) if settings.on_gpu else CPU_STEP_TOKENS,
     }
     if settings.lora_rank:
         options |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": lora_rank_allowed(settings.lora_rank)}
@@ -85,6 +89,15 @@ def start_core(settings: EngineSettings, constraints: str) -> Any:
     if settings.lora_rank and not settings.on_gpu:
         engine.collective_rpc("multiply_one_adapter")
     return engine
+
+
+def keep_to_avx2() -> None:
+    """Make vLLM load its kernels for AVX2 if PyTorch is told to use its own for it; call it before vLLM is imported."""
+    if keeps_to_avx2():
+        os.environ["ONEDNN_MAX_CPU_ISA"] = os.environ["MKL_ENABLE_INSTRUCTIONS"] = "AVX2"
+        import torch
+
+        torch.cpu._is_avx512_supported = torch.cpu._is_avx512_bf16_supported = lambda: False
 
 
 def _register(architectures: Iterable[str]) -> None:

@@ -28,3 +28,14 @@ def test_only_the_default_is_changed(repository: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["weights float32", "weights float16"]
+
+
+def test_another_flow_is_kept_to_avx2_as_ours_is(repository: Path, tmp_path: Path) -> None:
+    """vLLM asks PyTorch which of its kernels to load when it is imported."""
+    asks = "import os, torch\nprint(torch.cpu._is_avx512_supported(), os.environ['ONEDNN_MAX_CPU_ISA'])\n"
+    (tmp_path / "vllm.py").write_text(asks + VLLM, encoding="utf-8")
+    (tmp_path / "peer.py").write_text("", encoding="utf-8")
+    command = [sys.executable, "-m", "benchmarks.peer", "float32", str(tmp_path / "peer.py")]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "ATEN_CPU_CAPABILITY": "avx2"}
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["False AVX2"]

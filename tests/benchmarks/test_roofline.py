@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmarks.roofline import Calibration, Watched, compare, mean_rows, of_processors, step_overhead
+from models.engine.core import CPU_STEP_TOKENS
 from tools.budget.projection import decode_step_seconds, prefill_seconds
 from tools.budget.roofline import Shape
 from tools.budget.workload import BatchLoad
@@ -40,7 +41,7 @@ def calibration(measured: Calibration, monkeypatch: pytest.MonkeyPatch) -> Calib
 
 
 def test_rows_are_those_of_an_average_step() -> None:
-    assert mean_rows(BATCHES) == {"prefill": 9000 // 4, "decode": 8}  # 6000 tokens are two steps
+    assert mean_rows(BATCHES) == {"prefill": 9000 // 10, "decode": 8}  # 2400 tokens are three steps, 6000 are six
 
 
 def test_speed_is_work_by_the_mean_of_all_measured_times(calibration: Calibration) -> None:
@@ -66,7 +67,7 @@ def test_each_phase_is_predicted_with_its_own_rows(calibration: Calibration) -> 
     seconds = of_processors({"prefill": 20.0, "decode": 80.0}, 50.0)
     prefill, decode, both = compare(seconds, 60, BATCHES, SHAPE, calibration)
     device = calibration.device(rows["prefill"])
-    assert prefill[:2] == ("prefill", sum(prefill_seconds(SHAPE, device, 1, load) for load in BATCHES))
+    assert prefill[:2] == ("prefill", sum(prefill_seconds(SHAPE, device, 1, load, CPU_STEP_TOKENS) for load in BATCHES))
     context = (9000 + 800) / 16
     assert decode[:2] == ("decode", 60 * decode_step_seconds(SHAPE, calibration.device(8), 1, 8, context))
     assert both[:3] == ("both", prefill[1] + decode[1], 50)

@@ -26,6 +26,15 @@ def test_a_cpu_is_described_without_heavy_imports(repository: Path) -> None:
     assert set(flags) & {"sse2", "avx2", "asimd", "fp"}
 
 
+def test_a_cpu_may_be_taken_for_one_with_avx2_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_cpu_flags", lambda: frozenset({"fma", "avx2", "avx512_bf16", "amx_int8"}))
+    monkeypatch.setattr(machine, "_vllm_is_for_gpus", lambda: False)
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    assert machine.machine().cpu_flags == {"fma", "avx2"}
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY")
+    assert len(machine.machine().cpu_flags) == 4
+
+
 class Driver:
     """The CUDA driver's functions on a machine with two T4s, as the driver API documents them."""
 

@@ -121,6 +121,19 @@ def test_a_cpu_without_kernels_for_quantized_weights_is_told_so() -> None:
     assert chosen(quantized, 0.1, avx512).dtype == "bfloat16"
 
 
+def test_eight_bits_are_for_cpus_whose_sums_of_products_do_not_overflow() -> None:
+    both = {"weights": {"num_bits": 8}, "input_activations": {"num_bits": 8, "type": "int", "dynamic": True}}
+    w8a8 = SMOL | {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": {"all": both}}}
+
+    def cpu(*flags: str) -> Machine:
+        return Machine(cpu_flags=AVX2.cpu_flags | set(flags), cpu_memory=AVX2.cpu_memory)
+
+    with pytest.raises(WeightsError, match="need a CPU with VNNI"):
+        chosen(w8a8, 0.1, cpu("avx512f"))
+    assert chosen(w8a8, 0.1, cpu("avx512f", "avx512_vnni")).dtype == "float32"
+    assert chosen(w8a8, 0.1, cpu("avx512f", "avx512_vnni", "avx512_bf16")).dtype == "bfloat16"
+
+
 def test_behaviour_is_read_from_the_environment() -> None:
     assert behaviour({}) == Behaviour(16, "exact", None)
     environment = {

@@ -1,4 +1,4 @@
-"""`python -m training.quantize`: 4-bit weights."""
+"""`python -m training.quantize`: weights of 4 or 8 bits."""
 
 import os
 

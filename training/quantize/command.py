@@ -1,12 +1,13 @@
-"""`python -m training.quantize --model DIR --output DIR --backend autoawq|llmcompressor`: 4-bit weights.
+"""`python -m training.quantize --model DIR --output DIR --backend autoawq|llmcompressor`: weights of 4 or 8 bits.
 
-AWQ with zero points, calibrated on questions with their answers in the very prompts of inference, the answers written
-as the weights were trained to (by number or by name). Before anything starts the sizes are checked against group x TP;
-afterwards the perplexity of what stands on the disk is compared with the float model's on texts that took no part in
-the calibration, and a rise over --max-rise fails: a silently broken checkpoint does not leave this script.
+AWQ with zero points in 4 bits, calibrated on questions with their answers in the very prompts of inference, the answers
+written as the weights were trained to (by number or by name). Before anything starts the sizes are checked against
+group x TP; afterwards the perplexity of what stands on the disk is compared with the float model's on texts that took
+no part in the calibration, and a rise over --max-rise fails: a silently broken checkpoint does not leave this script.
 
 The two backends cannot live in one environment, nor with vLLM: `make setup-quantize` makes .venv-autoawq and
-.venv-llmcompressor, with whose Python this is run. GPTQ (--method gptq) comes with llmcompressor.
+.venv-llmcompressor, with whose Python this is run. With llmcompressor come GPTQ (--method gptq) and W8A8 (--method
+w8a8): weights of 8 bits, a scale an output, and activations rounded to 8 bits as they come, a scale a token.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ GROUP = 128
 """AWQ's usual group: inputs that share a scale and a zero point."""
 MAX_RISE = 0.25
 """Largest rise of the perplexity, as a share; 4 bits cost a 135M model about 0.1, a 72B model far less."""
+BITS = {"awq": 4, "gptq": 4, "w8a8": 8}
+"""Of a weight, by method."""
 BACKENDS = {"autoawq": "training.quantize.autoawq", "llmcompressor": "training.quantize.llmcompressor"}
 
 
@@ -53,8 +56,8 @@ class Backend(Protocol):
 
 def load_backend(name: str, method: str) -> Backend:
     """The backend's module; UserError if it cannot do `method` or this environment has not its library."""
-    if method == "gptq" and name != "llmcompressor":
-        raise UserError("--method gptq needs --backend llmcompressor")
+    if method != "awq" and name != "llmcompressor":
+        raise UserError(f"--method {method} needs --backend llmcompressor")
     try:
         return cast(Backend, importlib.import_module(BACKENDS[name]))
     except ImportError as error:
@@ -71,7 +74,8 @@ def quantize(given: argparse.Namespace, backend: Backend) -> None:
         raise UserError(f"{given.model}: is quantized already; give the float model")
     files = shards(given.model)
     tensors = {name: item for file in files for name, item in stored(file).items()}
-    check_sizes(tensors, given.group, given.tp, backend.OUTPUTS)
+    group = given.group if BITS[given.method] == 4 else None
+    check_sizes(tensors, group or 1, given.tp, backend.OUTPUTS)
     model = backend.readable(given.model)
     made_of = provenance(given.model)
     texts, held = calibration_ids(load_tokenizer(model), given.calibration, AnswerBy(answer_by_of(made_of)))
@@ -89,8 +93,8 @@ def quantize(given: argparse.Namespace, backend: Backend) -> None:
         facts = {
             "method": given.method,
             "backend": given.backend,
-            "bits": 4,
-            "group": given.group,
+            "bits": BITS[given.method],
+            "group": group,
             "tp": given.tp,
             "calibration_sha256": file_hash(given.calibration),
             "calibration_texts": len(texts),
@@ -104,13 +108,14 @@ def quantize(given: argparse.Namespace, backend: Backend) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line."""
-    about = "Write a model in 4 bits, and check it."
+    about = "Write a model in 4 or 8 bits, and check it."
     parser = argparse.ArgumentParser(prog="python -m training.quantize", description=about)
     parser.add_argument("--model", required=True, type=Path, help="folder of the float model (padded, if need be)")
     parser.add_argument("--output", required=True, type=Path, help="folder for the result")
     parser.add_argument("--backend", required=True, choices=sorted(BACKENDS))
-    parser.add_argument("--method", default="awq", choices=("awq", "gptq"))
-    parser.add_argument("--group", type=positive, default=GROUP, help="inputs per scale (default: %(default)s)")
+    parser.add_argument("--method", default="awq", choices=sorted(BITS), help="default: %(default)s")
+    group = "inputs per scale of 4-bit weights (default: %(default)s)"
+    parser.add_argument("--group", type=positive, default=GROUP, help=group)
     parser.add_argument("--tp", type=positive, default=1, help="tensor parallel to serve with (T4s: 4; default: 1)")
     calibration = "questions (default: data/development.json or the samples)"
     parser.add_argument("--calibration", type=Path, default=default_questions(), help=calibration)

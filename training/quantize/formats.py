@@ -1,8 +1,12 @@
-"""The two formats of 4-bit checkpoints, made float again: 4-bit numbers packed by eight, a scale and a zero per group.
+"""The formats of quantized checkpoints, made float again.
 
-Engines make W[o, i] = (q[o, i] - zero[o, i // group]) * scale[o, i // group] of them. AutoAWQ's GEMM format keeps all
+4 bits: numbers packed by eight, a scale and a zero per group. Engines make
+W[o, i] = (q[o, i] - zero[o, i // group]) * scale[o, i // group] of them. AutoAWQ's GEMM format keeps all
 three with inputs first and packs along the outputs, in an order of its own; compressed-tensors ("pack-quantized") keeps
 outputs first, packs numbers along the inputs and zeros along the outputs.
+
+8 bits (compressed-tensors' "int-quantized"): W[o, i] = q[o, i] * scale[o], and activations are rounded alike, token by
+token, before each product.
 """
 
 from __future__ import annotations
@@ -41,15 +45,31 @@ def from_compressed_tensors(parts: Mapping[str, Tensor]) -> Tensor:
     return _float(unpack(parts["weight_packed"]), unpack(parts["weight_zero_point"].t()).t(), parts["weight_scale"])
 
 
+def from_int8(parts: Mapping[str, Tensor]) -> Tensor:
+    """The weight (outputs, inputs) in float32, of 8-bit numbers with a scale an output."""
+    return parts["weight"].float() * parts["weight_scale"].float()
+
+
+def rounded_by_token(values: Tensor) -> Tensor:
+    """Activations (..., inputs) as 8-bit numbers hold them, with a scale a token."""
+    scales = values.abs().amax(-1, keepdim=True).clamp(min=1e-12) / 127
+    return (values / scales).round() * scales
+
+
 @dataclass(frozen=True)
 class Format:
-    """How a checkpoint keeps one 4-bit weight: in tensors of these names after the layer's, made float by `decode`."""
+    """How a checkpoint keeps one weight: in tensors of these names after the layer's, made float by `decode`.
+
+    `activations` is what an engine makes of a product's other side.
+    """
 
     parts: tuple[str, ...]
     decode: Callable[[Mapping[str, Tensor]], Tensor]
+    activations: Callable[[Tensor], Tensor] = lambda values: values
 
 
 FORMATS = (
     Format(("qweight", "qzeros", "scales"), from_awq),
     Format(("weight_packed", "weight_scale", "weight_zero_point", "weight_shape"), from_compressed_tensors),
+    Format(("weight", "weight_scale"), from_int8, rounded_by_token),
 )

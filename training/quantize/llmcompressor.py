@@ -1,4 +1,4 @@
-"""llm-compressor 0.14 (maintained; transformers 5), a backend (command.py): AWQ, and GPTQ to compare."""
+"""llm-compressor 0.14 (maintained; transformers 5), a backend (command.py): AWQ, GPTQ, and 8 bits."""
 
 from __future__ import annotations
 
@@ -32,14 +32,20 @@ def readable(model: Path) -> Path:
 
 
 def recipe(method: str, group: int) -> list[Any]:
-    """llm-compressor's recipe: 4 bits with zero points per `group` inputs, in every linear layer but the LM head."""
+    """llm-compressor's recipe for every linear layer but the LM head.
+
+    4 bits have zero points per `group` inputs; W8A8 is the library's scheme of that name: symmetric, weights with a
+    scale an output, activations with a scale a token.
+    """
+    if method == "w8a8":
+        return [QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["lm_head"])]
     weights = {"num_bits": 4, "type": "int", "symmetric": False, "strategy": "group", "group_size": group}
     scheme = {"config_groups": {"all": {"targets": ["Linear"], "weights": weights}}, "ignore": ["lm_head"]}
     return [GPTQModifier(**scheme)] if method == "gptq" else [AWQModifier(), QuantizationModifier(**scheme)]
 
 
 def quantize(model: Path, texts: list[list[int]], group: int, method: str, output: Path) -> None:
-    """Write `model` in 4 bits to `output`, calibrated on `texts` (token ids)."""
+    """Write `model` quantized to `output`, calibrated on `texts` (token ids)."""
     loaded = AutoModelForCausalLM.from_pretrained(
         model,
         dtype="auto" if torch.cuda.is_available() else compute_type(),

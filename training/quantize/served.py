@@ -1,4 +1,4 @@
-"""A quantized folder as an engine computes with it: every product from the 4-bit numbers that stand on the disk.
+"""A quantized folder as an engine computes with it: every product from the numbers that stand on the disk.
 
 The check after quantizing uses nothing of the library that wrote the folder, so an error anywhere before (the search,
 the packing, the writing) shows. Nothing is copied into a float model either: where a model is larger than the memory
@@ -24,8 +24,8 @@ from training.weights.folders import shards
 from training.weights.tensors import Stored, stored
 
 
-class FourBitLinear(nn.Module):
-    """A linear layer whose weight is kept in 4 bits and made float for each product."""
+class QuantizedLinear(nn.Module):
+    """A linear layer whose weight is kept as quantized numbers and made float for each product."""
 
     def __init__(self, of: Format, parts: Mapping[str, Stored], bias: Tensor | None) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class FourBitLinear(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)."""
         weight = self._format.decode({name: getattr(self, name) for name in self._format.parts})
-        return nn.functional.linear(values, weight.to(values.dtype), self.bias)
+        return nn.functional.linear(self._format.activations(values), weight.to(values.dtype), self.bias)
 
 
 def load_served(folder: Path, **options: Any) -> Any:
@@ -48,7 +48,7 @@ def load_served(folder: Path, **options: Any) -> Any:
 
     Raises:
         UserError: the folder lacks a tensor of the model, holds one that the model has no place for or of another
-            shape, or none in 4 bits.
+            shape, or none that is quantized.
     """
     gpu = torch.cuda.is_available()
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
@@ -56,7 +56,7 @@ def load_served(folder: Path, **options: Any) -> Any:
     found = {name: item for file in shards(folder) for name, item in stored(file).items()}
     with init_empty_weights(include_buffers=False):
         model = AutoModelForCausalLM.from_config(config)
-        _put_four_bits(model, found, folder)
+        _put_quantized(model, found, folder)
     model.tie_weights()
     _check_whole(model, found, folder)
     placing: dict[str, Any] = {"device_map": "auto" if gpu else {"": "cpu"}}
@@ -65,19 +65,19 @@ def load_served(folder: Path, **options: Any) -> Any:
     return model.eval()
 
 
-def _put_four_bits(model: nn.Module, found: Mapping[str, Stored], folder: Path) -> None:
-    """Take a FourBitLinear for every linear layer that the folder holds in 4 bits."""
+def _put_quantized(model: nn.Module, found: Mapping[str, Stored], folder: Path) -> None:
+    """Take a QuantizedLinear for every linear layer that the folder holds quantized."""
     linear = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear)}
-    four_bit = 0
+    quantized = 0
     for name, layer in linear.items():
         for one in FORMATS:
             parts = {part: found[f"{name}.{part}"] for part in one.parts if f"{name}.{part}" in found}
             if len(parts) == len(one.parts):
                 above, _, last = name.rpartition(".")
-                setattr(model.get_submodule(above), last, FourBitLinear(one, parts, layer.bias))
-                four_bit += 1
-    if not four_bit:
-        raise UserError(f"{folder}: holds no 4-bit weights; the quantizer wrote an unquantized model")
+                setattr(model.get_submodule(above), last, QuantizedLinear(one, parts, layer.bias))
+                quantized += 1
+    if not quantized:
+        raise UserError(f"{folder}: holds no quantized weights; the quantizer wrote an unquantized model")
 
 
 def _check_whole(model: nn.Module, found: Mapping[str, Stored], folder: Path) -> None:

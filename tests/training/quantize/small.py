@@ -1,4 +1,4 @@
-"""A 4-bit checkpoint in AutoAWQ's GEMM format, by rounding to the nearest: what needs no quantizer's environment."""
+"""Checkpoints rounded to the nearest, which needs no quantizer's environment: AutoAWQ's GEMM format, and W8A8."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ def pack(values: Tensor) -> Tensor:
     for place, bits in enumerate(AWQ_ORDER):
         packs |= values[:, place::8].long() << (4 * bits)
     return torch.where(packs >= 2**31, packs - 2**32, packs).to(torch.int32)
+
+
+def write_w8a8(model: Path, output: Path) -> Path:
+    """A float folder's linear layers as 8-bit numbers with a scale an output."""
+    output.mkdir(exist_ok=True)
+    shutil.copyfile(model / "config.json", output / "config.json")
+    tensors = load_file(model / "model.safetensors")
+    for name in [name for name in tensors if name.endswith("proj.weight")]:
+        weight = tensors[name].float()
+        scale = weight.abs().amax(1, keepdim=True) / 127
+        tensors |= {name: (weight / scale).round().to(torch.int8), f"{name}_scale": scale}
+    save_file(tensors, output / "model.safetensors", metadata={"format": "pt"})
+    return output
 
 
 def write_awq(model: Path, output: Path, group: int, damage: float = 1.0) -> Path:

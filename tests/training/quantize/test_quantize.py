@@ -85,13 +85,18 @@ def command(model: Path, output: Path, backend: str, *more: str) -> list[str]:
     return ["-m", "training.quantize", *arguments]
 
 
-BACKENDS = [("autoawq", "awq"), ("llmcompressor", "awq"), ("llmcompressor", "gptq")]
+BACKENDS = [
+    ("autoawq", "awq", torch.int32),
+    ("llmcompressor", "awq", torch.int32),
+    ("llmcompressor", "gptq", torch.int32),
+    ("llmcompressor", "w8a8", torch.int8),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("backend", "method"), BACKENDS)
-def test_a_backend_writes_four_bits_with_little_loss(
-    backend: str, method: str, wide: Path, tmp_path: Path, repository: Path
+@pytest.mark.parametrize(("backend", "method", "kept_as"), BACKENDS)
+def test_a_backend_quantizes_with_little_loss(
+    backend: str, method: str, kept_as: torch.dtype, wide: Path, tmp_path: Path, repository: Path
 ) -> None:
     output = tmp_path / "out"
     result = in_environment(backend, command(wide, output, backend, "--method", method), repository)
@@ -99,8 +104,8 @@ def test_a_backend_writes_four_bits_with_little_loss(
     facts = json.loads((output / "provenance.json").read_text())["quantization"]
     assert facts["perplexity_after"] <= facts["perplexity_before"] * 1.25
     assert facts["perplexity_after"] != facts["perplexity_before"]
-    packed = [item for file in output.glob("*.safetensors") for item in stored(file).values()]
-    assert sum(item.dtype is torch.int32 for item in packed) >= 14
+    written = [item for file in output.glob("*.safetensors") for item in stored(file).values()]
+    assert sum(item.dtype is kept_as for item in written) >= 14
     assert json.loads((output / "config.json").read_text())["quantization_config"]
     assert (output / "tokenizer.json").read_bytes() == (wide / "tokenizer.json").read_bytes()
 
@@ -156,6 +161,7 @@ def test_the_command_needs_nothing_that_the_backends_environments_lack(repositor
     [
         (["--calibration", "{tmp}/none.json"], "cannot be read"),
         (["--method", "gptq"], "needs --backend llmcompressor"),
+        (["--method", "w8a8"], "needs --backend llmcompressor"),
         ([], "make setup-quantize"),
     ],
 )

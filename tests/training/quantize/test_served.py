@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from shopbench.errors import UserError
-from tests.training.quantize.small import pack, write_awq
+from tests.training.quantize.small import pack, write_awq, write_w8a8
 from training.quantize.checks import calibration_ids, load_float, perplexity
-from training.quantize.formats import AWQ_ORDER, from_awq, from_compressed_tensors, unpack
+from training.quantize.formats import AWQ_ORDER, from_awq, from_compressed_tensors, rounded_by_token, unpack
 from training.quantize.served import load_served
 from training.weights.base import load_tokenizer
 
@@ -85,6 +85,19 @@ def test_compressed_tensors_is_read_back() -> None:
     torch.testing.assert_close(from_compressed_tensors(parts), weight)
 
 
+def test_eight_bits_are_multiplied_as_whole_numbers(learned: Path, held: list[list[int]], tmp_path: Path) -> None:
+    """Weights and activations both: what the layer gives is a product of 8-bit numbers, times their scales."""
+    model = load_served(write_w8a8(learned, tmp_path / "w8a8"))
+    layer, values = model.model.layers[0].mlp.up_proj, torch.randn(3, 64)
+    numbers = (values / values.abs().amax(1, keepdim=True) * 127).round().to(torch.int64)
+    products = (numbers @ layer.weight.to(torch.int64).t()).float()
+    scales = values.abs().amax(1, keepdim=True) / 127 * layer.weight_scale.t()
+    torch.testing.assert_close(layer(values), products * scales)
+    assert not rounded_by_token(torch.zeros(2, 4)).any(), "a token of zeros has a scale, too"
+    before, after = perplexity(load_float(learned), held), perplexity(model, held)
+    assert after != before and after == pytest.approx(before, rel=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
@@ -93,7 +106,7 @@ def test_compressed_tensors_is_read_back() -> None:
         (lambda tensors: tensors.pop("model.layers.1.mlp.up_proj.qzeros"), "lacks model.layers.1.mlp.up_proj.weight"),
         (lambda tensors: tensors.update({"model.layers.1.mlp.up_proj.g_idx": torch.zeros(1)}), "no part of the model"),
         (lambda tensors: tensors.update({"lm_head.weight": torch.zeros(3, 64)}), "has shape"),
-        (lambda tensors: [tensors.pop(name) for name in list(tensors) if "scales" in name], "no 4-bit weights"),
+        (lambda tensors: [tensors.pop(name) for name in list(tensors) if "scales" in name], "no quantized weights"),
     ],
 )
 def test_what_is_not_whole_is_refused(change: Any, says: str, quantized: dict[str, Path], tmp_path: Path) -> None:
