@@ -13,6 +13,7 @@ TORCH_INDEX ?=
 
 BIN := .venv/bin
 BASE := weights/base/smollm2-135m-instruct
+QUICK := "not engine and not slow and not setup"
 # Any Python runs the set-up.
 ANY_PYTHON := $(shell command -v python3 || echo $(or $(PYTHON),uv run --quiet --no-project python))
 SETUP := @$(ANY_PYTHON) -m tools.setup $(DEVICE:%=--device %) $(PYTHON:%=--python %) $(TORCH_INDEX:%=--torch-index %)
@@ -22,11 +23,14 @@ SETUP := @$(ANY_PYTHON) -m tools.setup $(DEVICE:%=--device %) $(PYTHON:%=--pytho
 demo: weights
 	$(BIN)/python local_evaluation.py --skip-missing-metrics --report report.html
 
+# Engine and long runs mostly wait or use one core: the quick tests run beside them and are shown when both are done.
 test: setup-all weights
-	$(BIN)/python -m pytest
+	@quick=$$(mktemp); $(BIN)/python -m pytest -m $(QUICK) >$$quick 2>&1 & pid=$$!; \
+	$(BIN)/python -m pytest -m "(engine or slow) and not setup"; long=$$?; \
+	wait $$pid; short=$$?; cat $$quick; rm $$quick; exit $$((long | short))
 
 test-fast: setup-all weights
-	$(BIN)/python -m pytest -m "not engine and not slow and not setup"
+	$(BIN)/python -m pytest -m $(QUICK)
 
 test-setup: setup-all
 	$(BIN)/python -m pytest -m setup -s tests/tools/setup

@@ -54,7 +54,7 @@ def test_max_tokens_leave_room_for_the_answer() -> None:
 
 
 @settings(
-    max_examples=hostile.batches("HOSTILE_BATCHES", 500),
+    max_examples=hostile.batches("HOSTILE_BATCHES", 1500),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,

@@ -87,9 +87,9 @@ def test_the_winners_constraints_write_digits_and_cite(real_model: UserModel, mo
     assert "none" not in " ".join(texts).lower()
 
 
-@settings(max_examples=hostile.batches("HOSTILE_ENGINE_BATCHES", 12), deadline=None, derandomize=True)
+@settings(max_examples=hostile.batches("HOSTILE_ENGINE_BATCHES", 25), deadline=None, derandomize=True)
 @given(batch=st.lists(hostile.questions(60), min_size=8, max_size=16), is_multiple_choice=st.booleans())
-def test_over_a_hundred_hostile_questions_are_answered(
+def test_hundreds_of_hostile_questions_are_answered(
     real_model: UserModel, batch: list[Any], is_multiple_choice: bool
 ) -> None:
     before = dict(real_model.stats)
