@@ -138,6 +138,7 @@ def amazon_reviews(folder: Path) -> None:
         {
             "main_category": "Home",
             "title": f"{COLORS[number % 6]} {THINGS[number % 10]} {number}",
+            "features": [f"Number {number} is good for {use}" for use in ("the kitchen", "the garden", "children")],
             "categories": ["Home", THINGS[number % 10]],
             "details": '{"Material": "clay"}',
             "price": "12.50",
@@ -153,6 +154,7 @@ def amazon_reviews(folder: Path) -> None:
             "asin": f"C{number}",
             "title": f"Old {THINGS[number % 10]} {number}",
             "category": ["Garden", f"{THINGS[number % 10]}s", "Ships fast. Really."],
+            "feature": [f"Number {number} was made for {use}" for use in ("the kitchen", "the garden", "children")],
             "main_cat": "Garden",
             "also_buy": [f"C{(number + step) % 20}" for step in (1, 2, 3)],
             "brand": "Old",

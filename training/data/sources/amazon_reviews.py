@@ -144,7 +144,8 @@ def _review_file(path: str, sources: SourceFolder) -> ReviewFile:
     return ReviewFile(path, int(inside[start][-4:]), is_meta, name.replace("_", " ").lower())
 
 
-def _scan(path: str, columns: dict[str, str], *needed: str) -> str:
+def scan(path: str, columns: dict[str, str], *needed: str) -> str:
+    """SQL that reads these fields of a file of any of the forms; SourceError if it lacks one of `needed`."""
     need_fields([path], *needed)
     return f"read_parquet({quoted([path])})" if path.endswith(".parquet") else json_scan([path], columns)
 
@@ -154,18 +155,18 @@ def _review_part(file: ReviewFile) -> str:
         return f"""SELECT asin AS item, reviewerID AS person, overall::INT AS rating, summary AS title,
             reviewText AS text, coalesce(TRY_CAST(replace(vote, ',', '') AS BIGINT), 0) AS votes,
             coalesce(unixReviewTime, 0) AS seconds
-            FROM {_scan(file.path, REVIEWS_2018, "asin", "reviewerID", "overall", "reviewText")}"""
+            FROM {scan(file.path, REVIEWS_2018, "asin", "reviewerID", "overall", "reviewText")}"""
     return f"""SELECT parent_asin AS item, user_id AS person, rating::INT AS rating, title, text,
         coalesce(helpful_vote, 0) AS votes, coalesce("timestamp", 0) // 1000 AS seconds
-        FROM {_scan(file.path, _REVIEWS_2023, "parent_asin", "user_id", "rating", "text")}"""
+        FROM {scan(file.path, _REVIEWS_2023, "parent_asin", "user_id", "rating", "text")}"""
 
 
 def _item_part(file: ReviewFile) -> str:
     if file.year == 2018:
         return f"""SELECT asin AS item, title, nullif(main_cat, '') AS main, category AS path, also_buy AS also
-            FROM {_scan(file.path, META_2018, "asin", "title")}"""
+            FROM {scan(file.path, META_2018, "asin", "title")}"""
     return f"""SELECT parent_asin AS item, title, nullif(main_category, '') AS main, categories AS path,
-        []::VARCHAR[] AS also FROM {_scan(file.path, _META_2023, "parent_asin", "title")}"""
+        []::VARCHAR[] AS also FROM {scan(file.path, _META_2023, "parent_asin", "title")}"""
 
 
 def review_rows(sources: SourceFolder, balanced: bool = False) -> Iterator[Row]:

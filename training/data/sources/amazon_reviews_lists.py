@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from shopbench.sample import Sample
 from training.data.formats import DataTask, MissingDataset, Row, SourceFolder
 from training.data.options import one_line, retrieval, same_key
-from training.data.reading import database, json_scan, neighbours, quoted, stream
-from training.data.sources.amazon_reviews import LICENCE, ReviewFile, review_files, review_rows
+from training.data.reading import database, neighbours, quoted, stream
+from training.data.sources.amazon_reviews import LICENCE, ReviewFile, review_files, review_rows, scan
 from training.data.sources.ecinstruct_lists import REVIEWS_EXAMPLE, rank_reviews
 from training.data.sources.esci_match import BULLETS
 from training.data.star_ratings import states_rating
@@ -28,11 +28,11 @@ WAITING = 1000
 
 def bullet_rows(sources: SourceFolder) -> Iterator[Row]:
     """Products in hash order: {"id", "kind", "title", "bullets", "others"}, the last: bullet points of some others."""
-    files = [file for file in review_files(sources) if file.is_meta and not file.path.endswith(".parquet")]
+    files = [file for file in review_files(sources) if file.is_meta]
     if not files:
         raise MissingDataset(
-            f"{sources}: no metadata (meta_<Category>.jsonl) under amazon_reviews_2023/ or amazon_reviews_2018/; get "
-            "them with: python -m training.data.download amazon_reviews_2023"
+            f"{sources}: no metadata under amazon_reviews_2023/ or amazon_reviews_2018/; get them with: "
+            "python -m training.data.download amazon_reviews_2023"
         )
     parts = " UNION ALL ".join(map(_bullets_of, files))
     with database() as connection:
@@ -49,8 +49,10 @@ def bullet_rows(sources: SourceFolder) -> Iterator[Row]:
 def _bullets_of(file: ReviewFile) -> str:
     item, bullets = ("asin", "feature") if file.year == 2018 else ("parent_asin", "features")
     columns = {item: "VARCHAR", "title": "VARCHAR", bullets: "VARCHAR[]"}
-    scan = json_scan([file.path], columns)
-    return f"SELECT {quoted(file.kind)} AS kind, {item} AS item, title, {bullets} AS bullets FROM {scan}"
+    # In JSON a field may be absent where it is empty; a table of Parquet has it for all rows or for none.
+    needed = (item, "title", bullets) if file.path.endswith(".parquet") else (item, "title")
+    read = scan(file.path, columns, *needed)
+    return f"SELECT {quoted(file.kind)} AS kind, {item} AS item, title, {bullets} AS bullets FROM {read}"
 
 
 def bullets_of_product(row: Row, rng: random.Random) -> Sample | None:
