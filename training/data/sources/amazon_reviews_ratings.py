@@ -70,7 +70,7 @@ def helpful_rows(sources: SourceFolder) -> Iterator[Row]:
                 SELECT item, any_value(kind ORDER BY kind) AS kind,
                     list({'text': text, 'votes': votes} ORDER BY md5_number_lower(id), id) AS reviews
                 FROM (SELECT * FROM reviews QUALIFY row_number() OVER (
-                    PARTITION BY item, votes ORDER BY md5_number_lower(id), id) = 1)
+                    PARTITION BY item, votes ORDER BY md5_number_lower(id), id, kind) = 1)
                 GROUP BY item HAVING count(*) >= 5)"""
         )
         yield from in_chunks(
