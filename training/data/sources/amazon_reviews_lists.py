@@ -38,10 +38,10 @@ def bullet_rows(sources: SourceFolder) -> Iterator[Row]:
     with database() as connection:
         found = stream(
             connection,
-            f"""SELECT item AS id, kind, any_value(title ORDER BY title) AS title,
+            f"""SELECT item AS id, any_value(kind ORDER BY kind) AS kind, any_value(title ORDER BY title) AS title,
                 any_value(bullets ORDER BY bullets) AS bullets
                 FROM ({parts}) WHERE length(title) BETWEEN 5 AND 400 AND len(bullets) >= 3
-                GROUP BY item, kind ORDER BY md5_number_lower(item), item, kind""",
+                GROUP BY item ORDER BY md5_number_lower(item), item""",
         )
         yield from neighbours(found, "others", lambda row: row["bullets"], lambda row: row["kind"])
 
