@@ -54,12 +54,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _held_out_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--sources", required=True, type=Path, help="folder of datasets to build the questions from")
-    one.add_argument("--exclude", action="append", default=[], help="evaluation file to keep out of the questions")
     one.add_argument(
         "--weights", required=True, nargs="+", type=Path, metavar="DIR", help="each is compared with the last"
     )
     one.add_argument("--output", required=True, type=Path, help="folder for questions, results and table")
-    one.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes that build the questions")
+    _build_options(one, "questions")
+
+
+def _build_options(one: argparse.ArgumentParser, what: str) -> None:
+    one.add_argument("--exclude", action="append", default=[], help=f"evaluation file to keep out of the {what}")
+    one.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help=f"processes that build the {what}")
 
 
 def _weight_options(one: argparse.ArgumentParser, name: str) -> None:
@@ -78,13 +82,12 @@ def _study_options(one: argparse.ArgumentParser, name: str) -> None:
     where = one.add_mutually_exclusive_group(required=True)
     where.add_argument("--data", type=Path, help="folder of a training.data.build with held-out samples")
     where.add_argument("--sources", type=Path, help="folder of datasets: the pool is built from them")
-    one.add_argument("--exclude", action="append", default=[], help="evaluation file to keep out of the pool")
     one.add_argument("--budget-tokens", required=True, type=positive, help="tokens that every arm trains on")
     one.add_argument("--seeds", type=_whole_numbers, default=(1, 2, 3), help="default: 1,2,3")
     one.add_argument("--questions", type=positive, default=200, help="held-out questions at most (default: 200)")
     arms = [arm.name for arm in STUDIES[name].arms]
     one.add_argument("--arm", choices=arms, metavar="ARM", help=f"only train one arm, of: {'; '.join(arms)}")
-    one.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="processes that build the pool")
+    _build_options(one, "pool")
 
 
 def _numbers(text: str) -> tuple[float, ...]:

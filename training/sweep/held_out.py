@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from evaluation.intervals import draws, interval
-from evaluation.scoring import Outcome, mean_over_tasks
+from evaluation.scoring import Outcome
 from models.weights import answer_by, check_weights
 from shopbench.errors import UserError
 from shopbench.files import file_hash
 from shopbench.requirements import versions
 from shopbench.sample import Sample, read_samples, write_samples
 from training.data.build.run import build
+from training.data.formats import SourceFolder
 from training.recipes.embedded import HELD_OUT, UNSEEN
 from training.sweep.engine import Candidate, ask_all
-from training.sweep.report import held_out_table, means, write_results
+from training.sweep.report import held_out_table, means, score_row, write_results
 
 SETS = ("seen", "unseen")
 TESTS = "ecom_instruct"
@@ -70,11 +70,10 @@ def with_tests(sources: Path, view: Path) -> Path:
         for folder in sorted(place.iterdir())
         if folder.is_dir() and folder.name not in (TESTS, "sources")
     }
-    for place in (sources, sources / "sources"):
-        for test in sorted(place.glob(f"{TESTS}/**/test.json*")):
-            (view / TESTS / test.parent.name).mkdir(parents=True, exist_ok=True)
-            links[view / TESTS / test.parent.name / "train.jsonl"] = test
-            links[view / TESTS / test.parent.name / "meta-info.json"] = test.with_name("meta-info.json")
+    for test in map(Path, SourceFolder(sources).files(f"{TESTS}/**/test.json", f"{TESTS}/**/test.jsonl")):
+        (view / TESTS / test.parent.name).mkdir(parents=True, exist_ok=True)
+        links[view / TESTS / test.parent.name / "train.jsonl"] = test
+        links[view / TESTS / test.parent.name / "meta-info.json"] = test.with_name("meta-info.json")
     for link, target in links.items():
         link.unlink(missing_ok=True)
         link.symlink_to(target.absolute())
@@ -86,18 +85,10 @@ def rows_of(found: dict[str, dict[str, list[Outcome]]]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     before: dict[str, list[Outcome]] = {}
     for name, by_set in found.items():
-        row: dict[str, Any] = {"weights": name}
-        for kind, ones in by_set.items():
-            drawn = draws(ones)
-            row[kind] = {
-                "score": mean_over_tasks(ones),
-                "interval": interval(drawn),
-                "per_type": means(ones, "task_type"),
-                "per_task": means(ones, "task_name"),
-            }
-            if before:
-                row[kind]["gain"] = row[kind]["score"] - mean_over_tasks(before[kind])
-                row[kind]["gain_interval"] = interval(drawn - draws(before[kind]))
-        rows.append(row)
+        scores = {
+            kind: {**score_row(ones, before.get(kind)), "per_task": means(ones, "task_name")}
+            for kind, ones in by_set.items()
+        }
+        rows.append({"weights": name, **scores})
         before = by_set
     return rows

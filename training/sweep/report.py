@@ -7,6 +7,7 @@ or three seeds that still understates how much seeds differ, so every seed's own
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import matplotlib
 import numpy as np
 from tabulate import tabulate
 
+from evaluation.benchmark import grouped
 from evaluation.intervals import Draws, draws, interval
 from evaluation.scoring import Outcome, mean_over_tasks
 from shopbench.files import replacing, write_json, write_text
@@ -129,8 +131,16 @@ def write_results(output: Path, results: dict[str, Any], table: str) -> None:
 
 def means(ones: Sequence[Outcome], key: str) -> dict[str, float]:
     """The mean over tasks of each group of questions, by their value of `key`."""
-    names = dict.fromkeys(getattr(one, key) for one in ones)
-    return {name: mean_over_tasks([one for one in ones if getattr(one, key) == name]) for name in names}
+    return {name: mean_over_tasks(group) for name, group in grouped(ones, attrgetter(key)).items()}
+
+
+def score_row(ones: Sequence[Outcome], before: Sequence[Outcome] | None) -> dict[str, Any]:
+    """Score, by type, intervals, and the difference to what other weights made of the same questions (paired)."""
+    score, drawn = mean_over_tasks(ones), draws(ones)
+    row = {"score": score, "interval": interval(drawn), "per_type": means(ones, "task_type")}
+    if before is None:
+        return row
+    return {**row, "gain": score - mean_over_tasks(before), "gain_interval": interval(drawn - draws(before))}
 
 
 def held_out_table(results: Mapping[str, Any]) -> str:

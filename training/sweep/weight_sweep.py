@@ -14,15 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from evaluation.intervals import draws, interval, of_type
-from evaluation.scoring import Outcome, check_sample, mean_over_tasks
+from evaluation.scoring import Outcome, check_sample
 from shopbench.errors import UserError
 from shopbench.files import file_hash
 from shopbench.requirements import versions
 from shopbench.sample import Sample, read_samples
 from training.recipes import training_of
 from training.sweep.engine import Candidate, ask_all
-from training.sweep.report import plot_alpha, plot_grid, points_table, write_results
+from training.sweep.report import plot_alpha, plot_grid, points_table, score_row, write_results
 from training.weights.adapters import adapter_folder, read_adapter
 from training.weights.folders import base_folder
 from training.weights.merged import Merge, merge_adapters
@@ -125,13 +124,4 @@ def measure(sweep: Sweep, samples: Sequence[Sample], points: Sequence[Weights]) 
 
 def point_row(weights: Weights, found: Sequence[Outcome], alone: Sequence[Outcome]) -> dict[str, Any]:
     """Numbers for a table: score, by type, intervals, and the difference to the base alone (paired)."""
-    drawn = draws(found)
-    kinds = dict.fromkeys(outcome.task_type for outcome in found)
-    return {
-        "weights": list(weights),
-        "score": mean_over_tasks(found),
-        "interval": interval(drawn),
-        "gain": mean_over_tasks(found) - mean_over_tasks(alone),
-        "gain_interval": interval(drawn - draws(alone)),
-        "per_type": {kind: mean_over_tasks(of_type(found, kind)) for kind in kinds},
-    }
+    return {"weights": list(weights), **score_row(found, alone)}

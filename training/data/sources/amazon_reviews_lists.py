@@ -11,16 +11,14 @@ from collections.abc import Iterator
 
 from shopbench.sample import Sample
 from training.data.formats import DataTask, MissingDataset, Row, SourceFolder
-from training.data.options import one_line, retrieval, same_key
+from training.data.options import same_key
 from training.data.reading import database, neighbours, quoted, stream
 from training.data.sources.amazon_reviews import LICENCE, ReviewFile, review_files, review_rows, scan
 from training.data.sources.ecinstruct_lists import REVIEWS_EXAMPLE, rank_reviews
-from training.data.sources.esci_match import BULLETS
+from training.data.sources.esci import telling_lines
+from training.data.sources.esci_match import three_bullets
 from training.data.star_ratings import states_rating
-from training.data.wordings import request, selection
 
-BULLET_CHARACTERS = 200
-SHORTEST_BULLET = 15
 LOWEST, HIGHEST = 1, 5
 WAITING = 1000
 """Reviews of one rating that wait for the others at most."""
@@ -57,19 +55,12 @@ def _bullets_of(file: ReviewFile) -> str:
 
 def bullets_of_product(row: Row, rng: random.Random) -> Sample | None:
     """Three bullet points of a product among those of other products of its category."""
-    mine = _said(row["bullets"])
+    mine = telling_lines(row["bullets"])
     if len(mine) < 3:
         return None
     own = set(map(same_key, mine))
-    wrong = [point for others in row["others"] for point in _said(others) if same_key(point) not in own]
-    shown = retrieval(rng.sample(mine, 3), wrong, rng, rng.randint(7, 12), least=7)
-    asked = request(rng, row, BULLETS, title=one_line(row["title"], 300))
-    return selection(rng, asked, "Bullet Point", shown)
-
-
-def _said(bullets: list[str]) -> list[str]:
-    """Bullet points as single lines, those that say something."""
-    return [line for line in (one_line(point, BULLET_CHARACTERS) for point in bullets) if len(line) >= SHORTEST_BULLET]
+    wrong = [point for others in row["others"] for point in telling_lines(others) if same_key(point) not in own]
+    return three_bullets(row, row["title"], mine, wrong, rng)
 
 
 def rated_reviews(sources: SourceFolder) -> Iterator[Row]:

@@ -214,7 +214,12 @@ def labelled(row: Row, labels: str) -> list[Row]:
 
 def bullet_points(product: Row) -> list[str]:
     """The bullet points of a product as single lines, those that say something."""
-    lines = [one_line(line, 200) for line in (product.get("bullets") or "").split("\n")]
+    return telling_lines((product.get("bullets") or "").split("\n"))
+
+
+def telling_lines(points: Iterable[str]) -> list[str]:
+    """Bullet points as single lines, those that say something."""
+    lines = [one_line(point, 200) for point in points]
     return [line for line in lines if len(line) >= 15]
 
 

@@ -8,7 +8,7 @@ Rows 24 to 26 were worded by a language model: `synthetic/wordings.jsonl` may ho
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shopbench.sample import Sample
 from training.data.formats import DataTask, Reader, Row, SourceFolder, ToSample
@@ -139,10 +139,14 @@ def bullets_of_product(row: Row, rng: random.Random) -> Sample | None:
         return None
     product = rng.choice(pointed)
     mine = points.pop(product["id"])
-    right = rng.sample(mine, 3)
     wrong = [point for others in points.values() for point in others if point not in mine]
-    shown = retrieval(right, wrong, rng, rng.randint(7, 12), least=7)
-    asked = request(rng, row, BULLETS, title=one_line(product["title"], 300))
+    return three_bullets(row, product["title"], mine, wrong, rng)
+
+
+def three_bullets(row: Row, title: str, mine: Sequence[str], wrong: Sequence[str], rng: random.Random) -> Sample | None:
+    """Three of a product's bullet points (`mine`, at least three) among `wrong` ones, those of other products."""
+    shown = retrieval(rng.sample(mine, 3), wrong, rng, rng.randint(7, 12), least=7)
+    asked = request(rng, row, BULLETS, title=one_line(title, 300))
     return selection(rng, asked, "Bullet Point", shown)
 
 
