@@ -35,34 +35,45 @@ class Encoded:
         head: what all prompts of its task type begin with.
         body: the rest of the prompt and the answer.
         answer: how many of the last tokens of `body` are the answer, end of turn included.
+        names: how many options the answer names, where each name's loss is to be the sum over its tokens; else 0.
     """
 
     head: tuple[int, ...]
     body: tuple[int, ...]
     answer: int
+    names: int = 0
 
     @property
     def length(self) -> int:
         """Tokens of the whole sample."""
         return len(self.head) + len(self.body)
 
+    @property
+    def share(self) -> float:
+        """What each answer token weighs in the sample's loss: the mean over tokens, or over names."""
+        return 1 / (self.names or self.answer)
+
 
 def encode(
-    tokenizer: Tokenizer, samples: Iterable[Sample], max_length: int, answer_by: AnswerBy = AnswerBy.NUMBER
+    tokenizer: Tokenizer,
+    samples: Iterable[Sample],
+    max_length: int,
+    answer_by: AnswerBy = AnswerBy.NUMBER,
+    whole_names: bool = False,
 ) -> tuple[list[Encoded], int]:
     """Encode samples with the prompts that inference uses; also count those over `max_length` tokens, left out."""
     encoded = []
     for sample in tqdm(samples, desc="tokenizing", unit=" samples", leave=False):
         head = tuple(prompt_frame(tokenizer, sample.task_type)[0])
         prompt = encode_prompt(tokenizer, sample.task_type, sample.input_field)
-        answer = answer_tokens(tokenizer, sample, answer_by)
-        encoded.append(Encoded(head, tuple(prompt[len(head) :] + answer), len(answer)))
+        answer, names = answer_tokens(tokenizer, sample, answer_by)
+        encoded.append(Encoded(head, tuple(prompt[len(head) :] + answer), len(answer), names if whole_names else 0))
     short = [item for item in encoded if item.length <= max_length]
     return short, len(encoded) - len(short)
 
 
-def answer_tokens(tokenizer: Tokenizer, sample: Sample, answer_by: AnswerBy) -> list[int]:
-    """What the model is to write: the answer as the evaluator reads it, or the words of the options it names."""
+def answer_tokens(tokenizer: Tokenizer, sample: Sample, answer_by: AnswerBy) -> tuple[list[int], int]:
+    """What the model is to write, and how many options that names by their words; 0: the answer as it is read."""
     written = answers.write(sample.task_type, sample.output_field)
     if answer_by is AnswerBy.TEXT and sample.task_type in BY_OPTIONS:
         chosen = [int(number) for number in written.split(",")]
@@ -70,8 +81,8 @@ def answer_tokens(tokenizer: Tokenizer, sample: Sample, answer_by: AnswerBy) -> 
             chosen = in_stable_random_order(sample.input_field, chosen)
         named = encode_named(tokenizer, Question.read(clean(sample.input_field), sample.is_multiple_choice), chosen)
         if named:
-            return named
-    return encode_answer(tokenizer, written)
+            return named, len(chosen)
+    return encode_answer(tokenizer, written), 0
 
 
 def length_groups(samples: Sequence[Encoded]) -> list[list[int]]:
@@ -89,8 +100,8 @@ class Packed:
     """Collator: one batch of sample numbers -> one packed row, each shared head computed once.
 
     Attributes:
-        per_sample: also give `shares` (1, answers), what each answer token weighs so that all samples weigh the same;
-            the shares of a batch add up to 1.
+        per_sample: also give `shares` (1, answers), what each answer token weighs so that all samples weigh the same:
+            those of a batch add up to 1, unless whole names weigh more (Encoded.names).
     """
 
     encoded: Sequence[Encoded]
@@ -135,7 +146,7 @@ class Packed:
             targets += sample.body[-sample.answer :]
         labels = torch.tensor([targets if numbers else [IGNORED] * len(targets)])
         weight = 1 / len(samples) if numbers else 0.0
-        shares = [weight / sample.answer for sample in samples for _ in range(sample.answer)]
+        shares = [weight * sample.share for sample in samples for _ in range(sample.answer)]
         return {
             **({"shares": torch.tensor([shares])} if self.per_sample else {}),
             "input_ids": torch.tensor([ids]),
@@ -175,7 +186,7 @@ class Padded:
             mask[row, -sample.length :] = 1
             if numbers:
                 labels[row, -sample.answer :] = torch.tensor(sample.body[-sample.answer :])
-                shares[row, -sample.answer :] = 1 / (len(samples) * sample.answer)
+                shares[row, -sample.answer :] = sample.share / len(samples)
         keep = torch.arange(longest - 1 - places, longest - 1)
         return {
             **({"shares": shares} if self.per_sample else {}),

@@ -78,7 +78,7 @@ def make_trainer(
     `start` is the folder of an adapter whose weights the new one begins with; None for LoRA's own beginning.
     """
     training, tokenizer = recipe.training, load_tokenizer(base)
-    limits = (training.max_length, training.answer_by)
+    limits = (training.max_length, training.answer_by, training.whole_names)
     train, too_long = encode(tokenizer, read_samples(data / "train.jsonl"), *limits)
     if not train:
         raise UserError(

@@ -62,7 +62,7 @@ def calibration_ids(
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Token ids of every question with its answer: (for calibration, held back for the perplexity)."""
     texts = [
-        [*encode_prompt(tokenizer, one.task_type, one.input_field), *answer_tokens(tokenizer, one, answer_by)]
+        [*encode_prompt(tokenizer, one.task_type, one.input_field), *answer_tokens(tokenizer, one, answer_by)[0]]
         for one in read_samples(path)
     ]
     held = texts[HELD - 1 :: HELD]

@@ -30,6 +30,9 @@ class Training:
         gradient_checkpointing: on a GPU, compute activations again instead of keeping them (a CPU keeps them).
         per_sample_loss: every sample of a batch weighs the same, however long its answer; else every answer token.
         answer_by: whether options are named by number or by their words (shopbench/naming.py).
+        whole_names: with per_sample_loss, the loss of an option's words is the sum over their tokens: their likelihood.
+            The mean makes the first token of a long name, which decides, weigh less than a name of one token, and
+            so teaches to prefer short names.
     """
 
     base: str
@@ -51,6 +54,7 @@ class Training:
     train_lm_head: bool = False
     per_sample_loss: bool = False
     answer_by: AnswerBy = AnswerBy.NUMBER
+    whole_names: bool = False
 
     @property
     def four_bit(self) -> bool:

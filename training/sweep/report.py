@@ -25,6 +25,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+POWER = (1.96 + 0.84) / 1.96
+"""A difference of so many half-widths of a 95% interval is found, its interval without 0, in four of five runs."""
 PAPER_BLUE, GREY, ORANGE = "#1f5f99", "#9a9a9a", "#d9731a"
 BySeed = dict[int, list[Outcome]]
 
@@ -57,18 +59,28 @@ def arm_row(arm: str, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
 
 
 def claim_row(claim: Claim, by_arm: Mapping[str, BySeed]) -> dict[str, Any]:
-    """A claim's difference, its interval, each seed's difference, and whether it is borne out."""
+    """A claim's difference, its interval, each seed's difference, and whether it is borne out.
+
+    Beside them `would_show`, the smallest difference that would mostly be found here, and for a claim whose effect
+    the paper prints, how many times as many questions and seeds it takes to find one of that size (the interval is as
+    wide as the root of their number is small).
+    """
     seeds = sorted(set.intersection(*(set(by_arm[arm]) for arm in claim.weights)))
     low, high = interval(seed_draws(claim.weights, by_arm, seeds))
     each = {
         str(seed): sum(w * mean_over_tasks(by_arm[arm][seed]) for arm, w in claim.weights.items()) for seed in seeds
     }
+    would_show = POWER * (high - low) / 2
     return {
         "claim": claim.text,
         "difference": float(np.mean(list(each.values()))),
         "interval": (low, high),
         "seeds": each,
         "verdict": verdict(low, high, len(seeds)),
+        "would_show": would_show,
+        "paper_effect": claim.effect,
+        "paper_effect_of": claim.effect_of,
+        "times_as_many": max(1.0, (would_show / claim.effect) ** 2) if claim.effect else None,
     }
 
 
@@ -91,7 +103,8 @@ def study_table(results: dict[str, Any]) -> str:
     claims = []
     for row in results["claims"]:
         seeds = ", ".join(map(_signed, row["seeds"].values()))
-        claims.append([row["claim"], _signed(row["difference"]), _range(row["interval"], "+"), seeds, row["verdict"]])
+        cells = [row["claim"], _signed(row["difference"]), _range(row["interval"], "+"), seeds, row["verdict"]]
+        claims.append([*cells, _number(row["would_show"]), _paper_effect(row)])
     return "\n\n".join(
         [
             f"# {results['study']}: {results['question']}",
@@ -100,10 +113,19 @@ def study_table(results: dict[str, Any]) -> str:
             f"{len(results['tested_tasks'])} tasks; score: mean over tasks.",
             f"Tasks of the study that the pool lacked: {', '.join(results['missing_tasks']) or 'none'}.",
             _table(["arm", "score", "95% interval", "seeds", *kinds], arms),
-            _table(["claim", "difference", "95% interval", "seeds", "verdict"], claims),
+            _table(["claim", "difference", "95% interval", "seeds", "verdict", "would show", "the paper's"], claims),
+            "Would show: the smallest difference that four of five such runs find, from the interval's width.",
             f"`{results['command']}`",
         ]
     )
+
+
+def _paper_effect(row: Mapping[str, Any]) -> str:
+    """What the paper found, and what it would take here."""
+    if row["paper_effect"] is None:
+        return "not printed"
+    found, times = f"{_signed(row['paper_effect'])} ({row['paper_effect_of']})", row["times_as_many"]
+    return found if times == 1 else f"{found}: takes {times:.2g} times as many questions and seeds"
 
 
 def points_table(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str, note: str) -> str:

@@ -10,6 +10,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from shopbench.naming import AnswerBy
+from shopbench.sample import Sample
+from shopbench.tasks import TaskType
 from tests.training.finetune.made import alone, answer_of, model_of, samples
 from training.finetune import packed_attention
 from training.finetune.batches import Encoded, Packed, Padded, encode
@@ -79,6 +82,21 @@ def test_shares_make_every_sample_weigh_the_same(base: Path, encoded: list[Encod
     ]
     assert len({encoded[number].answer for number in numbers}) > 1
     assert float(got.detach()) == pytest.approx(float(sum(own)) / len(own), rel=1e-4)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_the_loss_of_a_whole_name_is_the_sum_over_its_tokens(base: Path, packed: bool) -> None:
+    question = "Which would suit?\n0. blue wool scarf\n1. blue wool socks\n2. mug\nAnswer:"
+    chosen = [Sample(question, n, "t", TaskType.MULTIPLE_CHOICE, "accuracy", True) for n in (1, 2)]
+    tokenizer = load_tokenizer(base)
+    means, _ = encode(tokenizer, chosen, 400, AnswerBy.TEXT)
+    sums, _ = encode(tokenizer, chosen, 400, AnswerBy.TEXT, whole_names=True)
+    assert means[0].answer > means[1].answer >= 1, "one name is longer"
+    for items, whole in ((means, False), (sums, True)):
+        layout: Any = Packed(items, True) if packed else Padded(items, 0, True)
+        shares = layout([{"samples": [0, 1]}])["shares"].flatten()
+        wanted = [1 / 2 if whole else 1 / (2 * item.answer) for item in items for _ in range(item.answer)]
+        assert shares[shares > 0].tolist() == pytest.approx(wanted)
 
 
 def test_samples_over_the_length_are_left_out_and_counted(base: Path) -> None:
