@@ -13,8 +13,10 @@ from typing import Any
 from models.engine.requests import Request
 from models.spaces.base import AnswerSpace
 from models.spaces.free_text import MOST_REPEATS, FreeText
+from models.spaces.label_set import LabelSet
 from models.spaces.number_list import NumberList
 from models.spaces.one_digit import OneDigit
+from models.spaces.one_of import OneOf
 from models.spaces.option_names import OptionNames
 from models.spaces.quoted_spans import QuotedSpans
 from shopbench import answers
@@ -113,6 +115,8 @@ def answer_space(question: Question) -> AnswerSpace:
         return NumberList(question.numbers or tuple(range(1, max(question.count, 5) + 1)), question.count)
     if question.task_type is TaskType.NER:
         return QuotedSpans(question.source, TASKS[question.task_type].max_tokens)
+    if labels := question.labels:
+        return LabelSet(labels.names) if labels.several else OneOf(labels.names)
     return FreeText(TASKS[question.task_type].max_tokens)
 
 

@@ -140,7 +140,7 @@ class ShopBenchModel(ShopBenchBaseModel):
 
     def _answer(self, plan: Plan, completion: Completion) -> str:
         answer = self._text(plan, completion)
-        if plan.task_type is TaskType.GENERATION:
+        if plan.task_type is TaskType.GENERATION and plan.space.is_free:
             answer = planning.first_sentences(planning.unlooped(answer))
         if planning.is_readable(plan, answer):
             return answer

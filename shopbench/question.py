@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from shopbench.labels import Labels, offered_labels
 from shopbench.options import Option, OptionList, scale_options, shown_options
 from shopbench.phrases import (
     ANSWER_LABEL,
@@ -89,6 +90,19 @@ class Question:
         """Each option's text; None where options do not stand one a line, or one of them has no text."""
         texts = tuple(option.text for option in self.options)
         return texts if texts and self.one_a_line and all(texts) else None
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The answers in words that a question of the generation type names; None where it wants a text.
+
+        >>> Question.read("Review: too small\\nWould they buy it again? Answer yes or no.", False).labels.names
+        ('yes', 'no')
+        """
+        if self.task_type is not TaskType.GENERATION:
+            return None
+        lines = self.text.splitlines()
+        asked = "\n".join(line for line in lines if not DATA_HEADER.match(line))
+        return offered_labels(asked if asked.strip() else self.text)
 
     @cached_property
     def source(self) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from models.engine.requests import Request
-from models.planning import unlooped
+from models.planning import answer_space, unlooped
+from models.spaces.base import AnswerSpace
 from models.spaces.free_text import FreeText
+from models.spaces.label_set import LabelSet
+from models.spaces.one_of import OneOf
+from shopbench.question import Question
 from tests.models.tokens import byte_level
 
 
@@ -39,3 +43,15 @@ def test_only_our_own_decoding_stops_at_loops() -> None:
     vocabulary = Vocabulary.of(byte_level([]))
     ours, winners = (sampling(Request([1], FreeText(50)), way, vocabulary) for way in ("exact", "winners"))
     assert ours.repetition_detection.min_count == 3 and winners.repetition_detection is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "space"),
+    [
+        ("Is it the same? Reply yes or no.", OneOf(("yes", "no"))),
+        ("Which topics? Candidates: price, fit", LabelSet(("price", "fit"))),
+        ("Is it the same?", FreeText(50)),
+    ],
+)
+def test_answers_that_a_request_names_are_all_that_may_be_written(asked: str, space: AnswerSpace) -> None:
+    assert answer_space(Question.read(asked, False)) == space

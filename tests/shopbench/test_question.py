@@ -229,6 +229,7 @@ def test_a_hostile_question_takes_no_long_time() -> None:
     hostile = (
         "1. ", "rank ", "select ", "identify the ", "'", "'a ", "“", "「", "(", "*", " ", "\u200b", "1(1(", "rate 1 (",
         "scale 0 (a ", "0.\n1.\n", "0.\n1)\n1.\n0)\n", "'0.\n'1.\n", "a: \n", "Options: 0. ",
+        "yes ", "yes or no ", "answer ", "candidates: a, ", "one of these ", "yes if ",
     )  # fmt: skip
 
     def too_long(*_: object) -> None:
@@ -240,6 +241,7 @@ def test_a_hostile_question_takes_no_long_time() -> None:
             signal.alarm(20)
             read = Question.read((text * 25_000)[:25_000], False)
             assert isinstance(read.source, str)
+            assert read.labels is None or read.labels.names
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, previous)
