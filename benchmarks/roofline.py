@@ -79,7 +79,7 @@ class Calibration:
         layers = math.ceil(_BEYOND_CACHES / layer_bytes)  # as in a model, each is read anew
         self._weights = [torch.randn(size, dtype=dtype) for _ in range(layers) for size in layer]
         # as vLLM's are: laid out for oneDNN once, when they are loaded
-        self._packed = [torch.ops.mkldnn._reorder_linear_weight(weight.to_mkldnn()) for weight in self._weights]
+        self._packed = [torch.ops.mkldnn._reorder_linear_weight(weight) for weight in self._weights]
         self._memory = torch.randn(_BEYOND_CACHES // 4)
         self._seconds: dict[int, list[float]] = {}
         self.overhead = 0.0
