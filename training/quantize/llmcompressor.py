@@ -13,6 +13,7 @@ from llmcompressor import oneshot
 from llmcompressor.modifiers.gptq import GPTQModifier
 from llmcompressor.modifiers.quantization import QuantizationModifier
 from llmcompressor.modifiers.transform.awq import AWQModifier
+from llmcompressor.modifiers.transform.smoothquant import SmoothQuantModifier
 from llmcompressor.pipelines.cache import IntermediatesCache
 from transformers import AutoModelForCausalLM
 
@@ -38,7 +39,8 @@ def recipe(method: str, group: int) -> list[Any]:
     scale an output, activations with a scale a token.
     """
     if method == "w8a8":
-        return [QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["lm_head"])]
+        rounding = QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["lm_head"])
+        return [SmoothQuantModifier(smoothing_strength=0.8), rounding]
     weights = {"num_bits": 4, "type": "int", "symmetric": False, "strategy": "group", "group_size": group}
     scheme = {"config_groups": {"all": {"targets": ["Linear"], "weights": weights}}, "ignore": ["lm_head"]}
     return [GPTQModifier(**scheme)] if method == "gptq" else [AWQModifier(), QuantizationModifier(**scheme)]
