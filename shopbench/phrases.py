@@ -95,8 +95,9 @@ ASKS_TYPES = _any(
     r"\b(?:type|category|class|label) of (?:the|this|that) (?:named )?entity …",
     r"\b(?:what|which) (?:entity (?:type|category|class)|(?:type|category|class|kind) of entity) "
     r"(?:is|does|has|fits)\b",
+    r"\b(?:what|which) (?:of (?:these|the following) )?(?:types|categories|classes|kinds) of (?:named )?entities\b",
 )
-"""Entities together with their types, or the type of an entity that is given: no extraction."""
+"""Entities together with their types, the type of an entity that is given, the types that occur: no extraction."""
 ASKS_CHOICE = _any(
     r"\bwhich\b",
     r"\b(?:select|choose|pick)\b",

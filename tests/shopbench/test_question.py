@@ -183,6 +183,8 @@ def test_entities_in_six_languages(question: str) -> None:
         ("List the attribute values and their attribute names.\nTitle: acme red kettle", GENERATION),
         ("What is the type of the entity 'acme' in the query? Candidates: brand, colour.\nQuery: acme", GENERATION),
         ("Which entity type does 'acme' have in the title?\nTitle: acme kettle", GENERATION),
+        ("Which of these types of entities occur in the query? Candidates: brand, size.\nQuery: acme", GENERATION),
+        ("Extract these types of entities from the query: brand, size.\nQuery: acme red kettle", NER),
         ("Output the entity without repeating the entity type 'brand'.\nQuery: acme red kettle", NER),
         ("Extract the entities with the type 'brand' from the query.\nQuery: acme red kettle", NER),
         ("Which phrase of the query is the entity type 'brand'?\nQuery: acme red kettle", NER),
