@@ -152,10 +152,8 @@ def _text_metric(answer: str) -> str:
 
 
 def _quoted(asked: str, spans: Sequence[str], read: Question | None = None) -> Sample | None:
-    """A sample whose answer is quoted; None if a span is no whole words of the text that is quoted from.
-
-    So is one with a comma: the evaluator would read two.
-    """
+    """A sample whose answer is quoted; None if a span is no whole words of the text that is quoted from, or holds a
+    comma, where the evaluator would read two spans."""
     source = (read or Question.read(asked, False)).source
     found = tuple({span.lower().strip(): span.strip() for span in spans}.values())
     if not found or any("," in span or "\n" in span or not find_whole(span, source) for span in found):
