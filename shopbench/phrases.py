@@ -87,6 +87,17 @@ ASKS_ENTITY = _any(
     r"título|consulta|búsqueda|titre|requête|recherche|titolo|ricerca|query)\b",
     r"(?:タイトル|商品名|クエリ|検索)[^。\n]{0,40}(?:抽出|抜き出)",
 )
+# "HP: brand" and "brand" are no pieces of the text, so such an answer is written. (Quoted terms are "…" in a request.)
+_TYPE = r"(?:(?:entity |attribut?e )?(?:types?|labels?|categor(?:y|ies))|attribut?e names?)"
+ASKS_TYPES = _any(
+    r"\b(?:entit(?:y|ies)|attribute values?|slot values?)\b[^.\n]{0,30}?\b(?:with|and) "
+    rf"(?:(?:its|their|the (?:corresponding|respective)) {_TYPE}|(?:types|labels|categories)|{_TYPE} about)\b(?! …)",
+    r"\b(?:type|category|class|label) of (?:the|this|that) (?:named )?entity …",
+    r"\b(?:what|which) (?:entity (?:type|category|class)|(?:type|category|class|kind) of entity) "
+    r"(?:is|does|has|fits)\b",
+    r"\b(?:what|which) (?:of (?:these|the following) )?(?:types|categories|classes|kinds) of (?:named )?entities\b",
+)
+"""Entities together with their types, the type of an entity that is given, the types that occur: no extraction."""
 ASKS_CHOICE = _any(
     r"\bwhich\b",
     r"\b(?:select|choose|pick)\b",
@@ -129,7 +140,7 @@ LABEL = re.compile(r"^[^\S\n]*(?P<name>[^\W\d_][^:：\n]{0,40})[:：]", re.MULTI
 ANSWER_LABEL = _any(r"output|answer|response|ausgabe|antwort|respuesta|salida|réponse|sortie|risposta|出力|回答")
 """The label of the place where the answer goes."""
 TEXT_LABEL = _any(
-    r"quer|search|keyword|review|title|description|input|context|text|sentence|passage",
+    r"quer|search|keyword|review|title|description|input|context|text|sentence|passage|document",
     r"anfrage|titel|bewertung|rezension|beschreibung|satz|consulta|reseña|título|descripción",
     r"requête|avis|titre|phrase|ricerca|recensione|titolo|descrizione|frase|クエリ|検索|レビュー|タイトル|商品名|説明|文",
 )

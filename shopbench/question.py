@@ -21,6 +21,7 @@ from shopbench.phrases import (
     ASKS_CHOICE,
     ASKS_ENTITY,
     ASKS_RANKING,
+    ASKS_TYPES,
     DATA_HEADER,
     LABEL,
     NUMBER_WORDS,
@@ -138,7 +139,7 @@ def _task_type(request: str, numbers: tuple[int, ...]) -> tuple[TaskType, tuple[
         return _type_with_options(request, len(numbers)), numbers
     if ASKED_COMMA_NUMBERS.search(request):
         return TaskType.RETRIEVAL, ()
-    if ASKS_ENTITY.search(request):
+    if ASKS_ENTITY.search(request) and not ASKS_TYPES.search(request):
         return TaskType.NER, ()
     scale = scale_options(request)
     return (TaskType.MULTIPLE_CHOICE if scale else TaskType.GENERATION), scale

@@ -13,7 +13,6 @@ Pieces begin and end at word boundaries, hold no comma (the evaluator would read
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +20,7 @@ from typing import Any
 
 from models.spaces.base import AnswerSpace
 from models.spaces.vocabulary import Vocabulary
+from shopbench.words import is_boundary
 
 _STOPS = frozenset(b",\n\r")
 _LONGEST_TOKEN = 32
@@ -90,7 +90,7 @@ class _Source:
         self._first: dict[tuple[int, bool], tuple[int, ...]] = {}
         offset, previous = 0, ""
         for character in [*text, ""]:
-            if _is_boundary(previous, character):
+            if is_boundary(previous, character):
                 if _in_word(previous):
                     self.ends.add(offset)
                 if character and not character.isspace() and character != ",":
@@ -125,15 +125,3 @@ _read = lru_cache(maxsize=256)(_Source)
 
 def _in_word(character: str) -> bool:
     return bool(character) and not character.isspace() and character != ","
-
-
-def _is_boundary(left: str, right: str) -> bool:
-    """Whether a piece may begin or end between two characters: not within a word, unless its script has no blanks."""
-    if not (left.isalnum() and right.isalnum()):
-        # Accents and other marks belong to the character before them.
-        return not (right and unicodedata.combining(right))
-    return _is_unspaced(left) or _is_unspaced(right)
-
-
-def _is_unspaced(character: str) -> bool:
-    return unicodedata.name(character, "").startswith(("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER"))

@@ -176,6 +176,26 @@ def test_entities_in_six_languages(question: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "task_type"),
+    [
+        ("Extract all named entities with their types from the query.\nQuery: acme red kettle", GENERATION),
+        ("Acme kettle\nExtract all named entity with type about Brand, Product in the sentence.", GENERATION),
+        ("List the attribute values and their attribute names.\nTitle: acme red kettle", GENERATION),
+        ("What is the type of the entity 'acme' in the query? Candidates: brand, colour.\nQuery: acme", GENERATION),
+        ("Which entity type does 'acme' have in the title?\nTitle: acme kettle", GENERATION),
+        ("Which of these types of entities occur in the query? Candidates: brand, size.\nQuery: acme", GENERATION),
+        ("Extract these types of entities from the query: brand, size.\nQuery: acme red kettle", NER),
+        ("Output the entity without repeating the entity type 'brand'.\nQuery: acme red kettle", NER),
+        ("Extract the entities with the type 'brand' from the query.\nQuery: acme red kettle", NER),
+        ("Which phrase of the query is the entity type 'brand'?\nQuery: acme red kettle", NER),
+        ("List entities of the categories brand and colour.\nQuery: acme red kettle", NER),
+    ],
+)
+def test_entities_are_quoted_their_types_are_written(question: str, task_type: TaskType) -> None:
+    assert kind(question, False) == (task_type, ())
+
+
+@pytest.mark.parametrize(
     "question",
     [
         "Explain what a French press is.",
@@ -376,6 +396,7 @@ def test_a_quotation_within_a_line_is_no_list() -> None:
         ("What part of the title 'Koleksi Jaket Pria' relates to the entity type 'TYPE'?", "Koleksi Jaket Pria"),
         ("From the product title 'men's boot' extract 'X'.", "men's boot"),
         ("固有表現を抽出してください。\nクエリ: 靴 メンズ\n出力: ", "靴 メンズ"),
+        ("Select the ones for the query.\nQuery: hat\nCandidate Document: wool hat, tin pot", "wool hat, tin pot"),
         ("nothing marked at all", "nothing marked at all"),
         ("", ""),
     ],

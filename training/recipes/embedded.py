@@ -116,7 +116,6 @@ UNSEEN = Recipe(
             "chain_label_check",
             "chain_span_detection",
             "chain_span_typing",
-            "chain_spans_of_type",
             "chain_type_detection",
             "commonsense_qa",
             "ecominstruct_task",
@@ -128,4 +127,4 @@ UNSEEN = Recipe(
 """Tasks that no embedded mixture trains on, by this rule: all that can be made of the datasets which no embedded
 mixture reads, for want of a licence (Alpaca, Amazon Reviews, AmazonQA, CommonsenseQA, EcomInstruct), but for those that
 ask what a trained task asks: answers to shoppers' questions, a review's rating, aspects and snippets, what was also
-bought."""
+bought, the entities of one type."""

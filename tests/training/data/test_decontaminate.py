@@ -1,4 +1,4 @@
-"""What counts as evaluation data, and near repeats."""
+"""What counts as evaluation data, near repeats, and answers that their metric cannot score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training.data.build.checks import NearDuplicates
+from training.data.build.checks import Checks, NearDuplicates
 from training.data.build.decontaminate import Excluded, runs, text_parts
 
 REVIEW = "The brass kettle boils very fast but its lid came loose after only two weeks of careful use at home"
@@ -83,3 +83,21 @@ def test_options_that_are_always_the_same_hide_no_difference() -> None:
     assert sum(not near.has(related(text)) for text in texts) >= 295
     assert sum(near.has(related(text)) for text in texts[50:]) >= 240
     assert not near.has(related(texts[200], query="copper pot")), "the same product, another query"
+
+
+@pytest.mark.parametrize(
+    ("truth", "task_type", "metric", "scores"),
+    [
+        ("丝网印花", TaskType.GENERATION, "rougel", False),
+        ("丝网印花", TaskType.GENERATION, "multilingual-sent-transformer", True),
+        (("a brass kettle", "a pot"), TaskType.GENERATION, "rougel", True),
+        ((" brass",), TaskType.NER, "micro f1", False),
+        (("brass", "kettle"), TaskType.NER, "micro f1", True),
+    ],
+)
+def test_an_answer_that_its_own_metric_cannot_score_is_no_sample(
+    truth: str | tuple[str, ...], task_type: TaskType, metric: str, scores: bool
+) -> None:
+    question = "Extract the entities.\nQuery: brass kettle" if task_type is TaskType.NER else "Name it."
+    problem = Checks(2048, ()).problem(Sample(question, truth, "t", task_type, metric, False))
+    assert problem == (None if scores else "its own answer does not score")

@@ -1,4 +1,5 @@
-"""What a sample must pass to be taken: its length, its type as a reader finds it, no evaluation data, no repeat."""
+"""What a sample must pass to be taken: its length, its type as a reader finds it, an answer that its metric finds
+right, no evaluation data, no repeat."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from collections import Counter, defaultdict
 from functools import lru_cache
 
 from shopbench import answers
+from shopbench.embeddings import MODELS
+from shopbench.metrics import METRICS
 from shopbench.question import Question
 from shopbench.sample import Sample, read_samples
 from shopbench.tasks import TaskType
@@ -48,6 +51,8 @@ class Checks:
             return "too long"
         if Question.read(sample.input_field, sample.is_multiple_choice).task_type is not sample.task_type:
             return "reads as another task type"
+        if not _scores(sample):
+            return "its own answer does not score"
         if overlap := self._excluded.overlap(sample.input_field):
             return f"in evaluation data: {overlap}"
         key = digest(same_key(sample.input_field))
@@ -57,6 +62,19 @@ class Checks:
             return "near repeat"
         self._questions.add(key)
         return None
+
+
+def _scores(sample: Sample) -> bool:
+    """Whether the right answer, as it is written, is right for the sample's metric; metrics that are models are not
+    asked. ROUGE-L sees nothing of a Chinese answer, hit rate@3 no fourth number."""
+    if sample.metric in MODELS:
+        return True
+    written = answers.write(sample.task_type, sample.output_field)
+    # Of several true texts the first is written.
+    truth = written if sample.task_type is TaskType.GENERATION else sample.output_field
+    metric = METRICS[sample.metric]
+    score = metric.aggregate([metric.score(answers.parse(sample.task_type, written), truth)])
+    return bool(score > 0.99)
 
 
 @lru_cache

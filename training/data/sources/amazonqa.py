@@ -13,10 +13,11 @@ import ast
 import json
 import random
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from shopbench.sample import Sample
-from training.data.formats import Dataset, DataTask, Row, SourceFolder, ToSample
+from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.hashes import digest
 from training.data.options import multiple_choice, one_line, same_key
 from training.data.small_files import mixed, sampled_lines
@@ -37,9 +38,11 @@ ANSWER = (
     "Give a short answer to a customer's question.\nQuestion: {question}",
 )
 YES_NO = (
-    "A shopper asks: '{question}' The seller's answer is below. What does it say?\nAnswer text: {answer}",
+    "A shopper asks: '{question}' Somebody's answer is below. Does it say yes or no?\nAnswer text: {answer}",
     "Does the answer say yes or no to the question?\nQuestion: {question}\nAnswer text: {answer}",
 )
+SAID = {"Y": "yes", "N": "no"}
+"""What answers say by their type. "?" is no third: it says that the dataset's classifier could not tell."""
 
 
 def questions(sources: SourceFolder) -> Iterator[Row]:
@@ -49,6 +52,17 @@ def questions(sources: SourceFolder) -> Iterator[Row]:
         category = Path(path).name.split(".")[0].removeprefix("qa_").replace("_", " ")
         rows.append({**_parsed(line), "category": category, "_file": path, "_place": f"line {number}"})
     yield from mixed(rows)
+
+
+def decided(sources: SourceFolder) -> Iterator[Row]:
+    """Rows that say yes or no (answerType Y or N), in turn and as many of one as of the other."""
+    by_type: dict[str, list[Row]] = {kind: [] for kind in SAID}
+    for row in questions(sources):
+        if "_problem" in row:
+            yield row
+        elif (kind := str(row.get("answerType"))) in by_type:
+            by_type[kind].append(row)
+    yield from chain.from_iterable(zip(*by_type.values(), strict=False))
 
 
 def _parsed(line: str) -> Row:
@@ -74,11 +88,11 @@ def answer(row: Row, rng: random.Random) -> Sample | None:
 
 def yes_or_no(row: Row, rng: random.Random) -> Sample | None:
     """What an answer says to a yes/no question, as the dataset labels it."""
-    right = {"Y": "yes", "N": "no", "?": "it does not say"}.get(row.get("answerType", ""))
+    right = SAID.get(row.get("answerType", ""))
     if right is None:
         return None
-    wrong = [text for text in ("yes", "no", "it does not say") if text != right]
-    shown = multiple_choice(right, wrong, rng, count=3, first=0)
+    wrong = [text for text in SAID.values() if text != right]
+    shown = multiple_choice(right, wrong, rng, count=2, first=0)
     asked = request(rng, row, YES_NO, question=one_line(row["question"], 300), answer=one_line(row["answer"], 300))
     return choice(rng, asked, shown)
 
@@ -103,10 +117,10 @@ EXAMPLE: Row = {
 }
 
 
-def _task(name: str, build: ToSample) -> DataTask:
+def _task(name: str, rows: Reader, build: ToSample) -> DataTask:
     return DataTask(
         name=name,
-        rows=questions,
+        rows=rows,
         to_sample=build,
         example=EXAMPLE,
         row_id=question_id,
@@ -118,4 +132,4 @@ def _task(name: str, build: ToSample) -> DataTask:
     )
 
 
-TASKS = (_task("amazonqa_answer", answer), _task("amazonqa_yes_or_no", yes_or_no))
+TASKS = (_task("amazonqa_answer", questions, answer), _task("amazonqa_yes_or_no", decided, yes_or_no))

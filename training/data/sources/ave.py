@@ -1,17 +1,20 @@
 """Attribute values of product titles: OA-Mine and AE-110K as ExtractGPT publishes them.
 
 `ave/<oa-mine|ae-110k>/{train,test}.jsonl` (wbsg-uni-mannheim/ExtractGPT): input (a title), category,
-target_scores {attribute: {value: 1, ...}}; the value "n/a" says that the title does not tell it.
+target_scores {attribute: {value: 1, ...}}; the value "n/a" says that the title does not tell it. The two name their
+attributes apart ("Brand", "Brand Name"), so a category is compared with those of its own set only.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 from shopbench.sample import Sample
+from shopbench.words import find_whole
 from training.data.formats import Dataset, DataTask, Reader, Row, SourceFolder, ToSample
 from training.data.options import first_number, multiple_choice, one_line, retrieval, same_key
 from training.data.small_files import small_set
@@ -22,6 +25,29 @@ DATASETS = (
 )
 LICENCE = DATASETS[0].licence
 UNKNOWN = "It cannot be inferred."
+NOT_TOLD = "n/a"
+GENERAL = frozenset(
+    (
+        *("action", "age", "animal", "applicable", "benefit", "body", "brand", "cap", "certified", "closure", "color"),
+        *("container", "country", "department", "description", "diet", "fabric", "feature", "function", "gender"),
+        *("hardness", "head", "health", "item", "length", "machine", "material", "model", "name", "net", "pack"),
+        *(
+            "package",
+            "pattern",
+            "position",
+            "power",
+            "protection",
+            "quantity",
+            "reusability",
+            "scent",
+            "season",
+            "size",
+        ),
+        *("skin", "specialty", "specific", "sport", "style", "sub", "supply", "type", "volume", "waterproof", "weight"),
+    )
+)
+"""First words of attributes that categories may have though they never name them: shirts have a size, whether or not
+their titles tell it. No such attribute is asked for among categories, or is a wrong option."""
 
 ENTITIES = (
     "You are a helpful online shop assistant and a linguist. A customer on an online shopping platform has made the "
@@ -70,7 +96,7 @@ def known_values(row: Row) -> list[tuple[str, str]]:
         (attribute, value)
         for attribute, values in sorted(row["target_scores"].items())
         for value in sorted(values)
-        if value != "n/a" and value.lower() in row["input"].lower()
+        if value != NOT_TOLD and find_whole(value, row["input"])
     ]
 
 
@@ -87,18 +113,41 @@ def value_rows(sources: SourceFolder) -> Iterator[Row]:
 
 
 def category_rows(sources: SourceFolder) -> Iterator[Row]:
-    """One row an attribute and category that has it: with categories and attributes that do not go together."""
-    seen: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    """One row an attribute and category that has it: with categories and attributes that do not go together.
+
+    Those are of the same set, and neither of them a general attribute or one that the set names for that category.
+    """
+    told: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)  # titles of each category, by attribute and set
+    named: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))  # attributes, by set and category
     for row in titles(sources):
-        for attribute, _ in known_values(row) if "_problem" not in row else ():
-            seen[attribute.lower().split("(")[0]][row["category"]] += 1
-    categories = sorted({category for counts in seen.values() for category in counts})
-    for attribute in sorted(seen):
-        without = [category for category in categories if category not in seen[attribute]]
-        for category in sorted(seen[attribute]):
-            foreign = [name for name in sorted(seen) if category not in seen[name]]
-            if seen[attribute][category] >= 2:
+        if "_problem" in row:
+            continue
+        origin = Path(row["_file"]).parent.name
+        named[origin][row["category"]] |= {_plain(attribute) for attribute in row["target_scores"]}
+        for attribute, _ in known_values(row):
+            told[_plain(attribute), origin][row["category"]] += 1
+    for attribute, origin in sorted(told):
+        names = named[origin]
+        telling = {name for name, of in told if of == origin and not is_general(name)}
+        without = [] if is_general(attribute) else sorted(other for other in names if attribute not in names[other])
+        for category, count in sorted(told[attribute, origin].items()):
+            if count >= 2:
+                foreign = sorted(telling - names[category])
                 yield {"attribute": attribute, "category": category, "without": without, "foreign": foreign}
+
+
+def _plain(attribute: str) -> str:
+    """An attribute's name without its unit.
+
+    >>> _plain("Sleeve Length(cm)")
+    'sleeve length'
+    """
+    return attribute.lower().split("(")[0].strip()
+
+
+def is_general(attribute: str) -> bool:
+    """Whether products of any category may have an attribute (in lower case)."""
+    return attribute.partition(" ")[0] in GENERAL
 
 
 def shelf_rows(sources: SourceFolder) -> Iterator[Row]:
@@ -114,26 +163,27 @@ def shelf_rows(sources: SourceFolder) -> Iterator[Row]:
 def entity(row: Row, rng: random.Random) -> Sample | None:
     """A value to be found in a title, or in one typed as a query is: in lower case. The type of product counts."""
     pairs = known_values(row)
-    if row["category"].lower() in row["input"].lower():
+    if find_whole(row["category"], row["input"]):
         pairs += [("product type", row["category"].lower())] * 2
     wording = rng.choice(ENTITIES)
     text = one_line(row["input"])
     if "query" in wording.lower():
         text = " ".join(text.lower().split()[: rng.randint(4, 10)])
-    pairs = [(name, value) for name, value in pairs if value.lower() in text.lower() and "," not in value]
+    found = [(name, find_whole(value, text)) for name, value in pairs if "," not in value]
+    pairs = [(name, value) for name, value in found if value]
     if not pairs:
         return None
     attribute, value = rng.choice(pairs)
-    start = text.lower().find(value.lower())
-    found = text[start : start + len(value)]
     kind = attribute.lower().replace(" name", "").split("(")[0]
-    return entities(rng, wording.format(type=kind, text=text), [found])
+    return entities(rng, wording.format(type=kind, text=text), [value])
 
 
 def value_choice(row: Row, rng: random.Random) -> Sample | None:
     """The value of an attribute among those of like products, or that the title does not tell it (task 5's kind)."""
     attribute = rng.choice(sorted(row["target_scores"]))
     values = [value for name, value in known_values(row) if name == attribute]
+    if not values and any(value != NOT_TOLD for value in row["target_scores"][attribute]):
+        return None  # the title tells it in other words, or as a part of one
     told = {same_key(value) for value in values}
     rivals = [value for value in row["rivals"].get(attribute, []) if same_key(value) not in told]
     rivals = [value for value in rivals if value.lower() not in row["input"].lower()]

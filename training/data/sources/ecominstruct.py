@@ -6,11 +6,13 @@ shopbench/ecominstruct.py), with the training rows as `train*.jsonl` or `train*.
 `test.jsonl` are never read: they are held out for evaluation.
 
 Entities with their types are answered as EcomGPT's own code writes them: a line for each type of the description, in
-its order, the spans after it ("Brand: Ostavi, Orlune"), "None" where there are none.
+its order, the spans after it ("Brand: Ostavi, Orlune"), "None" where there are none. That is a text to be written;
+spans alone are quoted. shopbench/question.py reads which of them a prompt asks for.
 
-Chain-of-Task (EcomGPT, Li et al., AAAI 2024): atomic sub-tasks cut from each dataset. An extraction row gives span
-detection, typing of one span, detection of the types there are, and the spans of one type; a classification row the
-check of one label; a matching row of two attribute lists the comparison of one attribute.
+Chain-of-Task (EcomGPT, Li et al., AAAI 2024): atomic sub-tasks cut from each dataset, each a question of one type. An
+extraction row gives span detection and the spans of one type (entities), typing of one span (multiple choice) and
+detection of two or three types that occur (retrieval); a classification row the check of one label, a matching row of
+two attribute lists the comparison of one attribute (yes or no, written).
 """
 
 from __future__ import annotations
@@ -18,12 +20,10 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from shopbench import answers
 from shopbench.ecominstruct import (
-    SEPARATOR,
     Kind,
     entities_text,
     offered_labels,
@@ -35,6 +35,7 @@ from shopbench.ecominstruct import (
 from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
+from shopbench.words import find_whole
 from training.data.formats import (
     Dataset,
     DataTask,
@@ -46,8 +47,9 @@ from training.data.formats import (
     make_sample,
 )
 from training.data.hashes import digest
-from training.data.options import same_key
+from training.data.options import first_number, multiple_choice, retrieval, same_key
 from training.data.small_files import json_rows, mixed
+from training.data.wordings import ENDINGS, choice, written
 
 DATASETS = (
     Dataset(
@@ -60,25 +62,28 @@ DATASETS = (
 LICENCE = DATASETS[0].licence
 PLAIN, ATOMIC = "ecominstruct", "chain_of_task"
 
+TEXT = "{request}\nText: {text}"
 SPANS = (
-    "Detect every entity in the sentence, whatever its type.",
-    "Which spans of the text name a product, a brand, an attribute or the like? List them.",
-)
-TYPE_OF = (
-    'What is the type of the entity "{term}" in the sentence? Candidates: {labels}.',
-    'Assign one of these types to "{term}" as the text uses it: {labels}.',
-)
-TYPES_IN = (
-    "Which of these types of entities occur in the sentence? Candidates: {labels}.",
-    "Name the attributes that the text says something about. Candidates: {labels}.",
+    "Detect every entity in the text, whatever its type. Separate entities with commas.",
+    "Which entities does the text name: products, brands, attributes or the like? List them as they stand there.",
 )
 OF_TYPE = (
-    'Extract from the sentence what belongs to the type "{type}".',
-    'Which spans of the text are of the type "{type}"?',
+    'Extract from the text the entities of the type "{type}".',
+    'Which entities of the text are of the type "{type}"? List them as they stand there.',
 )
+TYPE_OF = (
+    'What is the type of the entity "{term}" in the text?',
+    'Assign one of the types below to "{term}" as the text uses it.',
+)
+TYPES_IN = (
+    "Select {number} types that entities of the text have. Output {number} numbers, separated by commas.",
+    "Of which of the types below does the text hold entities? Give {number} option numbers with commas between them.",
+)
+NUMBERS = {2: "two", 3: "three"}
+"""How many types are asked for: what ShopBench's metric for retrieval reads of an answer."""
 IS_IT = (
-    'Is "{label}" the right category of the text? Reply yes or no.',
-    'Does the label "{label}" hold for the text? Reply yes or no.',
+    'The question about the text is "{about}". Is "{label}" the right answer? Reply yes or no.',
+    'In the task "{about}", does the label "{label}" hold for the text? Reply yes or no.',
 )
 SAME_VALUE = (
     'Do both items have the same value of the attribute "{attribute}"? Reply yes or no.',
@@ -129,66 +134,79 @@ def full(row: Row, rng: random.Random) -> Sample | None:
         filled = question(row["meta"], row["sentences"])
     except ValueError:  # a folder without a prompt
         return None
+    filled, labels = filled.strip(), label_set(row)
     spans, kind = typed_spans(row), Kind.of_task(row["meta"]["task"])
-    if kind is Kind.ENTITIES or (kind is None and spans):
-        answer = entities_text(spans, label_set(row), separator(row["meta"]))
-    else:
-        answer = separator(row["meta"]).join(truths(row["meta"], row))
-    return _sample(filled, answer) if answer else None
+    typed = kind is Kind.ENTITIES or (kind is None and bool(spans))
+    asked = Question.read(filled, False)
+    if asked.task_type is TaskType.NER:
+        return None if typed else _quoted(filled, truths(row["meta"], row), asked)
+    between = separator(row["meta"])
+    answer = entities_text(spans, labels, between) if typed else between.join(truths(row["meta"], row))
+    return make_sample(filled, answer.strip(), TaskType.GENERATION, _text_metric(answer)) if answer.strip() else None
 
 
-def _sample(asked: str, answer: str) -> Sample | None:
-    """A sample of the type that the question reads as (entities or text): the prompt is then the same in use.
+def _text_metric(answer: str) -> str:
+    """ShopBench's metric for a written answer: ROUGE-L sees nothing but a-z and 0-9, so others go by their meaning."""
+    letters, seen = re.findall(r"[^\W_]", answer), re.findall("[a-z0-9]", answer, re.IGNORECASE)
+    return "rougel" if seen and len(seen) >= 0.8 * len(letters) else "multilingual-sent-transformer"
 
-    None if the answer, read as entities and written again, is not the same text.
-    """
-    if Question.read(asked, False).task_type is not TaskType.NER:
-        return make_sample(asked.strip(), answer.strip(), TaskType.GENERATION, "rougel")
-    parts = answers.parse(TaskType.NER, answer)
-    if not isinstance(parts, list) or answers.write(TaskType.NER, parts) != answer:
+
+def _quoted(asked: str, spans: Sequence[str], read: Question | None = None) -> Sample | None:
+    """A sample whose answer is quoted; None if a span is no whole words of the text that is quoted from, or holds a
+    comma, where the evaluator would read two spans."""
+    source = (read or Question.read(asked, False)).source
+    found = tuple({span.lower().strip(): span.strip() for span in spans}.values())
+    if not found or any("," in span or "\n" in span or not find_whole(span, source) for span in found):
         return None
-    return make_sample(asked.strip(), tuple(map(str, parts)), TaskType.NER, "micro f1")
+    return make_sample(asked, found, TaskType.NER, "micro f1")
 
 
-def _asked(row: Row, request: str, *found: str) -> Sample | None:
-    return _sample(f"### Instruction:\n{row['sentences']}\n{request}\n### Response:", SEPARATOR.join(found))
+def _request(row: Row, rng: random.Random, wordings: Sequence[str], **values: str) -> str:
+    return TEXT.format(request=rng.choice(wordings).format(**values), text=row["sentences"].strip())
 
 
 def span_detection(row: Row, rng: random.Random) -> Sample | None:
     """Every span, without its type."""
     spans = list(dict.fromkeys(term for term, _ in typed_spans(row)))
-    return _asked(row, rng.choice(SPANS), *spans) if spans else None
+    return _quoted(_request(row, rng, SPANS) + rng.choice(ENDINGS), spans)
+
+
+def spans_of_type(row: Row, rng: random.Random) -> Sample | None:
+    """The spans of one type that occurs."""
+    spans = typed_spans(row)
+    if not spans:
+        return None
+    kind = rng.choice(sorted({kind for _, kind in spans}))
+    asked = _request(row, rng, OF_TYPE, type=kind) + rng.choice(ENDINGS)
+    return _quoted(asked, [term for term, of in spans if of == kind])
 
 
 def span_typing(row: Row, rng: random.Random) -> Sample | None:
-    """The type of one span."""
+    """The type of one span, among all types of the description or nine of them."""
     spans = typed_spans(row)
     if not spans:
         return None
     term, kind = rng.choice(spans)
     labels = label_set(row) or sorted({kind for _, kind in spans})
-    request = rng.choice(TYPE_OF).format(term=term, labels=", ".join(labels))
-    return _asked(row, request, kind) if kind in labels else None
+    own = {of for other, of in spans if other == term}
+    wrong = [label for label in labels if label not in own]
+    if kind not in labels or not wrong:
+        return None
+    shown = multiple_choice(kind, wrong, rng, count=min(len(wrong) + 1, 9), first=first_number(rng))
+    return choice(rng, _request(row, rng, TYPE_OF, term=term), shown)
 
 
 def type_detection(row: Row, rng: random.Random) -> Sample | None:
-    """The types that occur, in the order of the candidates."""
-    kinds, labels = {kind for _, kind in typed_spans(row)}, label_set(row)
+    """Two or three types that occur, among at most ten; None where but one does, or no other could."""
+    labels, kinds = label_set(row), {kind for _, kind in typed_spans(row)}
     found = [label for label in labels if label in kinds]
-    request = rng.choice(TYPES_IN).format(labels=", ".join(labels))
-    return _asked(row, request, *found) if found else None
-
-
-def spans_of_type(row: Row, rng: random.Random) -> Sample | None:
-    """The spans of one type; "none" for one that does not occur, in one question of six."""
-    spans = typed_spans(row)
-    if not spans:
+    absent = [label for label in labels if label not in kinds]
+    found = rng.sample(found, min(len(found), max(NUMBERS)))
+    shown = retrieval(found, absent, rng, count=10, least=len(found) + 1)
+    if shown is None or len(found) not in NUMBERS:
         return None
-    kinds = sorted({kind for _, kind in spans})
-    absent = [label for label in label_set(row) if label not in kinds]
-    kind = rng.choice(absent) if absent and rng.random() < 1 / 6 else rng.choice(kinds)
-    found = [term for term, of in spans if of == kind] or ["none"]
-    return _asked(row, rng.choice(OF_TYPE).format(type=kind), *found)
+    asked = f"{_request(row, rng, TYPES_IN, number=NUMBERS[len(found)])}\nTypes:\n{shown.text}{rng.choice(ENDINGS)}"
+    return make_sample(asked, shown.truth, TaskType.RETRIEVAL, "hit rate@3")
 
 
 def label_check(row: Row, rng: random.Random) -> Sample | None:
@@ -198,8 +216,17 @@ def label_check(row: Row, rng: random.Random) -> Sample | None:
     if not right or not wrong:
         return None
     holds = rng.random() < 0.5
-    label = rng.choice(right if holds else wrong)
-    return _asked(row, rng.choice(IS_IT).format(label=label), "yes" if holds else "no")
+    asked = _request(row, rng, IS_IT, about=subject(row["meta"]), label=rng.choice(right if holds else wrong))
+    return written(rng, asked, "yes" if holds else "no", "rougel")
+
+
+def subject(meta: Row) -> str:
+    """What a task is about: as its description says, else the last part of its name.
+
+    >>> subject({"task": "ZH-Shop-CLS-item_match"}), subject({"defi": "product item match", "task": "x"})
+    ('item match', 'product item match')
+    """
+    return str(meta.get("defi") or meta["task"].rpartition("-")[2].replace("_", " "))
 
 
 def attributes(text: str) -> dict[str, set[str]]:
@@ -221,8 +248,7 @@ def attribute_comparison(row: Row, rng: random.Random) -> Sample | None:
         return None
     attribute = rng.choice(shared)
     answer = "yes" if one[attribute] == other[attribute] else "no"
-    request = rng.choice(SAME_VALUE).format(attribute=attribute)
-    return _asked(row, request, answer)
+    return written(rng, _request(row, rng, SAME_VALUE, attribute=attribute), answer, "rougel")
 
 
 def row_id(row: Row) -> str:
