@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shopbench.naming import AnswerBy
 
@@ -77,6 +77,7 @@ class Recipe:
             "domain:concepts[:4]" (the first four of them, in the order of subtasks.py). None: as many as the task says.
         validation_share: the share of the source texts (not of the samples) that is kept for validation.
         validation_limit: validation samples of one task at most.
+        skip: the first training samples of a task that are left out, as earlier adapters trained on them; by task name.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Recipe:
     seed: int = 42
     validation_share: float = 0.0
     validation_limit: int | None = None
+    skip: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from shopbench.errors import UserError, exit_code_of
 from shopbench.sample import read_samples
 from training.data.build import parts, run
 from training.data.build.command import main
-from training.data.build.parts import PartSpec, Tally, part_samples
+from training.data.build.parts import SKIPPED, PartSpec, Tally, part_samples
 from training.data.build.run import SPLITS, build
 from training.data.catalogue import all_tasks
 from training.data.formats import MissingDataset, SourceError
@@ -109,6 +109,17 @@ def test_the_manifest_says_where_the_samples_come_from(sources: Path, tmp_path: 
     path = str(sources / "ec_guide/MCQ/SA.jsonl")
     assert manifest["sources"][path] == source_hash(Path(path))
     assert manifest["sha256"]["train"] == source_hash(tmp_path / "out/train.jsonl")
+
+
+def test_what_earlier_adapters_trained_on_is_left_out(sources: Path, tmp_path: Path) -> None:
+    build(RECIPE, sources, tmp_path / "earlier")
+    recipe = replace(RECIPE, tasks={"ec_guide_rating": 30}, skip={"ec_guide_rating": 60})
+    manifest = build(recipe, sources, tmp_path / "later")
+    earlier, later = (read_samples(tmp_path / name / "train.jsonl") for name in ("earlier", "later"))
+    assert len(later) == 30 and not {one.input_field for one in later} & {one.input_field for one in earlier}
+    assert manifest["tasks"]["ec_guide_rating"]["dropped"][SKIPPED] == 60
+    held = [(tmp_path / name / "validation.jsonl").read_text() for name in ("earlier", "later")]
+    assert set(held[1].splitlines()) <= set(held[0].splitlines())
 
 
 def test_another_seed_mixes_otherwise(sources: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from training.data.hashes import digest
 
 EXAMPLES_KEPT = 3
 UNREADABLE = "malformed: cannot be read"
+SKIPPED = "left out: earlier adapters trained on it"
 MALFORMED_ROWS = 20
 """So many unreadable rows, and no more good ones than that, are another schema: the file is refused."""
 
@@ -42,6 +43,7 @@ class PartSpec:
     sources: str
     exclude: tuple[str, ...]
     code: str
+    skip: int = 0
 
 
 @dataclass
@@ -112,6 +114,8 @@ def part_samples(task: DataTask, spec: PartSpec, tally: Tally) -> Iterator[tuple
             tally.dropped[NO_SAMPLE] += 1
         elif problem := checks.problem(sample, task.setting(row) if task.setting else ""):
             tally.drop(problem, sample.input_field)
+        elif split == "train" and tally.dropped[SKIPPED] < spec.skip:
+            tally.dropped[SKIPPED] += 1
         else:
             tally.counts[split] += 1
             if split == "train":

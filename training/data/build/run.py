@@ -38,9 +38,9 @@ REASONS = 5
 
 def part_specs(recipe: Recipe, sources: Path, exclude: tuple[str, ...]) -> list[PartSpec]:
     """The parts of a recipe; a UserError with the nearest names for an unknown task."""
-    share, most = recipe.validation_share, recipe.validation_limit
+    share, most, longest = recipe.validation_share, recipe.validation_limit, recipe.training.max_length
     return [
-        PartSpec(name, limit, share, most, recipe.training.max_length, str(sources), exclude, code_hash())
+        PartSpec(name, limit, share, most, longest, str(sources), exclude, code_hash(), recipe.skip.get(name, 0))
         for name, limit in mixture_of(recipe).items()
     ]
 
