@@ -19,6 +19,21 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, and where tests run in several processes (pytest-xdist) what stays in one of them.
+
+    That is a file, for its fixtures, and all that uses an engine: they share one, and two would take turns on the cores.
+    """
+    order = {}
+    for item in items:
+        group = "engine" if item.get_closest_marker("engine") else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+        rank = 0 if group == "engine" else 1 if item.get_closest_marker("slow") else 2
+        order[group] = min(order.get(group, rank), rank)
+    items.sort(key=lambda item: order[item.get_closest_marker("xdist_group").args[0]])  # type: ignore[union-attr]
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of this repository."""
@@ -34,27 +49,23 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _begun_model(request: pytest.FixtureRequest, repository: Path) -> Iterator[UserModel | None]:
-    """The real model, begun before the first test if any will ask for it: its engine starts while others run."""
+@pytest.fixture(scope="session")
+def built_weights(repository: Path) -> Path:
+    """A folder with a real small model: the embedded one, or its base."""
     folders = [repository / "weights" / name for name in ("embedded", "base/smollm2-135m-instruct")]
-    folder = next((folder for folder in folders if any(folder.glob("*.safetensors"))), None)
-    if folder is None or not any("real_model" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        yield None
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("SHOPBENCH_")]:
-            patch.delenv(name)
-        patch.setenv("SHOPBENCH_WEIGHTS", str(folder))
-        model = UserModel(wait=False)
-    yield model
-    model.close()
+    for folder in folders:
+        if any(folder.glob("*.safetensors")):
+            return folder
+    pytest.skip("no weights are built: run `make weights`")
 
 
 @pytest.fixture(scope="session")
-def real_model(_begun_model: UserModel | None) -> UserModel:
+def real_model(built_weights: Path) -> Iterator[UserModel]:
     """The submitted model on a real engine, the only one that tests share; it outlives a killed worker."""
-    if _begun_model is None:
-        pytest.skip("no weights are built: run `make weights`")
-    _begun_model.wait_until_ready()
-    return _begun_model
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("SHOPBENCH_")]:
+            patch.delenv(name)
+        patch.setenv("SHOPBENCH_WEIGHTS", str(built_weights))
+        model = UserModel()
+    yield model
+    model.close()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 import torch
 
 from tests.training.finetune.made import TINY, adapter
+from tests.training.finetune.train_made import forked
 from training.finetune import make_trainer, run
 from training.finetune.make_trainer import device_map
 from training.recipes import RECIPES
@@ -65,6 +67,13 @@ class Launched:
         assert self.wait() != 0
 
 
+def finish(processes: list[BaseProcess]) -> None:
+    """Wait until all have ended well."""
+    for process in processes:
+        process.join(timeout=300)
+    assert [process.exitcode for process in processes] == [0] * len(processes)
+
+
 @pytest.fixture(scope="module")
 def alone(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Path]:
     """The same training in one process, this one, made when first asked for: by whether all samples weigh the same."""
@@ -103,9 +112,13 @@ def test_two_processes_train_what_one_trains_with_the_same_global_batch(
 ) -> None:
     changes = {**PLAIN, "per_sample_loss": per_sample, "accumulation": 2}
     two = tmp_path / "two"
-    launched = Launched(repository, data, two, base, changes, sharded)
-    one = alone(per_sample)  # while the others import what they need
-    assert launched.wait() == 0
+    if sharded:  # what makes it so is in the launcher's configuration
+        launched = Launched(repository, data, two, base, changes, sharded)
+        one = alone(per_sample)  # while the others import what they need
+        assert launched.wait() == 0
+    else:
+        finish(forked(2, data, two, base, changes))
+        one = alone(per_sample)
     facts = [json.loads((output / "provenance.json").read_text()) for output in (two, one)]
     assert [fact["processes"] for fact in facts] == [2, 1]
     assert facts[0]["updates"] == facts[1]["updates"] and facts[0]["tokens"] == facts[1]["tokens"]
@@ -121,8 +134,8 @@ def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(
     changes = {**PLAIN, "dropout": 0.1}
     Launched(repository, data, tmp_path / "killed", base, changes, False).kill_one_after_a_checkpoint()
     assert not (tmp_path / "killed" / "provenance.json").exists()
-    assert Launched(repository, data, tmp_path / "killed", base, changes, False).wait() == 0
-    assert Launched(repository, data, tmp_path / "whole", base, changes, False).wait() == 0
+    finish(forked(2, data, tmp_path / "killed", base, changes))
+    finish(forked(2, data, tmp_path / "whole", base, changes))
     resumed, whole = adapter(tmp_path / "killed"), adapter(tmp_path / "whole")
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
