@@ -23,7 +23,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, and where tests run in several processes (pytest-xdist) what stays in one of them.
 
-    That is a file, for its fixtures, and all that uses an engine: they share one, and two would take turns on the cores.
+    That is a file, for its fixtures, and all that uses an engine: they share one, and two would take turns on a core.
     """
     order = {}
     for item in items:

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 
+from tests.training.finetune.fsdp_on_cpu import shard_on_cpu
 from tests.training.finetune.made import TINY
 from training.finetune.run import TrainingRun, finetune
 
@@ -27,22 +29,30 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.training.finetune.train_made"])
 
 
-def train(data: Path, output: Path, base: Path, changes: dict[str, Any], environment: dict[str, str]) -> None:
+def train(data: Path, output: Path, base: Path, changes: dict[str, Any], environment: Mapping[str, str]) -> None:
     """Train in this process, to which a launcher would give `environment`."""
     os.environ.update(environment)
     if environment:  # as the launcher has it: two processes with all cores would take turns
         torch.set_num_threads(1)
+    if environment.get("ACCELERATE_USE_FSDP") == "true":
+        shard_on_cpu()
     finetune(TrainingRun(replace(TINY, training=replace(TINY.training, **changes)), data, output, base))
 
 
-def forked(count: int, data: Path, output: Path, base: Path, changes: dict[str, Any]) -> list[BaseProcess]:
-    """`count` processes that train together, started: what torch's launcher would say is in their environment."""
+def forked(
+    count: int, data: Path, output: Path, base: Path, changes: dict[str, Any], launcher: Mapping[str, str] | None = None
+) -> list[BaseProcess]:
+    """`count` processes that train together, started.
+
+    Args:
+        launcher: what accelerate's launcher puts into their environment; torch's part is added.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         found = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": str(count)}
     processes = []
     for rank in map(str, range(count)):
-        environment = {**found, "RANK": rank, "LOCAL_RANK": rank} if count > 1 else {}
+        environment = {**(launcher or {}), **found, "RANK": rank, "LOCAL_RANK": rank} if count > 1 else {}
         processes.append(FORKS.Process(target=train, args=(data, output, base, changes, environment)))
         processes[-1].start()
     return processes
