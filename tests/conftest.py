@@ -1,11 +1,13 @@
-"""What the tests share: the repository's root, the data beside it, and (in tests/models) one real engine."""
+"""What the tests share: the repository's root, the data beside it, and one real engine."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,19 +21,30 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first, and where tests run in several processes (pytest-xdist) what stays in one of them.
-
-    That is a file, for its fixtures, and all that uses an engine: they share one, and two would take turns on a core.
-    """
-    order = {}
+    """Files with the engine's tests first, then those with slow ones: what begins last is short."""
+    ranks: dict[Path, int] = {}
     for item in items:
-        group = "engine" if item.get_closest_marker("engine") else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-        rank = 0 if group == "engine" else 1 if item.get_closest_marker("slow") else 2
-        order[group] = min(order.get(group, rank), rank)
-    items.sort(key=lambda item: order[item.get_closest_marker("xdist_group").args[0]])  # type: ignore[union-attr]
+        rank = 0 if item.get_closest_marker("engine") else 1 if item.get_closest_marker("slow") else 2
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `--dist loadfile`: files with the engine's tests stay in one process, to share one engine and take turns."""
+    from xdist.scheduler import LoadFileScheduling
+
+    @cache
+    def uses_engine(file: str) -> bool:
+        return "mark.engine" in (REPOSITORY / file).read_text(encoding="utf-8")
+
+    class EngineTogether(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "engine" if uses_engine(file) else file
+
+    return EngineTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
