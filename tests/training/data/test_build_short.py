@@ -38,6 +38,7 @@ def mmlu(folder: Path, **changed: Any) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_task_that_makes_nothing_is_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sources = mmlu(tmp_path / "sources")
     published.amazon_reviews(sources)
