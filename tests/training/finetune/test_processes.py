@@ -39,8 +39,10 @@ def launcher_environment(*flags: str) -> dict[str, str]:
     return {name: value for name, value in prepare_multi_gpu_env(given).items() if os.environ.get(name) != value}
 
 
-LAUNCH = ("--num_processes=2", "--num_machines=1", "--main_process_port=0", "--mixed_precision=no")
-LAUNCH += ("--dynamo_backend=no",)
+LAUNCH = (
+    *("--num_processes=2", "--num_machines=1", "--main_process_port=0"),
+    *("--mixed_precision=no", "--dynamo_backend=no"),
+)
 ON_CPU = ("--fsdp_sync_module_states=false", "--fsdp_cpu_ram_efficient_loading=false")
 """What of fsdp_qlora.yaml needs a GPU."""
 
