@@ -53,7 +53,7 @@ def forked(
     processes = []
     for rank in map(str, range(count)):
         environment = {**(launcher or {}), **found, "RANK": rank, "LOCAL_RANK": rank} if count > 1 else {}
-        processes.append(FORKS.Process(target=train, args=(data, output, base, changes, environment)))
+        processes.append(FORKS.Process(target=train, args=(data, output, base, changes, environment), daemon=True))
         processes[-1].start()
     return processes
 
