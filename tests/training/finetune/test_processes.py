@@ -54,13 +54,16 @@ def kill_one_after_a_checkpoint(
     program = ["-m", "tests.training.finetune.train_made", str(data), str(output), str(base), json.dumps(changes)]
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", *LAUNCH, *program]
     launched = subprocess.Popen(command, cwd=repository, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 200
-    while not list(output.glob("checkpoints/checkpoint-*/trainer_state.json")):
-        assert time.monotonic() < deadline and launched.poll() is None
-        time.sleep(0.02)
-    ranks = {child.environ().get("RANK"): child for child in psutil.Process(launched.pid).children()}
-    os.kill(ranks["1"].pid, signal.SIGKILL)
-    assert launched.wait(timeout=300) != 0
+    try:
+        deadline = time.monotonic() + 200
+        while not list(output.glob("checkpoints/checkpoint-*/trainer_state.json")):
+            assert time.monotonic() < deadline and launched.poll() is None
+            time.sleep(0.02)
+        ranks = {child.environ().get("RANK"): child for child in psutil.Process(launched.pid).children()}
+        os.kill(ranks["1"].pid, signal.SIGKILL)
+        assert launched.wait(timeout=300) != 0
+    finally:
+        launched.terminate()  # with its processes, should it still run
 
 
 def finish(processes: list[BaseProcess]) -> None:
