@@ -13,7 +13,6 @@ TORCH_INDEX ?=
 
 BIN := .venv/bin
 BASE := weights/base/smollm2-135m-instruct
-QUICK := "not engine and not slow and not setup"
 # Any Python runs the set-up.
 ANY_PYTHON := $(shell command -v python3 || echo $(or $(PYTHON),uv run --quiet --no-project python))
 SETUP := @$(ANY_PYTHON) -m tools.setup $(DEVICE:%=--device %) $(PYTHON:%=--python %) $(TORCH_INDEX:%=--torch-index %)
@@ -23,14 +22,14 @@ SETUP := @$(ANY_PYTHON) -m tools.setup $(DEVICE:%=--device %) $(PYTHON:%=--pytho
 demo: weights
 	$(BIN)/python local_evaluation.py --skip-missing-metrics --report report.html
 
-# Engine and long runs mostly wait or use one core: the quick tests run beside them and are shown when both are done.
+# In two processes, each of which computes with one thread; tests/conftest.py says what stays together.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: setup-all weights
-	@quick=$$(mktemp); $(BIN)/python -m pytest -m $(QUICK) >$$quick 2>&1 & pid=$$!; \
-	$(BIN)/python -m pytest -m "(engine or slow) and not setup"; long=$$?; \
-	wait $$pid; short=$$?; cat $$quick; rm $$quick; exit $$((long | short))
+	$(PYTEST)
 
 test-fast: setup-all weights
-	$(BIN)/python -m pytest -m $(QUICK)
+	$(PYTEST) -m "not engine and not slow and not setup"
 
 test-setup: setup-all
 	$(BIN)/python -m pytest -m setup -s tests/tools/setup

@@ -1,11 +1,13 @@
-"""What the tests share: the repository's root, the data beside it, and (in tests/models) one real engine."""
+"""What the tests share: the repository's root, the data beside it, and one real engine."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,32 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def pytest_configure() -> None:
     """Take Ctrl-C as in a terminal: a background shell starts us with SIGINT ignored, which our children inherit."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the engine's tests first, then those with slow ones: what begins last is short."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        rank = 0 if item.get_closest_marker("engine") else 1 if item.get_closest_marker("slow") else 2
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `--dist loadfile`: files with the engine's tests stay in one process, to share one engine and take turns."""
+    from xdist.scheduler import LoadFileScheduling
+
+    @cache
+    def uses_engine(file: str) -> bool:
+        return "mark.engine" in (REPOSITORY / file).read_text(encoding="utf-8")
+
+    class EngineTogether(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "engine" if uses_engine(file) else file
+
+    return EngineTogether(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
@@ -34,27 +62,23 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _begun_model(request: pytest.FixtureRequest, repository: Path) -> Iterator[UserModel | None]:
-    """The real model, begun before the first test if any will ask for it: its engine starts while others run."""
+@pytest.fixture(scope="session")
+def built_weights(repository: Path) -> Path:
+    """A folder with a real small model: the embedded one, or its base."""
     folders = [repository / "weights" / name for name in ("embedded", "base/smollm2-135m-instruct")]
-    folder = next((folder for folder in folders if any(folder.glob("*.safetensors"))), None)
-    if folder is None or not any("real_model" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        yield None
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("SHOPBENCH_")]:
-            patch.delenv(name)
-        patch.setenv("SHOPBENCH_WEIGHTS", str(folder))
-        model = UserModel(wait=False)
-    yield model
-    model.close()
+    for folder in folders:
+        if any(folder.glob("*.safetensors")):
+            return folder
+    pytest.skip("no weights are built: run `make weights`")
 
 
 @pytest.fixture(scope="session")
-def real_model(_begun_model: UserModel | None) -> UserModel:
+def real_model(built_weights: Path) -> Iterator[UserModel]:
     """The submitted model on a real engine, the only one that tests share; it outlives a killed worker."""
-    if _begun_model is None:
-        pytest.skip("no weights are built: run `make weights`")
-    _begun_model.wait_until_ready()
-    return _begun_model
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("SHOPBENCH_")]:
+            patch.delenv(name)
+        patch.setenv("SHOPBENCH_WEIGHTS", str(built_weights))
+        model = UserModel()
+    yield model
+    model.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGES = ("shopbench", "models", "evaluation", "training", "tools", "benchmarks")
@@ -31,7 +32,7 @@ def imports(module: str, path: Path, known: dict[str, Path], at_import: bool = F
         at_import: only what is imported when the file itself is; nothing inside functions, no names in texts.
     """
     found, listed = set(), set()
-    for node in _nodes(ast.parse(path.read_text(encoding="utf-8")), at_import):
+    for node in _nodes(_parsed(path), at_import):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -45,6 +46,11 @@ def imports(module: str, path: Path, known: dict[str, Path], at_import: bool = F
             listed.add(node.value.id)
     packages = tuple(f"{name}." for name in found if name.split(".")[-1] in listed)
     return (found | {name for name in known if name.startswith(packages)}) - {module}
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _nodes(tree: ast.AST, at_import: bool) -> Iterator[ast.AST]:

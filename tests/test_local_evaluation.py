@@ -312,6 +312,7 @@ def test_a_stopped_run_ends_the_model_and_says_how_to_go_on(
     assert not (tmp_path / "results.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_over_the_limits_is_stopped_and_kept(
     evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 VLLM = """
 class LLM:
     def __init__(self, model, dtype="auto"):
@@ -30,6 +32,7 @@ def test_only_the_default_is_changed(repository: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["weights float32", "weights float16"]
 
 
+@pytest.mark.slow
 def test_another_flow_is_kept_to_avx2_as_ours_is(repository: Path, tmp_path: Path) -> None:
     """vLLM asks PyTorch which of its kernels to load when it is imported."""
     asks = "import os, torch\nprint(torch.cpu._is_avx512_supported(), os.environ['ONEDNN_MAX_CPU_ISA'])\n"

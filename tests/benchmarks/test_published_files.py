@@ -12,6 +12,7 @@ from shopbench.question import Question
 from training.data.catalogue import all_tasks
 from training.data.formats import DataTask, SourceFolder
 
+pytestmark = pytest.mark.slow  # seconds together
 TABLE7 = [task for task in all_tasks().values() if task.table7]
 
 

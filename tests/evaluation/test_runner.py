@@ -109,6 +109,7 @@ def test_a_share_of_the_tracks_time_is_allowed() -> None:
     )
 
 
+@pytest.mark.slow
 def test_enforced_limits_stop_a_model_that_catches_everything(journal: Journal) -> None:
     class Stubborn(FakeModel):
         def batch_predict(self, batch: dict[str, Any], is_multiple_choice: bool) -> list[str]:
@@ -122,6 +123,7 @@ def test_enforced_limits_stop_a_model_that_catches_everything(journal: Journal) 
     assert stopped.value.exit_code == KILLED
 
 
+@pytest.mark.slow
 def test_limits_are_only_measured_unless_enforced(journal: Journal) -> None:
     def slowly(question: str) -> str:
         time.sleep(0.6)

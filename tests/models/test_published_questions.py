@@ -34,6 +34,7 @@ def rows(shared: Path) -> Iterator[dict[str, Any]]:
             yield from (json.loads(line) for number, line in enumerate(lines) if number % EVERY == 0)
 
 
+@pytest.mark.slow
 def test_no_answer_needs_repair(shared: Path) -> None:
     questions = [(row["input_field"], row["task_type"] == "multiple-choice") for row in rows(shared)]
     development = read_samples(shared / "data/shopbench/development.json")

@@ -53,6 +53,7 @@ def test_max_tokens_leave_room_for_the_answer() -> None:
         assert len(request.prompt) + request.space.max_tokens <= CONTEXT
 
 
+@pytest.mark.slow
 @settings(
     max_examples=hostile.batches("HOSTILE_BATCHES", 1500),
     deadline=None,

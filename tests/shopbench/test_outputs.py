@@ -184,6 +184,7 @@ def test_a_folder_without_a_name_can_be_held(tmp_path: Path, monkeypatch: pytest
         pass
 
 
+@pytest.mark.slow
 def test_runs_that_contend_are_never_two_inside(tmp_path: Path, repository: Path) -> None:
     """The lock's file is deleted at each end: a run that opened the one before must not think it holds the output."""
     command = [sys.executable, "-c", CONTEND, str(tmp_path / "out.json")]

@@ -244,6 +244,7 @@ def test_real_rows_seen_and_without_their_flag(shared: Path) -> None:
     assert right / total > 0.99
 
 
+@pytest.mark.slow
 def test_a_hostile_question_takes_no_long_time() -> None:
     """Patterns that look back at every place take minutes here; the alarm is far from what a slow machine needs."""
     hostile = (

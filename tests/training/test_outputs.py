@@ -119,6 +119,7 @@ def test_weights_that_find_no_room_are_one_line_and_leave_nothing(
         assert [path.name for path in disk.iterdir()] == ["filler"]
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_is_one_line(
     tiny_model: Callable[..., Path], tmp_path: Path, repository: Path
 ) -> None:

@@ -53,6 +53,7 @@ def test_measures_and_projects(run: Callable[..., int], capsys: pytest.CaptureFi
     assert printed.rstrip().endswith("track 2: PASS")
 
 
+@pytest.mark.slow
 def test_the_winning_model_on_four_t4s_gets_an_answer_for_every_track(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,11 +59,15 @@ def environment_for(build: str, python: str, folder: Path, caches: Path, uv: str
     if build != "pip":
         found = {name: value for name, value in found.items() if not name.startswith(("PIP_", "UV_"))}
         found["PIP_CONFIG_FILE"] = os.devnull
-    if build == "uv" and not here:
+    reached = False
+    if build == "uv":
         dry = [uv, "pip", "install", "--dry-run", "--python", python, "--no-deps", "--torch-backend=cpu", CPU_BUILD]
-        if subprocess.run(dry, capture_output=True, check=False).returncode:
+        reached = subprocess.run(dry, env=found, capture_output=True, check=False).returncode == 0
+        if not reached and not here:
             pytest.skip("neither uv's index nor a wheel to put in its place can be had")
-    elif build != "pip":  # the index answers with the wheel from here, or not at all
+        if not reached:
+            print("\nuv's index cannot be reached: the wheel that pip finds here stands in for it", file=sys.stderr)
+    if build != "pip" and not reached:  # the index answers with the wheel from here, or not at all
         found["PATH"] = f"{fake_uv(folder / 'bin', uv, wheels if here else None)}{os.pathsep}{found['PATH']}"
     return {**found, "PIP_CACHE_DIR": str(caches / "pip"), "UV_CACHE_DIR": str(caches / "uv")}
 

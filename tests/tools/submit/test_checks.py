@@ -19,6 +19,8 @@ from tools.submit.command import CHECKS, main, problems_of
 from tools.submit.repository import is_ignored_by_docker
 from tools.submit.submission import manifest_text, read_manifest
 
+pytestmark = pytest.mark.slow  # a repository of its own for each, with Git LFS
+
 
 def problems(root: Path, name: str) -> list[str]:
     return problems_of(CHECKS[name], submission(root))
@@ -274,7 +276,6 @@ def big_in_history(root: Path, name: str = "data/big.bin", times: int = 1) -> No
     commit(root, "Delete it")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["data/big.bin", "data/größe ⌀ 3 x.bin", "weights/old.safetensors.bak"])
 def test_a_big_file_in_the_history_is_named_and_the_remedy_helps(small: Path, name: str) -> None:
     big_in_history(small, name, times=2)
@@ -286,7 +287,6 @@ def test_a_big_file_in_the_history_is_named_and_the_remedy_helps(small: Path, na
     assert problems(small, "lfs") == []
 
 
-@pytest.mark.slow
 def test_what_the_remote_has_need_not_be_sent(small: Path) -> None:
     """Known by asking it: a tag of it counts, and no branch of it need have been fetched."""
     big_in_history(small)
@@ -307,7 +307,6 @@ def test_a_branch_that_is_not_sent_does_not_count(small: Path) -> None:
     assert [problem.split(":")[0] for problem in problems(small, "lfs")] == ["data/big.bin"]
 
 
-@pytest.mark.slow
 def test_without_the_remote_what_it_had_when_it_was_last_asked_counts(small: Path, tmp_path: Path) -> None:
     big_in_history(small)
     git(small, "push", "--quiet", "--no-verify", "origin", "main")

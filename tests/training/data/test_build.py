@@ -28,6 +28,8 @@ from training.data.formats import MissingDataset, SourceError
 from training.data.hashes import source_hash
 from training.recipes import RECIPES, Recipe
 
+pytestmark = pytest.mark.slow  # builds start worker processes
+
 WORDS = ("brass", "oak", "wool", "steel", "clay", "linen", "silk", "pine", "copper", "glass", "paper", "cork")
 
 
@@ -85,7 +87,6 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.slow
 def test_workers_do_not_matter_and_nothing_else_is_left(sources: Path, tmp_path: Path) -> None:
     manifest = build(RECIPE, sources, tmp_path / "one", workers=1)
     build(RECIPE, sources, tmp_path / "three", workers=3)
@@ -129,7 +130,6 @@ def test_another_seed_mixes_otherwise(sources: Path, tmp_path: Path) -> None:
     assert one != other and sorted(one) == sorted(other)
 
 
-@pytest.mark.slow
 def test_a_killed_build_goes_on_to_the_same_bytes(sources: Path, tmp_path: Path, repository: Path) -> None:
     write_lines(sources / "ec_guide/NER/NER.jsonl", entity_rows(15_000))  # long enough to be killed in its midst
     recipe = replace(RECIPE, tasks={"ec_guide_rating": 60, "ec_guide_title_entity": 10_000})
@@ -299,7 +299,6 @@ def test_command_line(sources: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert set(manifest["tasks"]) == {"ec_guide_query_entity", "ec_guide_rating", "ec_guide_title_entity"}
 
 
-@pytest.mark.slow
 def test_a_text_lies_in_one_split_whatever_task_uses_it(shared: Path, tmp_path: Path) -> None:
     """IntentionQA and EC-Guide's rewording of it; one review with several aspects."""
     tasks = {"ec_guide_bought_together": 400, "intentionqa_reason": 400, "intentionqa_partner": 200}

@@ -19,6 +19,8 @@ from training.data.build.shortfall import difference, is_short
 
 from . import published
 
+pytestmark = pytest.mark.slow  # builds start worker processes
+
 
 def run(*arguments: object) -> int:
     return exit_code_of(main, [str(argument) for argument in arguments])
@@ -105,7 +107,6 @@ def test_what_differs_from_the_example_is_named() -> None:
     assert [is_short(*one) for one in ((0, None), (1, None), (49, 100), (50, 100))] == [True, False, True, False]
 
 
-@pytest.mark.slow
 def test_workers_end_with_a_killed_build(tmp_path: Path, repository: Path) -> None:
     published.esci(tmp_path / "sources")
     command = [sys.executable, "-m", "training.data.build", "--recipe", "v9b", "--sources", str(tmp_path / "sources")]

@@ -26,6 +26,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "tests.jsonl"
 
 
+@pytest.mark.slow
 def test_all_tasks_are_there_in_both_domains_under_both_instructions(built: Path) -> None:
     rows = [json.loads(line) for line in built.read_text(encoding="utf-8").splitlines()]
     assert all(set(FIELDS) <= set(row) and row["split"] == "test" for row in rows)

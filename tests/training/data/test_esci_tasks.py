@@ -90,6 +90,7 @@ def overlaps(sample: Sample) -> float:
     return (right in best) / len(best)
 
 
+@pytest.mark.slow
 def test_keyword_sets_are_whole_phrases_among_near_ones(shared: Path) -> None:
     """On real rows, the option with most words of the product is the right one in half of them (it was in 84%)."""
     task = all_tasks()["esci_keyword_set"]

@@ -133,6 +133,7 @@ def held_out_as_training(shared: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_chain_of_task_cuts_every_published_kind(shared: Path, tmp_path: Path) -> None:
     rows = list(ecominstruct.rows(SourceFolder(held_out_as_training(shared, tmp_path))))
     made = {}

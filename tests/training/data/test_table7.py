@@ -106,6 +106,7 @@ def test_the_published_schema_makes_samples(task: DataTask, invented: Path) -> N
         law(sample)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", FROM_INVENTED, ids=lambda task: task.name)
 def test_rows_do_not_depend_on_threads(task: DataTask, invented: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def rows_with(threads: int) -> list[Row]:

@@ -151,6 +151,7 @@ import training.quantize.command
 """
 
 
+@pytest.mark.slow
 def test_the_command_needs_nothing_that_the_backends_environments_lack(repository: Path) -> None:
     result = subprocess.run([sys.executable, "-c", ELSEWHERE], cwd=repository, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]

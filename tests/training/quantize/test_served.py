@@ -85,6 +85,7 @@ def test_compressed_tensors_is_read_back() -> None:
     torch.testing.assert_close(from_compressed_tensors(parts), weight)
 
 
+@pytest.mark.slow
 def test_eight_bits_are_multiplied_as_whole_numbers(learned: Path, held: list[list[int]], tmp_path: Path) -> None:
     """Weights and activations both: what the layer gives is a product of 8-bit numbers, times their scales."""
     model = load_served(write_w8a8(learned, tmp_path / "w8a8"))

@@ -239,6 +239,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_the_study_that_started_it(tmp_path: Path, repository: Path) -> None:
     """After kill -9 a second run must not meet the first one's training at the same checkpoints."""
     (tmp_path / "orphan.py").write_text(ORPHAN)

@@ -42,42 +42,28 @@ class Server:
         return self.log.read_text(errors="replace")[-2_000:]
 
     def close(self) -> None:
-        """End it, with the engine's process; once is enough."""
+        """End it, with the engine's process."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _begun_server(
-    request: pytest.FixtureRequest, repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server | None]:
-    """The server, begun before the first test here if any will ask for it: it starts in half a minute of one core."""
-    folders = [repository / "weights" / name for name in ("embedded", "base/smollm2-135m-instruct")]
-    folder = next((folder for folder in folders if any(folder.glob("*.safetensors"))), None)
-    if folder is None or not any("real_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        yield None
-        return
+@pytest.fixture(scope="module")
+def real_server(built_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a vLLM server on this machine's CPU; one module asks for it, and it ends with that."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(built_weights)]
     command += ["--served-model-name", "m", "--host", "127.0.0.1", "--port", str(port), "--enforce-eager"]
     command += ["--max-model-len", "1024", "--max-num-seqs", "16", "--block-size", "32"]
     settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     with open(log, "wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | settings, start_new_session=True)
     server = Server(port, process, log)
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def real_server(_begun_server: Server | None) -> Iterator[str]:
-    """The address of a vLLM server on this machine's CPU; one module asks for it, and it ends with that."""
-    if _begun_server is None:
-        pytest.skip("no weights are built: run `make weights`")
-    _begun_server.wait_until_ready()
-    yield f"http://127.0.0.1:{_begun_server.port}/v1"
-    _begun_server.close()
+    try:
+        server.wait_until_ready()
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.close()

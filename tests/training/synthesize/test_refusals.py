@@ -36,6 +36,7 @@ def without_third(content: Any, finish: str | None) -> Any:
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "finish", "reason"),
     [

@@ -233,6 +233,7 @@ def test_titles_have_rouge_only() -> None:
     assert (nothing.tasks["test"].score, nothing.unreadable("test")) == (0, 2)
 
 
+@pytest.mark.slow
 def test_all_thirteen_folders_run_and_right_answers_score_one(shared: Path) -> None:
     questions = ECOMINSTRUCT.read(shared / "data/ecom_instruct", ALL)
     right = score(ECOMINSTRUCT, questions, [question.details["reference"] for question in questions])
@@ -245,6 +246,7 @@ def test_all_thirteen_folders_run_and_right_answers_score_one(shared: Path) -> N
     assert {test.score for test in wrong.tasks.values()} == {0.0}
 
 
+@pytest.mark.slow
 def test_answers_can_be_written_within_their_spaces(shared: Path) -> None:
     questions = ECOMINSTRUCT.read(shared / "data/ecom_instruct", ALL)
     written = [question.space.finish(question.details["reference"]) for question in questions]
