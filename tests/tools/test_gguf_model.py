@@ -103,11 +103,16 @@ def test_the_folder_computes_and_tokenizes_as_the_file_says(tmp_path: Path) -> N
     assert json.loads((output / "provenance.json").read_text())["model"] == NAME
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "model.gguf", "out"]
 
+    whole = (tmp_path / "model.gguf").read_bytes()
+    for share in (0.1, 0.5, 0.95):
+        (tmp_path / "part.gguf").write_bytes(whole[: int(share * len(whole))])
+        arguments = [str(tmp_path / "part.gguf"), "--model", NAME, "--output", str(tmp_path / "other")]
+        assert exit_code_of(main, arguments) == 2, "an end that is missing"
+    assert not (tmp_path / "other").exists()
+
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"GGUF\x03\x00\x00\x00" + bytes(16)])
-def test_what_is_no_whole_gguf_is_one_line(
-    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_whole_gguf_is_one_line(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "model.gguf"
     file.write_bytes(content)
     assert exit_code_of(main, [str(file), "--model", NAME, "--output", str(tmp_path / "out")]) == 2

@@ -12,7 +12,7 @@ from math import ceil
 from training.recipes import embedded
 from training.recipes.recipe import Recipe
 
-SHARE = 0.1
+SHARE = 0.04
 QWEN = replace(
     embedded.SMOLLM2,
     base="Qwen/Qwen2.5-Coder-0.5B-Instruct",
