@@ -12,6 +12,7 @@ from math import ceil
 from training.recipes import embedded
 from training.recipes.recipe import Recipe
 
+EMBEDDED_D = next(recipe for recipe in embedded.RECIPES if recipe.name == "embedded_d")
 SHARE = 0.04
 QWEN = replace(
     embedded.SMOLLM2,
@@ -24,7 +25,7 @@ QWEN = replace(
 RECIPES = (
     Recipe(
         "qwen05b_cpu",
-        {task: ceil(size * SHARE) for task, (_, _, size) in embedded.SIZES.items()},
+        {task: ceil(size * SHARE) for task, size in EMBEDDED_D.tasks.items() if size},
         QWEN,
         seed=46,
         validation_share=embedded.VALIDATION_SHARE,
