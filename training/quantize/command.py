@@ -68,10 +68,12 @@ def load_backend(name: str, method: str) -> Backend:
 
 def quantize(given: argparse.Namespace, backend: Backend) -> None:
     """Check, quantize, check again; UserError for sizes that do not fit, bad files, a perplexity that rose too far."""
-    if read_json(given.model / "config.json", "model configuration", "give a Hugging Face model folder").get(
-        "quantization_config"
-    ):
+    config = read_json(given.model / "config.json", "model configuration", "give a Hugging Face model folder")
+    if config.get("quantization_config"):
         raise UserError(f"{given.model}: is quantized already; give the float model")
+    heads = config.get("num_attention_heads")
+    if isinstance(heads, int) and heads % given.tp:
+        raise UserError(f"{given.model}: {heads} attention heads cannot be split in {given.tp}; take another --tp")
     files = shards(given.model)
     tensors = {name: item for file in files for name, item in stored(file).items()}
     group = given.group if BITS[given.method] == 4 else None

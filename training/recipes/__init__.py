@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from shopbench.errors import UserError, nearest
-from training.recipes import embedded, one_gpu, papers, winners
+from training.recipes import embedded, one_gpu, papers, second_base, winners
 from training.recipes.recipe import Ensemble, Recipe, Training
 
 __all__ = ("ENSEMBLES", "RECIPES", "Ensemble", "Recipe", "Training", "ensemble_named", "recipe_named", "training_of")
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {recipe.name: recipe for system in (winners, one_gpu, papers, embedded) for recipe in system.RECIPES}
+    {recipe.name: recipe for system in (winners, one_gpu, papers, embedded, second_base) for recipe in system.RECIPES}
 )
 ENSEMBLES: Mapping[str, Ensemble] = MappingProxyType(
     {ensemble.name: ensemble for system in (winners, embedded) for ensemble in system.ENSEMBLES}
