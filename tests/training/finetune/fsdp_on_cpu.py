@@ -1,4 +1,4 @@
-"""FSDP although there is no GPU.
+"""Train `made.TINY` as train_made.py does, sharded by FSDP although there is no GPU.
 
 Accelerate shards on accelerators only, and FSDP's way of gathering weights into host memory empties a tensor that is
 there already. Three small changes to the libraries lift that; what is under test, everything of ours, stays as it is.
@@ -6,6 +6,7 @@ there already. Three small changes to the libraries lift that; what is under tes
 
 from __future__ import annotations
 
+import runpy
 from typing import Any
 
 import torch
@@ -33,3 +34,8 @@ def shard_on_cpu() -> None:
     AcceleratorState.__init__ = state
     FullyShardedDataParallel.__init__ = sharded
     FullStateDictConfig.__init__ = gathered
+
+
+if __name__ == "__main__":
+    shard_on_cpu()
+    runpy.run_module("tests.training.finetune.train_made", run_name="__main__")

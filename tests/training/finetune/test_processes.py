@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +20,6 @@ import pytest
 import torch
 
 from tests.training.finetune.made import TINY, adapter
-from tests.training.finetune.train_made import forked
 from training.finetune import make_trainer, run
 from training.finetune.make_trainer import device_map
 from training.recipes import RECIPES
@@ -30,47 +28,41 @@ PLAIN = {"dropout": 0.0, "epochs": 2}
 """Two processes draw other dropout masks than one; without dropout only rounding is left to differ."""
 
 
-def launcher_environment(*flags: str) -> dict[str, str]:
-    """What `accelerate launch` with these flags puts into the environment of the processes that it starts."""
-    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-    from accelerate.utils.launch import prepare_multi_gpu_env
+class Launched:
+    """`accelerate launch` of the made recipe in two processes, which torch's launcher joins over gloo.
 
-    given, _, _ = _validate_launch_command(launch_command_parser().parse_args([*flags, "-m", "training.finetune"]))
-    return {name: value for name, value in prepare_multi_gpu_env(given).items() if os.environ.get(name) != value}
+    `sharded`: by FSDP, as fsdp_qlora.yaml has it but for what needs a GPU; else each process has a copy (DDP).
+    """
 
+    def __init__(
+        self, repository: Path, data: Path, output: Path, base: Path, changes: dict[str, Any], sharded: bool
+    ) -> None:
+        launch = ["-m", "accelerate.commands.launch", "--num_processes=2", "--num_machines=1", "--main_process_port=0"]
+        launch += ["--mixed_precision=no", "--dynamo_backend=no"]
+        if sharded:
+            launch += [f"--config_file={repository / 'training/accelerate/fsdp_qlora.yaml'}"]
+            launch += ["--fsdp_sync_module_states=false", "--fsdp_cpu_ram_efficient_loading=false"]
+        else:
+            launch += ["--multi_gpu"]
+        module = f"tests.training.finetune.{'fsdp_on_cpu' if sharded else 'train_made'}"
+        program = ["-m", module, str(data), str(output), str(base), json.dumps(changes)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.output = output
+        self.process = subprocess.Popen([sys.executable, *launch, *program], cwd=repository, env=environment)
 
-LAUNCH = (
-    *("--num_processes=2", "--num_machines=1", "--main_process_port=0"),
-    *("--mixed_precision=no", "--dynamo_backend=no"),
-)
-ON_CPU = ("--fsdp_sync_module_states=false", "--fsdp_cpu_ram_efficient_loading=false")
-"""What of fsdp_qlora.yaml needs a GPU."""
+    def wait(self) -> int:
+        """The exit code of the launcher."""
+        return self.process.wait(timeout=300)
 
-
-def kill_one_after_a_checkpoint(
-    repository: Path, data: Path, output: Path, base: Path, changes: dict[str, Any]
-) -> None:
-    """Launch two processes and kill -9 the second as soon as a checkpoint is whole; torch's launcher ends the other."""
-    program = ["-m", "tests.training.finetune.train_made", str(data), str(output), str(base), json.dumps(changes)]
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", *LAUNCH, *program]
-    launched = subprocess.Popen(command, cwd=repository, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    try:
+    def kill_one_after_a_checkpoint(self) -> None:
+        """Kill -9 the second process as soon as a checkpoint is whole; the launcher then ends the other."""
         deadline = time.monotonic() + 200
-        while not list(output.glob("checkpoints/checkpoint-*/trainer_state.json")):
-            assert time.monotonic() < deadline and launched.poll() is None
+        while not list(self.output.glob("checkpoints/checkpoint-*/trainer_state.json")):
+            assert time.monotonic() < deadline and self.process.poll() is None
             time.sleep(0.02)
-        ranks = {child.environ().get("RANK"): child for child in psutil.Process(launched.pid).children()}
+        ranks = {child.environ().get("RANK"): child for child in psutil.Process(self.process.pid).children()}
         os.kill(ranks["1"].pid, signal.SIGKILL)
-        assert launched.wait(timeout=300) != 0
-    finally:
-        launched.terminate()  # with its processes, should it still run
-
-
-def finish(processes: list[BaseProcess]) -> None:
-    """Wait until all have ended well."""
-    for process in processes:
-        process.join(timeout=300)
-    assert [process.exitcode for process in processes] == [0] * len(processes)
+        assert self.wait() != 0
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +103,9 @@ def test_two_processes_train_what_one_trains_with_the_same_global_batch(
 ) -> None:
     changes = {**PLAIN, "per_sample_loss": per_sample, "accumulation": 2}
     two = tmp_path / "two"
-    config = f"--config_file={repository / 'training/accelerate/fsdp_qlora.yaml'}"
-    launcher = launcher_environment(config, *LAUNCH, *ON_CPU) if sharded else {}
-    assert launcher.get("ACCELERATE_USE_FSDP", "false") == str(sharded).lower()
-    finish(forked(2, data, two, base, changes, launcher))
-    one = alone(per_sample)
+    launched = Launched(repository, data, two, base, changes, sharded)
+    one = alone(per_sample)  # while the others import what they need
+    assert launched.wait() == 0
     facts = [json.loads((output / "provenance.json").read_text()) for output in (two, one)]
     assert [fact["processes"] for fact in facts] == [2, 1]
     assert facts[0]["updates"] == facts[1]["updates"] and facts[0]["tokens"] == facts[1]["tokens"]
@@ -129,10 +119,10 @@ def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(
     base: Path, data: Path, tmp_path: Path, repository: Path
 ) -> None:
     changes = {**PLAIN, "dropout": 0.1}
-    kill_one_after_a_checkpoint(repository, data, tmp_path / "killed", base, changes)
+    Launched(repository, data, tmp_path / "killed", base, changes, False).kill_one_after_a_checkpoint()
     assert not (tmp_path / "killed" / "provenance.json").exists()
-    finish(forked(2, data, tmp_path / "killed", base, changes))
-    finish(forked(2, data, tmp_path / "whole", base, changes))
+    assert Launched(repository, data, tmp_path / "killed", base, changes, False).wait() == 0
+    assert Launched(repository, data, tmp_path / "whole", base, changes, False).wait() == 0
     resumed, whole = adapter(tmp_path / "killed"), adapter(tmp_path / "whole")
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
@@ -180,11 +170,15 @@ def test_accelerate_builds_the_plugin_of_each_config(path: Path, monkeypatch: py
     """What `accelerate launch` makes of the file: environment variables, and from them FSDP's settings."""
     from accelerate import FullyShardedDataParallelPlugin
     from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from accelerate.utils.launch import prepare_multi_gpu_env
 
     config = load_config_from_file(str(path))
     assert config.num_processes == 8 * config.num_machines and str(config.mixed_precision) == "bf16"
-    address = ("--main_process_ip=10.0.0.1", "--main_process_port=29500")
-    environment = launcher_environment(f"--config_file={path}", *address)
+    arguments = ["--config_file", str(path), "--main_process_ip", "10.0.0.1", "--main_process_port", "29500"]
+    given = launch_command_parser().parse_args([*arguments, "-m", "training.finetune", "--recipe", "v7"])
+    given, _, _ = _validate_launch_command(given)
+    environment = prepare_multi_gpu_env(given)
     for name, value in environment.items():
         if name.startswith("FSDP_"):
             monkeypatch.setenv(name, value)

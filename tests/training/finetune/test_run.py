@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,22 +17,22 @@ from safetensors.torch import load_file
 
 from shopbench.errors import UserError, exit_code_of
 from tests.training.finetune.made import TINY, adapter
-from tests.training.finetune.train_made import forked
 from training.finetune import command
 from training.finetune.run import TrainingRun, finetune, last_checkpoint
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_weights(base: Path, data: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_same_weights(base: Path, data: Path, tmp_path: Path, repository: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    (process,) = forked(1, data, killed, base, {})
+    program = [sys.executable, "-m", "tests.training.finetune.train_made", str(data), str(killed), str(base)]
+    process = subprocess.Popen(program, cwd=repository, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120
         while not list(killed.glob("checkpoints/checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
             time.sleep(0.02)
     finally:
-        process.kill()
-        process.join()
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     assert list(killed.glob("checkpoints/checkpoint-*")) and not (killed / "provenance.json").exists()
     finetune(TrainingRun(TINY, data, killed, base))
     finetune(TrainingRun(TINY, data, whole, base))
