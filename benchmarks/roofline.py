@@ -77,9 +77,11 @@ class Calibration:
         )
         layer_bytes = sum(wide * long for wide, long in layer) * dtype.itemsize
         layers = math.ceil(_BEYOND_CACHES / layer_bytes)  # as in a model, each is read anew
-        self._weights = [torch.randn(size, dtype=dtype) for _ in range(layers) for size in layer]
-        # as vLLM's are: laid out for oneDNN once, when they are loaded
-        self._packed = [torch.ops.mkldnn._reorder_linear_weight(weight) for weight in self._weights]
+        self._weights = [
+            torch.ops.mkldnn._reorder_linear_weight(torch.randn(size, dtype=dtype))  # packed once, as vLLM's are
+            for _ in range(layers)
+            for size in layer
+        ]
         self._memory = torch.randn(_BEYOND_CACHES // 4)
         self._seconds: dict[int, list[float]] = {}
         self.overhead = 0.0
@@ -104,8 +106,8 @@ class Calibration:
         )
 
     def _products(self, tokens: dict[int, torch.Tensor]) -> None:
-        for weight, packed in zip(self._weights, self._packed, strict=True):
-            torch.ops.mkldnn._linear_pointwise(tokens[weight.shape[1]], packed, None, "none", [], "")
+        for weight in self._weights:
+            torch.ops.mkldnn._linear_pointwise(tokens[weight.shape[1]], weight, None, "none", [], "")
 
 
 def _seconds(work: Callable[[], object]) -> list[float]:

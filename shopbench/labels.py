@@ -22,7 +22,8 @@ _VERB = re.compile(
     r"scriv\w*)\b[^.?!\n]*$",
     re.IGNORECASE,
 )
-_QUOTE = "['\"‘’“”「」«»]?"
+_MARKS = "'\"‘’“”「」«»"
+_QUOTE = f"[{_MARKS}]?"
 _OR = rf"{_QUOTE}\s*(?:/|,|か|または|\b(?:or|oder|ou|o)\b)\s*{_QUOTE}"
 _ELSE = r"(?:,|;|\b(?:and|or|else|otherwise|und|sonst|y|et|e)\b)"
 _IF = rf"{_QUOTE} (?:if|when|where|wenn|falls|si|se)\b[^.\n]{{1,150}}?{_ELSE}\s*{_QUOTE}"
@@ -72,7 +73,7 @@ def offered_labels(request: str) -> Labels | None:
             if (_VERB.search(before) or _CLOSED.match(request, found.end())) and not _wants_more(request, found):
                 return Labels((found["yes"], found["no"]), several=False)
     for found in _LIST.finditer(request):
-        names = [name.strip(" \t'\"‘’“”「」«»") for name in re.split(r"[,、，]", found["names"])]
+        names = [name.strip(f" \t{_MARKS}") for name in re.split(r"[,、，]", found["names"])]
         fit = 2 <= len(names) <= _MOST_NAMES and all(0 < len(name) <= _MOST_LETTERS for name in names)
         if fit and not _wants_more(request, found):
             return Labels(tuple(dict.fromkeys(names)), several=not (found["one"] or _ONE.search(request)))

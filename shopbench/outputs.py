@@ -61,6 +61,12 @@ def locked(path: Path) -> Iterator[None]:
         file.close()
 
 
+def check_free(output: Path) -> None:
+    """UserError unless a folder can be made at `output`: nothing is there, or an empty one."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(f"{output}: exists; delete it or give another --output")
+
+
 def hold(file: IO[bytes], path: Path) -> None:
     """Lock an open file until it is closed; UserError that another run is writing `path` if it is locked already.
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.files import ROOT, file_hash, write_json
-from shopbench.outputs import locked
+from shopbench.outputs import check_free, locked
 
 MAGIC = b"GGUF"
 
@@ -88,8 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output: Path = given.output or ROOT / "weights" / "base" / given.model.split("/")[-1].lower()
     output.parent.mkdir(parents=True, exist_ok=True)
     with locked(output):
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise UserError(f"{output}: exists; delete it or give another --output")
+        check_free(output)
         model, tokenizer = read_gguf(given.gguf)
         with replacement(output) as folder:
             save(model, tokenizer, folder)

@@ -36,7 +36,7 @@ def recipe(method: str, group: int) -> list[Any]:
     """llm-compressor's recipe for every linear layer but the LM head.
 
     4 bits have zero points per `group` inputs; W8A8 is the library's scheme of that name: symmetric, weights with a
-    scale an output, activations with a scale a token.
+    scale an output, activations with a scale a token, after SmoothQuant has moved their outliers into the weights.
     """
     if method == "w8a8":
         rounding = QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["lm_head"])

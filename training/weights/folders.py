@@ -15,7 +15,7 @@ from typing import Any
 
 from shopbench.errors import UserError
 from shopbench.files import DISK_FULL, ROOT, read_json, read_json_if_any, write_json
-from shopbench.outputs import locked
+from shopbench.outputs import check_free, locked
 
 PROVENANCE = "provenance.json"
 WEIGHTS = ROOT / "weights"
@@ -38,12 +38,6 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
     output.parent.mkdir(parents=True, exist_ok=True)
     with locked(output), _staged(output, needed, resume) as folder:
         yield folder
-
-
-def check_free(output: Path) -> None:
-    """UserError unless a folder can be made at `output`: nothing is there, or an empty one."""
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(f"{output}: exists; delete it or give another --output")
 
 
 @contextmanager

@@ -26,26 +26,13 @@ DATASETS = (
 LICENCE = DATASETS[0].licence
 UNKNOWN = "It cannot be inferred."
 NOT_TOLD = "n/a"
-GENERAL = frozenset(
-    (
-        *("action", "age", "animal", "applicable", "benefit", "body", "brand", "cap", "certified", "closure", "color"),
-        *("container", "country", "department", "description", "diet", "fabric", "feature", "function", "gender"),
-        *("hardness", "head", "health", "item", "length", "machine", "material", "model", "name", "net", "pack"),
-        *(
-            "package",
-            "pattern",
-            "position",
-            "power",
-            "protection",
-            "quantity",
-            "reusability",
-            "scent",
-            "season",
-            "size",
-        ),
-        *("skin", "specialty", "specific", "sport", "style", "sub", "supply", "type", "volume", "waterproof", "weight"),
-    )
-)
+GENERAL = frozenset((
+    "action", "age", "animal", "applicable", "benefit", "body", "brand", "cap", "certified", "closure", "color",
+    "container", "country", "department", "description", "diet", "fabric", "feature", "function", "gender",
+    "hardness", "head", "health", "item", "length", "machine", "material", "model", "name", "net", "pack",
+    "package", "pattern", "position", "power", "protection", "quantity", "reusability", "scent", "season", "size",
+    "skin", "specialty", "specific", "sport", "style", "sub", "supply", "type", "volume", "waterproof", "weight",
+))  # fmt: skip
 """First words of attributes that categories may have though they never name them: shirts have a size, whether or not
 their titles tell it. No such attribute is asked for among categories, or is a wrong option."""
 
