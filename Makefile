@@ -22,8 +22,9 @@ SETUP := @$(ANY_PYTHON) -m tools.setup $(DEVICE:%=--device %) $(PYTHON:%=--pytho
 demo: weights
 	$(BIN)/python local_evaluation.py --skip-missing-metrics --report report.html
 
-# In two processes, each of which computes with one thread; tests/conftest.py says what stays together.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# In two processes, each of which computes with one thread; tests/conftest.py says what stays together. What Python has
+# compiled is kept for the next process, of which tests start many, even where the environment says otherwise.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: setup-all weights
 	$(PYTEST)

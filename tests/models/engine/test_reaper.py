@@ -59,12 +59,12 @@ def test_only_the_engine_s_processes_follow_their_parent(how: str, repository: P
 
 @pytest.fixture(scope="module")
 def holders(
-    repository: Path, built_weights: Path, tmp_path_factory: pytest.TempPathFactory
+    repository: Path, made_weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[subprocess.Popen[str]]]:
     """Two programs that each hold a real engine: they start at once, as mostly each uses one core."""
     script = tmp_path_factory.mktemp("holder") / "holder.py"
     script.write_text(HOLDER, encoding="utf-8")
-    environment = os.environ | {"SHOPBENCH_WEIGHTS": str(built_weights), "SHOPBENCH_CONTEXT": "256"}
+    environment = os.environ | {"SHOPBENCH_WEIGHTS": str(made_weights), "SHOPBENCH_CONTEXT": "256"}
     environment["PYTHONPATH"] = str(repository)
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     started = [subprocess.Popen([sys.executable, str(script)], env=environment, **pipes) for _ in range(2)]
