@@ -27,7 +27,7 @@ def made_weights(tiny_model: Callable[..., Path], built_weights: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def made_model(made_weights: Path) -> Iterator[UserModel]:
     """The submitted model's code on those weights and an engine of their own, which its tests share."""
     with user_model(made_weights, SHOPBENCH_DTYPE="float32") as model:

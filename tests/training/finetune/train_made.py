@@ -14,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
-from accelerate import PartialState
+from shopbench.imports import quick_imports
 
-from tests.training.finetune.made import TINY
-from training.finetune.run import TrainingRun, finetune
+with quick_imports():
+    from accelerate import PartialState
+
+    from tests.training.finetune.made import TINY
+    from training.finetune.run import TrainingRun, finetune
 
 
 def train(data: str, base: str, output: str, changes: str) -> None:
