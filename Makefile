@@ -26,8 +26,9 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: weights
 	$(BIN)/python local_evaluation.py --skip-missing-metrics --report report.html
 
-# In two processes, each of which computes with one thread; tests/conftest.py says what stays together.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# In so many processes, each of which computes with one thread; tests/conftest.py says what stays together.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: setup-all weights
 	$(PYTEST)
