@@ -30,6 +30,6 @@ def quick_imports() -> Iterator[None]:
         yield
     finally:
         if is_new:
-            del sys.modules[_UNUSED]
+            sys.modules.pop(_UNUSED, None)
         if collects:
             gc.enable()

@@ -83,7 +83,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(base: Path, data: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    """All trainings, in three launches, as every process takes ten seconds to import what it needs.
+    """All trainings, in three launches, as every process takes seconds to import what it needs.
 
     The last of the first launch is killed, and the second goes on with it.
     """

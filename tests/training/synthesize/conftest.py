@@ -57,17 +57,8 @@ def real_server(built_weights: Path, repository: Path, tmp_path_factory: pytest.
     log = tmp_path_factory.mktemp("server") / "log"
     command = [sys.executable, str(Path(__file__).with_name("vllm_server.py")), "--model", str(built_weights)]
     command += ["--served-model-name", "m", "--host", "127.0.0.1", "--port", str(port), "--enforce-eager"]
-    command += [
-        "--max-model-len",
-        "1024",
-        "--max-num-seqs",
-        "16",
-        "--block-size",
-        "32",
-        "--max-num-batched-tokens",
-        "1024",
-    ]
-    command += ["--distributed-executor-backend", "uni"]
+    command += ["--max-model-len", "1024", "--max-num-batched-tokens", "1024", "--max-num-seqs", "16"]
+    command += ["--block-size", "32", "--distributed-executor-backend", "uni"]
     settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     settings |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "PYTHONPATH": str(repository)}
     with open(log, "wb") as file:
