@@ -17,13 +17,18 @@ BASE := weights/base/smollm2-135m-instruct
 ANY_PYTHON := $(shell command -v python3 || echo $(or $(PYTHON),uv run --quiet --no-project python))
 SETUP := @$(ANY_PYTHON) -m tools.setup $(DEVICE:%=--device %) $(PYTHON:%=--python %) $(TORCH_INDEX:%=--torch-index %)
 
+# What Python has compiled is kept even where the environment says otherwise, as containers' often do. The set-up compiles
+# nothing: without this every process would compile torch, transformers and vLLM anew, which takes twice its start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test test-fast test-setup lint setup setup-all setup-quantize weights clean
 
 demo: weights
 	$(BIN)/python local_evaluation.py --skip-missing-metrics --report report.html
 
-# In two processes, each of which computes with one thread; tests/conftest.py says what stays together.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# In so many processes, each of which computes with one thread; tests/conftest.py says what stays together.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: setup-all weights
 	$(PYTEST)

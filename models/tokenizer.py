@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.weights import WeightsError
+from shopbench.imports import quick_imports
 
 
 @lru_cache(maxsize=4)
@@ -19,7 +20,9 @@ def load_tokenizer(folder: Path) -> Any:
     for name, value in {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}.items():
         os.environ.setdefault(name, value)
     from jinja2 import TemplateError
-    from transformers import AutoTokenizer
+
+    with quick_imports():
+        from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)

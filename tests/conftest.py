@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,18 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def pytest_configure() -> None:
     """Take Ctrl-C as in a terminal: a background shell starts us with SIGINT ignored, which our children inherit."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # until all is imported, of which nothing is garbage
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: it is not looked through again and again for garbage."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let everything go in order."""
+    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,13 +86,21 @@ def built_weights(repository: Path) -> Path:
     pytest.skip("no weights are built: run `make weights`")
 
 
-@pytest.fixture(scope="session")
-def real_model(built_weights: Path) -> Iterator[UserModel]:
-    """The submitted model on a real engine, the only one that tests share; it outlives a killed worker."""
+@contextmanager
+def user_model(weights: Path, **settings: str) -> Iterator[UserModel]:
+    """The submitted model's code on a real engine with these settings and no others; it outlives a killed worker."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("SHOPBENCH_")]:
             patch.delenv(name)
-        patch.setenv("SHOPBENCH_WEIGHTS", str(built_weights))
+        for name, value in {"SHOPBENCH_WEIGHTS": str(weights), **settings}.items():
+            patch.setenv(name, value)
         model = UserModel()
     yield model
     model.close()
+
+
+@pytest.fixture(scope="session")
+def real_model(built_weights: Path) -> Iterator[UserModel]:
+    """The submitted model on a real engine, the only one that tests share with other files' tests."""
+    with user_model(built_weights) as model:
+        yield model

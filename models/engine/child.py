@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.metadata
 import os
 import sys
 import time
@@ -25,6 +24,7 @@ from models.engine.messages import Call, Cancel, Done, Failed, Ready, Start, Ste
 from models.engine.requests import Completion, Request
 from models.spaces.vocabulary import Vocabulary
 from models.tokenizer import load_tokenizer
+from shopbench.imports import leave_out_unused
 
 
 def main() -> int:
@@ -33,7 +33,8 @@ def main() -> int:
     os.set_inheritable(number, False)
     connection = Connection(number)
     start: Start = connection.recv()
-    _quicken_imports()
+    gc.disable()  # nothing that imports make is garbage
+    leave_out_unused()
     try:
         server = Server(connection, start)
     except Exception as error:  # vLLM raises many kinds; our parent says it in one line
@@ -48,15 +49,6 @@ def main() -> int:
         server.serve()
     server.shutdown()
     return 0
-
-
-def _quicken_imports() -> None:
-    """Leave out what takes half the time in which vLLM is imported and is of no use here."""
-    gc.disable()  # nothing that imports make is garbage
-    # transformers imports it if it can, for assisted decoding, and scipy with it.
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
-    # transformers reads the file lists of all installed packages for their names, and does without if there are none.
-    importlib.metadata.packages_distributions = dict
 
 
 class Server:
@@ -139,6 +131,8 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
+if __name__ == "__mp_main__":  # in a worker of vLLM's own, before it imports vLLM
+    leave_out_unused()
 if __name__ == "__main__":
     code = main()
     sys.stdout.flush()

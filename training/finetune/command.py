@@ -21,6 +21,7 @@ from pathlib import Path
 
 from shopbench.errors import UserError
 from shopbench.files import read_json
+from shopbench.imports import quick_imports
 from training.recipes import RECIPES, Recipe, recipe_named
 from training.weights.folders import base_folder, base_name, is_hub_name
 
@@ -50,11 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if built.get("recipe") != recipe.name:
         raise UserError(f"{given.data}: built for recipe {built.get('recipe')!r}, not {recipe.name!r}")
 
-    # Imported once the arguments are right: torch, transformers and PEFT take ten seconds.
-    from training.finetune.run import TrainingRun, finetune
-    from training.weights.adapters import read_adapter
-    from training.weights.base import load_config
-    from training.weights.merged import Merge, base_tensors
+    with quick_imports():  # once the arguments are right: torch, transformers and PEFT take seconds
+        from training.finetune.run import TrainingRun, finetune
+        from training.weights.adapters import read_adapter
+        from training.weights.base import load_config
+        from training.weights.merged import Merge, base_tensors
 
     load_config(base)
     if given.start:  # what could not be merged with the base is no start on it either

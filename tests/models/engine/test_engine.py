@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -21,6 +22,7 @@ from shopbench import answers
 from shopbench.naming import AnswerBy
 from shopbench.prompts import clean
 from shopbench.question import Question
+from tests.conftest import user_model
 from tests.models import hostile
 
 pytestmark = pytest.mark.engine
@@ -73,17 +75,11 @@ def test_the_processors_follow_requests_that_change_places(real_model: UserModel
     assert len(set(answers.parse("retrieval", mixed[0]))) == 3  # type: ignore[arg-type]
 
 
-def test_the_winners_constraints_write_digits_and_cite(real_model: UserModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHOPBENCH_WEIGHTS", str(real_model.engine.settings.weights))
-    monkeypatch.setenv("SHOPBENCH_CONSTRAINTS", "winners")
-    monkeypatch.setenv("SHOPBENCH_CONTEXT", "512")
+def test_the_winners_constraints_write_digits_and_cite(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # `make test` sets it: here is an engine on all cores
-    winners = UserModel()
-    try:
+    with user_model(made_weights, SHOPBENCH_CONSTRAINTS="winners", SHOPBENCH_CONTEXT="512") as winners:
         plans = [Planner(winners._tokenizer, 512).plan(question, False) for question in ALL]
         completions = winners.engine.generate([Request(plan.prompt, plan.space) for plan in plans], 60)
-    finally:
-        winners.close()
     texts = [winners._tokenizer.decode(completion.token_ids, skip_special_tokens=True) for completion in completions]
     assert set(texts[0]) <= set("0123456789,") and set(texts[1]) <= set("012345,")
     assert "none" not in " ".join(texts).lower()
@@ -92,14 +88,14 @@ def test_the_winners_constraints_write_digits_and_cite(real_model: UserModel, mo
 @settings(max_examples=hostile.batches("HOSTILE_ENGINE_BATCHES", 20), deadline=None, derandomize=True)
 @given(batch=st.lists(hostile.questions(60), min_size=14, max_size=16), is_multiple_choice=st.booleans())
 def test_hundreds_of_hostile_questions_are_answered(
-    real_model: UserModel, batch: list[Any], is_multiple_choice: bool
+    made_model: UserModel, batch: list[Any], is_multiple_choice: bool
 ) -> None:
-    before = dict(real_model.stats)
-    hostile.check(batch, is_multiple_choice, real_model.batch_predict({"prompt": batch}, is_multiple_choice))
+    before = dict(made_model.stats)
+    hostile.check(batch, is_multiple_choice, made_model.batch_predict({"prompt": batch}, is_multiple_choice))
     for name in ("failed", "unfinished", "restarts"):
-        assert real_model.stats[name] == before.get(name, 0)
+        assert made_model.stats[name] == before.get(name, 0)
     event(
-        f"answers repaired: {real_model.stats['repaired'] - before.get('repaired', 0)}"
+        f"answers repaired: {made_model.stats['repaired'] - before.get('repaired', 0)}"
     )  # --hypothesis-show-statistics
     event(f"questions: {len(batch)}")
 
@@ -110,65 +106,65 @@ def test_a_question_longer_than_the_context_is_answered(real_model: UserModel) -
     assert answer in {"0", "1", "2"}
 
 
-def test_a_stalled_engine_makes_no_batch_late(real_model: UserModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_engine_makes_no_batch_late(made_model: UserModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.shopbench_model.SECONDS_PER_SAMPLE", 3.0)
-    processes = real_model.engine.process_ids()
-    unfinished = real_model.stats["unfinished"]
+    processes = made_model.engine.process_ids()
+    unfinished = made_model.stats["unfinished"]
     for process in processes:
         os.kill(process, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        assert real_model.batch_predict({"prompt": [RANKING]}, False) == ["1,2,3,4,5"]
+        assert made_model.batch_predict({"prompt": [RANKING]}, False) == ["1,2,3,4,5"]
         assert time.monotonic() - began < 3.0  # the evaluator's own limit, not a wish for speed
     finally:
         for process in processes:
             os.kill(process, signal.SIGCONT)
-    assert real_model.stats["unfinished"] == unfinished + 1
+    assert made_model.stats["unfinished"] == unfinished + 1
     monkeypatch.undo()
-    assert all(real_model.batch_predict({"prompt": ALL}, False))
-    assert real_model.stats["unfinished"] == unfinished + 1
+    assert all(made_model.batch_predict({"prompt": ALL}, False))
+    assert made_model.stats["unfinished"] == unfinished + 1
 
 
-def assert_answered(real_model: UserModel, questions: list[str]) -> None:
+def assert_answered(model: UserModel, questions: list[str]) -> None:
     """Every question has an answer of its own. (Which one may change with the batch: bfloat16 sums are not exact.)"""
-    planner = Planner(real_model._tokenizer, 3072)
-    for question, answer in zip(questions, real_model.batch_predict({"prompt": questions}, False), strict=True):
+    planner = Planner(model._tokenizer, 3072)
+    for question, answer in zip(questions, model.batch_predict({"prompt": questions}, False), strict=True):
         plan = planner.plan(question, False)
         assert is_readable(plan, answer)
         assert question != TEXT or answer != fallback(plan)
 
 
-def test_an_engine_that_hangs_is_replaced(real_model: UserModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_hangs_is_replaced(made_model: UserModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.engine.process._SILENCE_SECONDS", 6.0)
-    real_model.engine._slowest_step = 0.0
-    restarts, unfinished = real_model.stats["restarts"], real_model.stats["unfinished"]
-    processes = real_model.engine.process_ids()
+    made_model.engine._slowest_step = 0.0
+    restarts, unfinished = made_model.stats["restarts"], made_model.stats["unfinished"]
+    processes = made_model.engine.process_ids()
     for process in processes:
         os.kill(process, signal.SIGSTOP)
-    assert_answered(real_model, ALL * 4)
-    assert real_model.stats["restarts"] == restarts + 1 and real_model.stats["unfinished"] == unfinished
+    assert_answered(made_model, ALL * 4)
+    assert made_model.stats["restarts"] == restarts + 1 and made_model.stats["unfinished"] == unfinished
     assert not {process.pid for process in psutil.process_iter() if process.status() != "zombie"} & set(processes)
 
 
-def test_a_killed_engine_is_started_again_and_the_batch_answered(real_model: UserModel) -> None:
-    restarts, unfinished = real_model.stats["restarts"], real_model.stats["unfinished"]
-    os.kill(real_model.engine.process_ids()[0], signal.SIGKILL)
-    assert_answered(real_model, ALL * 4)
-    assert real_model.stats["restarts"] == restarts + 1
-    assert real_model.stats["unfinished"] == unfinished
+def test_a_killed_engine_is_started_again_and_the_batch_answered(made_model: UserModel) -> None:
+    restarts, unfinished = made_model.stats["restarts"], made_model.stats["unfinished"]
+    os.kill(made_model.engine.process_ids()[0], signal.SIGKILL)
+    assert_answered(made_model, ALL * 4)
+    assert made_model.stats["restarts"] == restarts + 1
+    assert made_model.stats["unfinished"] == unfinished
 
 
-def test_a_fork_of_our_process_leaves_the_engine_alone(real_model: UserModel) -> None:
-    restarts = real_model.stats["restarts"]
+def test_a_fork_of_our_process_leaves_the_engine_alone(made_model: UserModel) -> None:
+    restarts = made_model.stats["restarts"]
     if (fork := os.fork()) == 0:
         code = 1
         try:
-            real_model.engine.wait_until_ready()
+            made_model.engine.wait_until_ready()
         except EngineDied:
-            real_model.engine.close()
+            made_model.engine.close()
             code = 0
         finally:
             os._exit(code)
     assert os.waitpid(fork, 0)[1] == 0
-    assert real_model.batch_predict({"prompt": [CHOICE]}, True)[0] in ("0", "1", "2")
-    assert real_model.stats["restarts"] == restarts
+    assert made_model.batch_predict({"prompt": [CHOICE]}, True)[0] in ("0", "1", "2")
+    assert made_model.stats["restarts"] == restarts

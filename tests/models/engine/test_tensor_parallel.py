@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,18 +16,13 @@ from models.engine.requests import EngineDied, Request
 from models.serving import Serving
 from models.settings import Behaviour
 from models.spaces.free_text import FreeText
+from models.user_config import UserModel
 from models.weights import check_weights
 from shopbench.files import read_json_if_any, write_json
 
 pytestmark = pytest.mark.engine
 
 REQUESTS = [Request(list(range(10, 20 + place)), FreeText(8)) for place in range(3)]
-SIZES = {"hidden_size": 128, "intermediate_size": 128, "num_attention_heads": 2, "num_key_value_heads": 2}
-
-
-@pytest.fixture(scope="module")
-def model(tiny_model: Callable[..., Path]) -> Path:
-    return tiny_model("qwen2", tie_word_embeddings=True, **SIZES)
 
 
 def started(folder: Path, parts: int, monkeypatch: pytest.MonkeyPatch) -> Engine:
@@ -38,20 +33,18 @@ def started(folder: Path, parts: int, monkeypatch: pytest.MonkeyPatch) -> Engine
 
 
 @pytest.fixture
-def two_workers(model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def two_workers(made_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     if (os.cpu_count() or 1) < 2:
         pytest.skip("one core: no place for two workers")
-    with closing(started(model, 2, monkeypatch)) as engine:
+    with closing(started(made_weights, 2, monkeypatch)) as engine:
         yield engine
 
 
-def test_two_workers_answer_as_one_does(model: Path, two_workers: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(started(model, 1, monkeypatch)) as engine:  # both start at once: mostly each uses one core
-        two_workers.wait_until_ready()
-        assert len(two_workers.process_ids()) >= 3, "vLLM's core and two workers"
-        of_two = two_workers.generate(REQUESTS, 60)
-        engine.wait_until_ready()
-        assert engine.generate(REQUESTS, 60) == of_two
+def test_two_workers_answer_as_one_does(two_workers: Engine, made_model: UserModel) -> None:
+    two_workers.wait_until_ready()
+    assert len(two_workers.process_ids()) >= 3, "vLLM's core and two workers"
+    of_two = two_workers.generate(REQUESTS, 60)
+    assert made_model.engine.generate(REQUESTS, 60) == of_two
     assert all(one.finished and one.token_ids for one in of_two)
 
     processes = [psutil.Process(number) for number in two_workers.process_ids()]
@@ -63,14 +56,16 @@ def test_two_workers_answer_as_one_does(model: Path, two_workers: Engine, monkey
     assert not alive
 
 
-def test_weights_that_vllm_refuses_get_one_line(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_vllm_refuses_get_one_line(
+    made_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "unknown"
     folder.mkdir()
-    for path in model.iterdir():
+    for path in made_weights.iterdir():
         (folder / path.name).symlink_to(path)
     (folder / "config.json").unlink()
     write_json(
-        folder / "config.json", {**read_json_if_any(model / "config.json"), "architectures": ["NobodyKnowsThis"]}
+        folder / "config.json", {**read_json_if_any(made_weights / "config.json"), "architectures": ["NobodyKnowsThis"]}
     )
     with (
         closing(started(folder, 1, monkeypatch)) as engine,

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cache
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,8 +24,16 @@ from training.finetune import make_trainer, run
 from training.finetune.make_trainer import device_map
 from training.recipes import RECIPES
 
-PLAIN = {"dropout": 0.0, "epochs": 2}
+PLAIN = {"dropout": 0.0, "epochs": 2, "accumulation": 2}
 """Two processes draw other dropout masks than one; without dropout only rounding is left to differ."""
+CHANGES: dict[str, dict[str, Any]] = {
+    "plain": PLAIN,
+    "per sample": {**PLAIN, "per_sample_loss": True},
+    "sharded": PLAIN,
+    "whole": {**PLAIN, "dropout": 0.1},
+    "killed": {**PLAIN, "dropout": 0.1},
+}
+"""What differs from the made recipe in each training."""
 
 
 class Launched:
@@ -34,9 +42,8 @@ class Launched:
     `sharded`: by FSDP, as fsdp_qlora.yaml has it but for what needs a GPU; else each process has a copy (DDP).
     """
 
-    def __init__(
-        self, repository: Path, data: Path, output: Path, base: Path, changes: dict[str, Any], sharded: bool
-    ) -> None:
+    def __init__(self, repository: Path, data: Path, base: Path, folder: Path, *names: str, sharded: bool) -> None:
+        """Train what `CHANGES` names, one after another, each into a folder of its own in `folder`."""
         launch = ["-m", "accelerate.commands.launch", "--num_processes=2", "--num_machines=1", "--main_process_port=0"]
         launch += ["--mixed_precision=no", "--dynamo_backend=no"]
         if sharded:
@@ -45,19 +52,20 @@ class Launched:
         else:
             launch += ["--multi_gpu"]
         module = f"tests.training.finetune.{'fsdp_on_cpu' if sharded else 'train_made'}"
-        program = ["-m", module, str(data), str(output), str(base), json.dumps(changes)]
+        program = ["-m", module, str(data), str(base)]
+        for name in names:
+            program += [str(folder / name), json.dumps(CHANGES[name])]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.output = output
         self.process = subprocess.Popen([sys.executable, *launch, *program], cwd=repository, env=environment)
 
     def wait(self) -> int:
         """The exit code of the launcher."""
         return self.process.wait(timeout=300)
 
-    def kill_one_after_a_checkpoint(self) -> None:
+    def kill_one_after_a_checkpoint(self, output: Path) -> None:
         """Kill -9 the second process as soon as a checkpoint is whole; the launcher then ends the other."""
         deadline = time.monotonic() + 200
-        while not list(self.output.glob("checkpoints/checkpoint-*/trainer_state.json")):
+        while not list(output.glob("checkpoints/checkpoint-*/trainer_state.json")):
             assert time.monotonic() < deadline and self.process.poll() is None
             time.sleep(0.02)
         ranks = {child.environ().get("RANK"): child for child in psutil.Process(self.process.pid).children()}
@@ -65,18 +73,37 @@ class Launched:
         assert self.wait() != 0
 
 
+@dataclass(frozen=True)
+class Trained:
+    """Folders by the name in `CHANGES`: trained in two processes, and in one with the same global batch."""
+
+    two: Path
+    one: Path
+
+
 @pytest.fixture(scope="module")
-def alone(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Path]:
-    """The same training in one process, this one, made when first asked for: by whether all samples weigh the same."""
+def trained(base: Path, data: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    """All trainings, in three launches, as every process takes seconds to import what it needs.
 
-    @cache
-    def trained(per_sample: bool) -> Path:
-        output = tmp_path_factory.mktemp("alone") / "one"
-        training = replace(TINY.training, **PLAIN, per_sample_loss=per_sample, accumulation=4)
-        run.finetune(run.TrainingRun(replace(TINY, training=training), data, output, base))
-        return output
+    The last of the first launch is killed, and the second goes on with it.
+    """
+    made = Trained(tmp_path_factory.mktemp("two"), tmp_path_factory.mktemp("one"))
+    with ExitStack() as stack:
 
-    return trained
+        def launch(*names: str, sharded: bool = False) -> Launched:
+            launched = Launched(repository, data, base, made.two, *names, sharded=sharded)
+            stack.callback(launched.process.kill)
+            return launched
+
+        first = launch("plain", "per sample", "whole", "killed")
+        for name in ("plain", "per sample"):  # while the others import
+            training = replace(TINY.training, **{**CHANGES[name], "accumulation": 4})
+            run.finetune(run.TrainingRun(replace(TINY, training=training), data, made.one / name, base))
+        first.kill_one_after_a_checkpoint(made.two / "killed")
+        assert not (made.two / "killed" / "provenance.json").exists()
+        assert launch("killed").wait() == 0
+        assert launch("sharded", sharded=True).wait() == 0
+        yield made
 
 
 def assert_same(got: Path, expected: Path, share: float) -> None:
@@ -91,39 +118,22 @@ def assert_same(got: Path, expected: Path, share: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("per_sample", "sharded"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize(("name", "in_one"), [("plain", "plain"), ("per sample", "per sample"), ("sharded", "plain")])
 def test_two_processes_train_what_one_trains_with_the_same_global_batch(
-    per_sample: bool,
-    sharded: bool,
-    base: Path,
-    data: Path,
-    tmp_path: Path,
-    repository: Path,
-    alone: Callable[[bool], Path],
+    name: str, in_one: str, trained: Trained
 ) -> None:
-    changes = {**PLAIN, "per_sample_loss": per_sample, "accumulation": 2}
-    two = tmp_path / "two"
-    launched = Launched(repository, data, two, base, changes, sharded)
-    one = alone(per_sample)  # while the others import what they need
-    assert launched.wait() == 0
+    two, one = trained.two / name, trained.one / in_one
     facts = [json.loads((output / "provenance.json").read_text()) for output in (two, one)]
     assert [fact["processes"] for fact in facts] == [2, 1]
     assert facts[0]["updates"] == facts[1]["updates"] and facts[0]["tokens"] == facts[1]["tokens"]
     assert facts[1]["batches"] % 4, "the last update is one of fewer batches, too"
     # Sharded weights are multiplied by PEFT's own LoRA, which rounds otherwise than ours (lora_linear.py).
-    assert_same(two, one, 1e-2 if sharded else 1e-3)
+    assert_same(two, one, 1e-2 if name == "sharded" else 1e-3)
 
 
 @pytest.mark.slow
-def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(
-    base: Path, data: Path, tmp_path: Path, repository: Path
-) -> None:
-    changes = {**PLAIN, "dropout": 0.1}
-    Launched(repository, data, tmp_path / "killed", base, changes, False).kill_one_after_a_checkpoint()
-    assert not (tmp_path / "killed" / "provenance.json").exists()
-    assert Launched(repository, data, tmp_path / "killed", base, changes, False).wait() == 0
-    assert Launched(repository, data, tmp_path / "whole", base, changes, False).wait() == 0
-    resumed, whole = adapter(tmp_path / "killed"), adapter(tmp_path / "whole")
+def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(trained: Trained) -> None:
+    resumed, whole = adapter(trained.two / "killed"), adapter(trained.two / "whole")
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
 

@@ -24,7 +24,7 @@ from training.finetune.run import TrainingRun, finetune, last_checkpoint
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(base: Path, data: Path, tmp_path: Path, repository: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    program = [sys.executable, "-m", "tests.training.finetune.train_made", str(data), str(killed), str(base)]
+    program = [sys.executable, "-m", "tests.training.finetune.train_made", str(data), str(base), str(killed), "{}"]
     process = subprocess.Popen(program, cwd=repository, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 120

@@ -49,16 +49,18 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def real_server(built_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def real_server(built_weights: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a vLLM server on this machine's CPU; one module asks for it, and it ends with that."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(built_weights)]
+    command = [sys.executable, str(Path(__file__).with_name("vllm_server.py")), "--model", str(built_weights)]
     command += ["--served-model-name", "m", "--host", "127.0.0.1", "--port", str(port), "--enforce-eager"]
-    command += ["--max-model-len", "1024", "--max-num-seqs", "16", "--block-size", "32"]
+    command += ["--max-model-len", "1024", "--max-num-batched-tokens", "1024", "--max-num-seqs", "16"]
+    command += ["--block-size", "32", "--distributed-executor-backend", "uni"]
     settings = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    settings |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "PYTHONPATH": str(repository)}
     with open(log, "wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | settings, start_new_session=True)
     server = Server(port, process, log)
