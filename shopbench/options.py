@@ -20,16 +20,20 @@ _BULLET = rf"(?:[^\S\n]|[-+•●▪◦‣·・･○◆■►▶–—#>|{_UNSE
 # What ends an emphasis or a quotation that does not end as it begins.
 _CLOSERS = {"“": "”", "„": "“", "«": "»", "「": "」", "『": "』", "‘": "’"}
 _BOLD, _QUOTE, _UNQUOTE = r"\*{1,3}|_{1,3}|~~|`", "[\"'“„«「『‘]", "[\"'”“»」』’]"
+_CIRCLED = "⓪①-⑳"
 _MARK = re.compile(
-    rf"(?:(?P<line>^){_BULLET}(?P<before>{_BOLD}|{_QUOTE})?|(?<=[\s,;:?])(?<!\d[.,:])[{_UNSEEN}]*+(?P<bold>{_BOLD})?"
+    rf"(?:(?P<line>^){_BULLET}(?P<before>{_BOLD}|{_QUOTE})?|(?<=[\s,;:?>，；：？。、])(?<!\d[.,:])[{_UNSEEN}]*+(?P<bold>{_BOLD})?"
+    rf"|(?=[（［【{_CIRCLED}])"
     rf"|(?<=[\s,;:?\[({{])(?P<quote>{_QUOTE}))[{_UNSEEN}]*+"
     rf"(?P<open>[(\[（［【｛]?)(?P<inside>{_BOLD})?"
-    rf"(?P<number>\d{{1,2}})[{_UNSEEN}]*+(?P<ended>{_BOLD}|{_UNQUOTE})?"
-    rf"\\?(?P<close>\.\)|[.):\]．）：、］】｝]|[^\S\n][-–—](?=[^\S\n]))[{_UNSEEN}]*+",
+    rf"(?:(?P<number>\d{{1,2}})[{_UNSEEN}]*+(?P<ended>{_BOLD}|{_UNQUOTE})?"
+    r"\\?(?P<close>\.\)|[.):\]．）：、］】｝]|[^\S\n][-–—:：](?=[^\S\n])|[^\S\n]?=(?!=)|\ufe0f?\u20e3)"
+    rf"|(?P<circled>[{_CIRCLED}]))[{_UNSEEN}]*+",
     re.MULTILINE,
 )
 """The number before an option: at the beginning of a line, or after a blank or a comma within one."""
 _AFTER_COLON = re.compile(r"[:：?？]\s*$")
+_DIGIT = re.compile(r"^[^\S\n]*([0-9])(?=[.:)])|(?<![\w.,$€£-])([0-9])(?![\w%]|[.,:/-]\d)", re.MULTILINE)
 _UPPER = re.compile(r"\s*(\d{1,3})")
 
 
@@ -119,9 +123,29 @@ def scale_options(question: str) -> tuple[int, ...]:
     return ()
 
 
+def single_digits(text: str) -> tuple[int, ...]:
+    """The digits that a text counts on from 0 or 1, where it shows no list: "0 for no, 1 for yes", a table's rows.
+
+    >>> single_digits("Answer 1 if they match, 0 otherwise."), single_digits("A set of 12.")
+    ((0, 1), ())
+    """
+    runs: list[list[int]] = [[]]
+    for match in _DIGIT.finditer(text):
+        digit = int(match[0])
+        if runs[-1] and digit == runs[-1][-1] + 1:
+            runs[-1].append(digit)
+        elif digit <= 1:
+            runs.append([digit])
+    longest = max(reversed(runs), key=len)
+    if len(longest) < 2 and {0, 1} <= {run[0] for run in runs if run}:
+        return (0, 1)
+    return tuple(longest) if len(longest) > 1 else ()
+
+
 def _read(question: str, match: re.Match[str]) -> _Mark | None:
     """A match of _MARK as a mark; None where it is something else that looks alike."""
-    close, end, number = match["close"], match.end(), int(match["number"])
+    close, end = match["close"] or "○", match.end()
+    number = int(match["number"] or unicodedata.normalize("NFKC", match["circled"]))
     emphasis = match["before"] or match["bold"] or match["quote"] or match["inside"] or ""
     ended = match["ended"] or ""
     if ended and not emphasis:

@@ -11,9 +11,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 
 from shopbench.labels import Labels, offered_labels
-from shopbench.options import Option, OptionList, scale_options, shown_options
+from shopbench.options import Option, OptionList, scale_options, shown_options, single_digits
 from shopbench.phrases import (
     ANSWER_LABEL,
     ASKED_COMMA_NUMBERS,
@@ -21,11 +22,15 @@ from shopbench.phrases import (
     ASKS_CHOICE,
     ASKS_ENTITY,
     ASKS_RANKING,
+    ASKS_TEXT,
     ASKS_TYPES,
     DATA_HEADER,
+    ENDS_AS_CHOICE,
     LABEL,
     NUMBER_WORDS,
     QUOTED,
+    SAYS_NUMBERS,
+    SELECTS,
     TEXT_LABEL,
 )
 from shopbench.tasks import TASKS, TaskType
@@ -64,14 +69,19 @@ class Question:
         ('multiple-choice', (0, 1), 'car', 1)
         """
         listed = shown_options(text)
-        request = _request(text, listed)
+        outside = _outside(text, listed)
+        request = _request(outside)
         if listed and listed.quoted and (scale_options(text) or not (is_multiple_choice or _asks_to_choose(request))):
             listed = None  # a list inside a review, and nothing to choose from it
         numbers = listed.numbers if listed else ()
         if is_multiple_choice:
-            task_type, numbers = TaskType.MULTIPLE_CHOICE, numbers or scale_options(text)
+            task_type, numbers = TaskType.MULTIPLE_CHOICE, numbers or scale_options(text) or single_digits(_asked(text))
         else:
-            task_type, numbers = _task_type(request, numbers)
+            if listed and not listed.one_a_line and offered_labels(_asked(outside)):
+                numbers = ()  # a list of contents within a product's data
+            task_type, numbers = _task_type(request, _asked(outside), numbers)
+        if task_type is TaskType.GENERATION:
+            listed = None
         return cls(
             text=text,
             task_type=task_type,
@@ -84,7 +94,11 @@ class Question:
 
     def as_type(self, task_type: TaskType) -> Question:
         """The same question where its type is known, as in files that name it."""
-        return replace(self, task_type=task_type, count=_count(task_type, self.request, len(self.numbers)))
+        question = self
+        if TASKS[task_type].default_count and not self.numbers and (listed := shown_options(self.text)):
+            # Its words ask for a text, so the list was taken for facts or rules.
+            question = replace(self, options=listed.options, numbers=listed.numbers, one_a_line=listed.one_a_line)
+        return replace(question, task_type=task_type, count=_count(task_type, self.request, len(question.numbers)))
 
     @property
     def option_texts(self) -> tuple[str, ...] | None:
@@ -101,9 +115,7 @@ class Question:
         """
         if self.task_type is not TaskType.GENERATION:
             return None
-        lines = self.text.splitlines()
-        asked = "\n".join(line for line in lines if not DATA_HEADER.match(line))
-        return offered_labels(asked if asked.strip() else self.text)
+        return offered_labels(_asked(self.text))
 
     @cached_property
     def source(self) -> str:
@@ -120,7 +132,7 @@ class Question:
         bodies = {
             label["name"]: body
             for label, end in zip(labels, ends, strict=False)  # one end too many if there is no label
-            if (body := self.text[label.end() : end].strip()) and not ANSWER_LABEL.search(label["name"])
+            if (body := _data(self.text[label.end() : end])) and not ANSWER_LABEL.search(label["name"])
         }
         texts = [body for name, body in bodies.items() if TEXT_LABEL.search(name)]
         if bodies:
@@ -130,31 +142,46 @@ class Question:
 
 
 def _asks_to_choose(request: str) -> bool:
-    return bool(ASKS_CHOICE.search(request) or ASKS_RANKING.search(request))
+    return any(phrase.search(request) for phrase in (ASKS_CHOICE, ASKS_RANKING, SAYS_NUMBERS))
 
 
-def _task_type(request: str, numbers: tuple[int, ...]) -> tuple[TaskType, tuple[int, ...]]:
+def _task_type(request: str, asked: str, numbers: tuple[int, ...]) -> tuple[TaskType, tuple[int, ...]]:
     """The type of a question without the multiple-choice flag, and the numbers that it can be answered with."""
     if numbers:
-        return _type_with_options(request, len(numbers)), numbers
+        task_type = _type_with_options(request, asked, len(numbers))
+        return task_type, () if task_type is TaskType.GENERATION else numbers
     if ASKED_COMMA_NUMBERS.search(request):
         return TaskType.RETRIEVAL, ()
     if ASKS_ENTITY.search(request) and not ASKS_TYPES.search(request):
         return TaskType.NER, ()
-    scale = scale_options(request)
+    scale = () if ASKS_TEXT.search(request) else scale_options(request)
     return (TaskType.MULTIPLE_CHOICE if scale else TaskType.GENERATION), scale
 
 
-def _type_with_options(request: str, shown: int) -> TaskType:
+def _type_with_options(request: str, asked: str, shown: int) -> TaskType:
     wanted = _asked_number(request)
     if ASKS_RANKING.search(request) and wanted in (None, shown):
         return TaskType.RANKING
+    if _wants_text(request):
+        return TaskType.GENERATION  # the list holds facts, steps or rules
     if wanted == 1 and shown <= 10:
         return TaskType.MULTIPLE_CHOICE
     if (wanted or 0) > 1 or shown > 5:
-        return TaskType.RETRIEVAL
-    # Five options and no word on what to do with them: the winners' rule, rankings have five.
-    return TaskType.MULTIPLE_CHOICE if shown != 5 or ASKS_CHOICE.search(request) else TaskType.RANKING
+        return TaskType.RANKING if wanted == shown else TaskType.RETRIEVAL
+    if shown == 5:  # no word on what to do with them: the winners' rule, rankings have five
+        chosen = ASKS_CHOICE.search(request) or ENDS_AS_CHOICE.search(request)
+        return TaskType.MULTIPLE_CHOICE if chosen else TaskType.RANKING
+    chosen = ASKS_CHOICE.search(asked) or ENDS_AS_CHOICE.search(asked)
+    return TaskType.MULTIPLE_CHOICE if chosen else TaskType.GENERATION
+
+
+def _wants_text(request: str) -> bool:
+    """Whether a text is to be written; not "find three snippets that praise the seat and describe the fit"."""
+    text, count = ASKS_TEXT.search(request), ASKED_COUNT.search(request)
+    chosen = (
+        SELECTS.search(request) or SAYS_NUMBERS.search(request) or (text and count and count.start() < text.start())
+    )
+    return bool(text and not chosen)
 
 
 def _count(task_type: TaskType, request: str, shown: int) -> int:
@@ -176,9 +203,24 @@ def _asked_number(request: str) -> int | None:
     return None
 
 
-def _request(question: str, listed: OptionList | None) -> str:
-    if listed:
-        question = question[: listed.options[0].start] + "\n" + question[listed.options[-1].end :]
+def _asked(question: str) -> str:
+    """The question without the lines that begin as data do; the whole where nothing else is left."""
+    asked = "\n".join(line for line in question.splitlines() if not DATA_HEADER.match(line))
+    return asked if asked.strip() else question
+
+
+def _data(body: str) -> str:
+    """What stands behind a label, up to a line that asks for entities of it."""
+    first, *lines = body.strip().splitlines() or [""]
+    return "\n".join([first, *takewhile(lambda line: not ASKS_ENTITY.search(line), lines)]).strip()
+
+
+def _outside(question: str, listed: OptionList | None) -> str:
+    """The question without its options."""
+    return question[: listed.options[0].start] + "\n" + question[listed.options[-1].end :] if listed else question
+
+
+def _request(question: str) -> str:
     kept, in_data = [], False
     for line in question.splitlines():
         if DATA_HEADER.match(line):

@@ -47,6 +47,25 @@ def test_options_on_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("question", "numbers"),
+    [
+        ("Which is a fruit?<br>0. hose<br>1. plum<br>2. lamp", (0, 1, 2)),
+        ("下列哪一项是水果？1. 水管 2. 李子 3. 台灯", (1, 2, 3)),
+        ("下列哪一项是水果？（1）水管（2）李子（3）台灯", (1, 2, 3)),
+        ("How happy is the buyer (1 = not, 2 = so so, 3 = very)?", (1, 2, 3)),
+        # No list with marks: what the request counts on.
+        ("Is a plum a fruit? (0) no (1) yes", (0, 1)),
+        ("Respond with 1 if both match, 0 otherwise.\nProduct 1: plum\nProduct 2: lamp", (0, 1)),
+        ("Which is a fruit?\n| 0 | hose |\n| 1 | plum |\n| 2 | lamp |", (0, 1, 2)),
+        ("How much is in it?\n0.16GB\n1.32GB\n2.64GB", (0, 1, 2)),
+        ("Which is it?\nA. hose 12\nB. plum 3", ()),
+    ],
+)
+def test_what_a_choice_can_be_answered_with(question: str, numbers: tuple[int, ...]) -> None:
+    assert kind(question, True) == (MC, numbers)
+
+
 def test_a_gap_is_shown_as_it_is() -> None:
     assert Question.read("How are they related?\n0. bought\n1. viewed\n3. similar\nAnswer:", True).numbers == (0, 1, 3)
 
@@ -59,6 +78,15 @@ def test_a_gap_is_shown_as_it_is() -> None:
         "Translate the title 'Cable 1.5 m 2.5 A 3.5 mm' into German.",
         "Review: Two reasons:\n1. it is cheap\n2. it is light\nI like it.\nWrite a headline for the review.",
         "Tell the shopper what the text says.\nDescription: Contents:\n1) a bag\n2) a strap\n3) a box\nOutput:",
+        "Write a product description. Follow these rules:\n1. Be short.\n2. Be true.\n3. No emoji.",
+        "Given a title, do the following:\n1. Name its category.\n2. Say why.\nTitle: lamp",
+        "Summarize the reviews below.\n1. red\n2. warm\n3. soft\n4. light\n5. cheap\n6. new",
+        "Translate the points into German.\n1. oak\n2. tin\n3. wool\n4. silk\n5. jute",
+        "Reviews:\n1. It floats.\n2. It sank.\nQuestion: does it float?\nAnswer:",
+        "Rédigez un titre à partir de ceci :\n1. acier\n2. rouge",
+        "Are both the same? Only output yes or no.\n{product: songs 1. one 2. two 3. three 4. four 5. five 6. six}",
+        "Write a program that prints the numbers from 1 to 10.",
+        "On a scale of 1 to 5, rate the product and explain why.",
     ],
 )
 def test_decimals_and_quoted_lists_are_no_options(question: str) -> None:
@@ -103,6 +131,11 @@ def test_a_scale_gives_the_options(question: str) -> None:
         ("Choisissez trois produits de la liste qui vont avec la tente.", 3),
         ("Scegli tre prodotti dalla lista che vanno con la tenda.", 3),
         ("次のリストから、テントに合う商品を3つ選んでください。", 3),
+        ("Which two of these would a camper buy? Reply with their numbers.", 2),
+        ("¿Qué dos productos de la lista van con la tienda?", 2),
+        ("Escolha os dois produtos da lista que combinam com a barraca.", 2),
+        ("请从列表中选出与帐篷最相关的两个商品。", 2),
+        ("Generate a list of three numbers of titles that describe a tent.", 3),
         ("リストからクエリに合う商品を三つ選択してください。", 3),
         ("The following numbered list contains 10 products. Please say which the user may also buy.", 3),
     ],
@@ -126,6 +159,10 @@ def test_retrieval_in_six_languages(request_text: str, count: int) -> None:
         "Ordina i prodotti in base alla loro pertinenza.",
         "次の商品をクエリとの関連度の高い順に並べ替えてください。",
         "商品の順位を付けてください。",
+        "Metti i seguenti prodotti in ordine di pertinenza.",
+        "Which order of these is the best one? Give all five numbers.",
+        "请将以下商品按相关性从高到低排序。",
+        "Generate a ranking of the titles.",
     ],
 )
 @pytest.mark.parametrize("first", [0, 1])
@@ -169,6 +206,10 @@ def test_one_choice_of_five_without_the_flag(request_text: str) -> None:
         "Extrayez l'entité de type 'marque' de la requête.\nRequête: bouilloire acme",
         "Estrai l'entità di tipo 'marca' dalla ricerca.\nRicerca: bollitore acme",
         "次の検索クエリから「ブランド」のエンティティを抽出してください。\nクエリ: アクメ やかん",
+        "Extrahiere die Marke aus dem Produkttitel.\nProdukttitel: Acme Kessel",
+        "Extrayez la marque du titre du produit.\nTitre : bouilloire acme",
+        "从商品标题中提取品牌。\n标题：阿克米 水壶",
+        "Which words in the query refer to the size?\nQuery: acme kettle 2 l",
     ],
 )
 def test_entities_in_six_languages(question: str) -> None:
@@ -184,6 +225,7 @@ def test_entities_in_six_languages(question: str) -> None:
         ("What is the type of the entity 'acme' in the query? Candidates: brand, colour.\nQuery: acme", GENERATION),
         ("Which entity type does 'acme' have in the title?\nTitle: acme kettle", GENERATION),
         ("Which of these types of entities occur in the query? Candidates: brand, size.\nQuery: acme", GENERATION),
+        ("Extract the attribute names and values from the title.\nTitle: acme red kettle", GENERATION),
         ("Extract these types of entities from the query: brand, size.\nQuery: acme red kettle", NER),
         ("Output the entity without repeating the entity type 'brand'.\nQuery: acme red kettle", NER),
         ("Extract the entities with the type 'brand' from the query.\nQuery: acme red kettle", NER),
@@ -213,6 +255,19 @@ def test_entities_are_quoted_their_types_are_written(question: str, task_type: T
 )
 def test_the_rest_is_generation(question: str) -> None:
     assert kind(question, False) == (GENERATION, ())
+
+
+def test_entities_are_quoted_from_the_title_alone() -> None:
+    question = "Product title: Acme steel kettle 2 L\nWhich part of the title is the material?"
+    assert Question.read(question, False).source == "Acme steel kettle 2 L"
+
+
+def test_a_list_is_there_for_whoever_knows_that_it_holds_options() -> None:
+    facts = "Write a title for the product.\n1. cotton\n2. red\n3. large\nOutput: "
+    read = Question.read(facts, False)
+    assert read.task_type is TaskType.GENERATION and not read.options
+    known = read.as_type(TaskType.RETRIEVAL)
+    assert known.numbers == (1, 2, 3) and known.count == 3 and known.option_texts == ("cotton", "red", "large")
 
 
 def test_the_flag_always_wins() -> None:
@@ -251,6 +306,7 @@ def test_a_hostile_question_takes_no_long_time() -> None:
         "1. ", "rank ", "select ", "identify the ", "'", "'a ", "“", "「", "(", "*", " ", "\u200b", "1(1(", "rate 1 (",
         "scale 0 (a ", "0.\n1.\n", "0.\n1)\n1.\n0)\n", "'0.\n'1.\n", "a: \n", "Options: 0. ",
         "yes ", "yes or no ", "answer ", "candidates: a, ", "one of these ", "yes if ",
+        "yes if , ", "'a' or ", '"a" ', "and and ", "write a, ", "not ", "positive, ", "①", "0 = ", "选 ",
     )  # fmt: skip
 
     def too_long(*_: object) -> None:
@@ -272,6 +328,7 @@ MARKS = [
     "#. @", "#.@", "#) @", "(#) @", "#: @", "[#] @", "#、@", "# - @", "# – @", "#.) @", "#\\. @", "（#）@", "#．@",
     "【#】@",
     "- #. @", "* #. @", "• #) @", "– #. @", "> #. @", "| #. @",
+    "# = @", "# : @", "#\ufe0f\u20e3 @",
     "**#.** @", "**#**. @", "**#. @**", "*#.* @", "__#.__ @", "`#.` @", "~~#~~. @", "- **#.** @", "> - **#)** @",
     '"#." @', '"#. @"', "'#. @'", "“#. @”", "「#. @」",
     "\u200b#. @", "\ufeff#. @", "\u00a0#. @", "\u3000#. @", "#\u200b. @", "#.\u2060 @", "\u202a#. @", "**\u200b#.** @",
