@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
 import re
 import subprocess
 import sys
@@ -12,9 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from shopbench.files import read_json
 from shopbench.requirements import canonical, requirement_lines
 from shopbench.sample import read_samples, write_samples
-from tools.submit.submission import GitError, Submission, git, plan, read_manifest
+from tools.submit.submission import GitError, Submission, Warned, git, plan, read_manifest
 
 PLACEHOLDER = "aicrowd-participant"
 BIG_FILE = 10_000_000
@@ -189,8 +189,15 @@ def dry_run(submission: Submission) -> Iterator[str]:
         command += ["--weights", str(submission.weights), "--enforce-limits", "--skip-missing-metrics"]
         if failure := _failure(submission, *command):
             yield f"dry run: {failure}; see: local_evaluation.py --enforce-limits --weights {submission.weights}"
-        elif unreadable := json.loads(results.read_text(encoding="utf-8"))["unreadable"]:
+            return
+        found = read_json(results, "results")
+        if unreadable := found["unreadable"]:
             yield f"dry run: the evaluator cannot read {unreadable} of {len(chosen)} answers; see results.json"
+        if cut := found["model_counts"].get("unfinished"):
+            yield Warned(
+                f"dry run: {cut} of {len(chosen)} answers were cut for want of time on this machine; run it on a "
+                "faster or a quiet one, or trust the projection (the check above)"
+            )
 
 
 def _failure(submission: Submission, *arguments: str) -> str:
