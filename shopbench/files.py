@@ -7,7 +7,6 @@ finds half a file, and a write that fails leaves what was there.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -17,11 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from shopbench import ROOT
-from shopbench.errors import UserError
+from shopbench.errors import DISK_FULL, UserError
 from shopbench.text_files import BadText, json_value
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""No room on the disk, in the user's share of it, or under the limit on a file's size."""
 QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
 
 

@@ -132,5 +132,7 @@ def test_a_file_that_may_not_grow_is_one_line(
     done = subprocess.run(line, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last == f"error: {tmp_path}/out: cannot be written (File too large); make room or choose another disk"
+    assert (
+        last == f"error: {tmp_path}/out: cannot be written (File too large); raise the limit on file sizes (ulimit -f)"
+    )
     assert list(tmp_path.iterdir()) == []
