@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import hashlib
 import re
@@ -22,12 +23,15 @@ KEPT_IN_GIT = "weights/adapters/embedded_*/adapter_model.safetensors"
 """Of 20 MB each, and meant: a clone without Git LFS must be able to run the embedded model."""
 MOST_BYTES = 100e9
 """Of the checked-out submission. The paper says 100 GB, the starter kit 200 GB: we keep the smaller."""
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.+!_-]+)$")
 _DRY_RUN_EVERY = 3
 
 
 def manifest(submission: Submission) -> Iterator[str]:
     """aicrowd.json: the track's challenge id, authors, gpu."""
+    if (submission.root / "aicrowd.json").read_bytes().startswith(_MARKS):
+        yield "aicrowd.json: begins with a byte-order mark, other readers refuse that; save it as UTF-8 without one"
     wanted, found = submission.track.challenge_id, submission.manifest.get("challenge_id")
     if found != wanted:
         yield f"aicrowd.json: challenge_id is {found!r}; set {wanted!r} (`push` does)"

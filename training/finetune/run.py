@@ -158,8 +158,10 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
         "log": [{key: _json_number(entry[key]) for key in kept if key in entry} for entry in losses],
         "versions": versions("torch", "transformers", "peft", "trl", "accelerate"),
     }
-    for folder in run.checkpoints.glob("runs"):
-        shutil.copytree(folder, run.output / "tensorboard", dirs_exist_ok=True)
+    for file in filter(Path.is_file, run.checkpoints.glob("runs/**/*")):
+        kept_at = run.output / "tensorboard" / file.relative_to(run.checkpoints / "runs")
+        kept_at.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, kept_at)
     write_json(run.output / PROVENANCE, facts)
     shutil.rmtree(run.checkpoints)
 

@@ -87,6 +87,12 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
         "the author is still",
         "write your AIcrowd user name",
     ),
+    "a marked manifest": (
+        "manifest",
+        lambda root: (root / "aicrowd.json").write_text((root / "aicrowd.json").read_text(), encoding="utf-8-sig"),
+        "byte-order mark",
+        "save it as UTF-8 without one",
+    ),
     "no authors": ("manifest", lambda root: change_json(root / "aicrowd.json", authors=[]), "no authors", '"authors":'),
     "no gpu": ("manifest", lambda root: change_json(root / "aicrowd.json", gpu="yes"), "no GPU", '"gpu": true'),
     "broken code": (

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from shopbench.files import write_json
+from shopbench.sample import write_samples
+from tests.evaluation.fakes import choice, text
 from tests.tools.scratch import CONFIG, commit, submission
 from tools.submit.command import CHECKS, main, problems_of
 from tools.submit.submission import Warned
@@ -21,7 +23,7 @@ LARGE = {
     "num_hidden_layers": 80,
     "num_key_value_heads": 8,
 }
-"""The shape of Qwen2-72B: with the byte tokenizer of these tests a question has some five times its tokens."""
+"""The shape of Qwen2-72B."""
 
 
 def problems(root: Path, name: str) -> list[str]:
@@ -34,7 +36,10 @@ def set_in_image(root: Path, *settings: str) -> None:
 
 
 def make_large(root: Path) -> None:
-    """Weights whose configuration is of a large model, split over the four GPUs."""
+    """Weights whose configuration is of a large model, split over the four GPUs; and few, long questions."""
+    asked = [f"{number} " * 900 for number in range(10, 14)]
+    samples = [*map(choice, asked), *(text(f"What is {question}?", "a cup") for question in asked)]
+    write_samples(root / "data" / "sample_questions.jsonl", samples)
     write_json(root / "weights" / "track2" / "config.json", {**CONFIG, **LARGE})
     set_in_image(root, "SHOPBENCH_TENSOR_PARALLEL=4")
 
@@ -96,7 +101,7 @@ def test_the_time_is_that_of_the_submission_s_own_context(small: Path) -> None:
     assert problem.startswith("budget: track 2, Shopping Knowledge Reasoning, would take ")
     assert "of 20 minutes (-" in problem and problem.endswith("--context 3072")
     found = {}
-    for context in range(128, 513, 32):
+    for context in (256, 320, 384, 448, 512, 640):
         set_in_image(small, f"SHOPBENCH_CONTEXT={context}")
         said = problems(small, "budget")
         assert len(said) <= 1 and all(f"--context {context}" in one for one in said)
