@@ -47,8 +47,8 @@ _REMEDIES = {
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 """How libraries in Rust (safetensors, tokenizers) give an errno, in error classes of their own."""
-_TORCH_STOPPED = re.compile(r"inline_container\.cc.*unexpected pos|PytorchStreamWriter failed writing")
-"""How torch.save says that not all of a file was taken; it does not say why."""
+_TORCH_STOPPED = re.compile(r"unexpected pos \d+ vs \d+|PytorchStreamWriter failed writing|basic_ios::clear")
+"""How torch.save says that not all of a file was taken, as it comes to notice; it does not say why."""
 
 
 class UserError(Exception):

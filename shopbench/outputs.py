@@ -79,8 +79,8 @@ def room_for(output: Path, then: str = "") -> Iterator[None]:
             raise
         # A copy's error names its source first.
         named = getattr(error, "filename2", None) or getattr(error, "filename", None)
-        is_elsewhere = named is not None and not _lies_in(Path(os.fsdecode(named)), output.absolute().parent)
-        where = os.fsdecode(named) if is_elsewhere else output
+        file = Path(os.fsdecode(named)) if named else output
+        where = output if _lies_in(file, output.absolute().parent) else file
         raise UserError(f"{where}: cannot be written ({full[0]}); {full[1]}{then}") from None
 
 

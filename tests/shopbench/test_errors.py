@@ -129,6 +129,10 @@ def test_what_the_machine_refuses_with_a_path_is_one_line(
             RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 768 vs 662"),
             "(PyTorch could not write a whole file); make room, or raise the limit on file sizes (ulimit -f)",
         ),
+        (
+            RuntimeError("basic_ios::clear: iostream error"),
+            "(PyTorch could not write a whole file); make room, or raise the limit on file sizes (ulimit -f)",
+        ),
     ],
 )
 def test_a_library_that_finds_no_room_is_one_line(
@@ -161,6 +165,7 @@ def test_what_the_libraries_raise_on_a_full_disk_is_known_as_such(tmp_path: Path
 @pytest.mark.parametrize(
     "error",
     [
+        ValueError("basic_ios::clear: iostream error"),
         RuntimeError("PytorchStreamReader failed reading zip archive: not a ZIP archive"),
         ValueError("(os error 5)"),
         OSError(errno.ENOENT, "No such file or directory"),

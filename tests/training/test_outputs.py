@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from shopbench.errors import exit_code_of
 from shopbench.outputs import locked
@@ -117,6 +119,28 @@ def test_weights_that_find_no_room_are_one_line_and_leave_nothing(
         assert error.startswith(f"error: {disk}/out: ")
         assert ("Read-only file system" if read_only else "make room") in error
         assert [path.name for path in disk.iterdir()] == ["filler"]
+
+
+@pytest.mark.parametrize(
+    ("save", "said"),
+    [
+        (lambda path: save_file({"a": torch.zeros(99_999)}, path), "(No space left on device); make room"),
+        (lambda path: torch.save(torch.zeros(99_999), path), "(PyTorch could not write a whole file); make room"),
+        (lambda path: path.write_bytes(bytes(99_999)), "(No space left on device); make room"),
+    ],
+    ids=["safetensors", "torch", "plain"],
+)
+def test_what_a_quantizer_s_library_finds_no_room_for_is_named_by_the_output(
+    save: Callable[[Path], object], said: str, disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> int:
+        with staged(disk / "out") as folder:
+            save(folder / "model.safetensors")
+        return 0
+
+    assert exit_code_of(main) == 2
+    assert capsys.readouterr().err.startswith(f"error: {disk}/out: cannot be written {said}")
+    assert list(disk.iterdir()) == []
 
 
 @pytest.mark.slow

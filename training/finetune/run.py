@@ -27,7 +27,7 @@ from shopbench.prompts import prompt_hash
 from shopbench.requirements import versions
 from training.finetune.checkpoints import newest, processes
 from training.finetune.make_trainer import make_trainer
-from training.finetune.trainer import AnswerTrainer
+from training.finetune.trainer import AnswerTrainer, Throughput
 from training.recipes import Recipe
 from training.weights.base import compute_type
 from training.weights.folders import PROVENANCE, base_revision
@@ -110,7 +110,12 @@ def _finetune(run: TrainingRun, done: Path) -> None:
     trainer, counts = make_trainer(run.recipe, run.data, run.base, run.checkpoints, run.start)
     if trainer.is_world_process_zero():
         print(" · ".join(f"{name} {count}" for name, count in counts.items()), "· type", compute_type(), flush=True)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    finally:
+        for callback in trainer.callback_handler.callbacks:
+            if isinstance(callback, Throughput):
+                callback.close()
     save_weights(trainer, run, counts)
     # The others wait until the first has written: a gloo group that is taken down right after its last sum can hang.
     trainer.accelerator.wait_for_everyone()

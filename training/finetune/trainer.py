@@ -103,6 +103,11 @@ class Throughput(ProgressCallback):
             speed = tokens / (time.perf_counter() - self.started)
             self.training_bar.set_postfix_str(f"{speed:.0f} tokens/s", refresh=False)
 
+    def close(self) -> None:
+        """Leave the bars as they stand, of a run that ends early: what is said next has a line of its own."""
+        for bar in filter(None, (self.training_bar, self.prediction_bar)):
+            bar.close()
+
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Print the log line; a loss that is no number ends the run (its last good checkpoint stays)."""
         logs = logs or {}

@@ -37,7 +37,7 @@ def set_in_image(root: Path, *settings: str) -> None:
 
 def make_large(root: Path) -> None:
     """Weights whose configuration is of a large model, split over the four GPUs; and few, long questions."""
-    asked = [f"{number} " * 900 for number in range(10, 14)]
+    asked = [f"{number} " * 300 for number in range(10, 14)]
     samples = [*map(choice, asked), *(text(f"What is {question}?", "a cup") for question in asked)]
     write_samples(root / "data" / "sample_questions.jsonl", samples)
     write_json(root / "weights" / "track2" / "config.json", {**CONFIG, **LARGE})
@@ -100,14 +100,13 @@ def test_the_time_is_that_of_the_submission_s_own_context(small: Path) -> None:
     assert not isinstance(problem, Warned)
     assert problem.startswith("budget: track 2, Shopping Knowledge Reasoning, would take ")
     assert "of 20 minutes (-" in problem and problem.endswith("--context 3072")
-    found = {}
-    for context in (256, 320, 384, 448, 512, 640):
+    found = []
+    for context in (128, 256, 640):
         set_in_image(small, f"SHOPBENCH_CONTEXT={context}")
         said = problems(small, "budget")
         assert len(said) <= 1 and all(f"--context {context}" in one for one in said)
-        found[context] = "tight" if said and isinstance(said[0], Warned) else "fail" if said else "pass"
-    order = list(found.values())
-    assert order == sorted(order, key=["pass", "tight", "fail"].index) and set(order) == {"pass", "tight", "fail"}
+        found.append("tight" if said and isinstance(said[0], Warned) else "fail" if said else "pass")
+    assert found == ["pass", "tight", "fail"]
 
 
 def test_smaller_batches_take_longer(small: Path) -> None:
