@@ -92,7 +92,8 @@ class Throughput(ProgressCallback):
         self.started = time.perf_counter()
         if self.training_bar is not None:
             self.training_bar.update(state.global_step)
-            self.training_bar.start_t = time.time()
+            # A bar that was last printed before its start would end without a new line.
+            self.training_bar.start_t = self.training_bar.last_print_t = time.time()
             self.training_bar.initial = state.global_step
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:

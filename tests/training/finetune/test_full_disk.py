@@ -6,6 +6,7 @@ import json
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.training.finetune.made import TINY, adapter
 from training.finetune.checkpoints import is_whole, newest
 from training.finetune.run import TrainingRun, finetune
 
+SHORT = replace(TINY, training=replace(TINY.training, epochs=1))
 GOES_ON = "then give the same command again: it goes on from its last checkpoint"
 
 Train = Callable[[Path], str]
@@ -26,7 +28,7 @@ Train = Callable[[Path], str]
 def whole(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     """The weights of a run that nothing disturbs."""
     output = tmp_path_factory.mktemp("whole") / "run"
-    finetune(TrainingRun(TINY, data, output, base))
+    finetune(TrainingRun(SHORT, data, output, base))
     return adapter(output)
 
 
@@ -35,7 +37,7 @@ def train(base: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> Train:
     """Train into a folder: the one line of a run that found no room, "" for one that ended well."""
 
     def run(output: Path) -> str:
-        code = exit_code_of(lambda: finetune(TrainingRun(TINY, data, output, base)) or 0)
+        code = exit_code_of(lambda: finetune(TrainingRun(SHORT, data, output, base)) or 0)
         printed = capsys.readouterr().err
         assert "Traceback" not in printed
         done = (output / "provenance.json").is_file()
