@@ -65,9 +65,8 @@ def budget(submission: Submission) -> Iterator[str]:
     samples = read_samples(submission.root / "data" / "sample_questions.jsonl")
     tokenizer = load_tokenizer(weights.folder)
     loads = batches_of_track(samples, tokenizer, track, engine.block_size, engine.context, how)
-    see = f"python -m tools.budget --track {track.number} --no-run --weights {weights.folder}"
-    see = f"{see} --context {engine.context}"
-    name = f"budget: track {track.number}, {track.name},"
+    choices = f"--track {track.number} --no-run --weights {weights.folder} --context {engine.context}"
+    see, name = f"python -m tools.budget {choices}", f"budget: track {track.number}, {track.name},"
     if target.memory().cache <= 0:
         yield f"{name} has no memory left for questions; see: {see}"
         return
@@ -76,7 +75,7 @@ def budget(submission: Submission) -> Iterator[str]:
     if found == "fail":
         yield f"{name} would take {_needs(cases['typical'])}; what to cut: {see}"
     if found == "tight":
-        times = f"{_needs(cases['typical'])}, in the pessimistic case {_needs(cases['pessimistic'])}"
+        times = f"typically {_needs(cases['typical'])}, in the pessimistic case {_needs(cases['pessimistic'])}"
         shorten = "a shorter SHOPBENCH_CONTEXT (ENV of the Dockerfile) makes it certain"
         yield Warned(f"{name} is tight: {times}; {shorten}: {see}")
 
@@ -85,4 +84,5 @@ def _needs(projection: Projection) -> str:
     """A projected time with its margin, and the slowest batch's where that is too late."""
     minutes, allowed, share = projection.total / 60, projection.track.minutes, projection.slowest_batch_share
     late = f", a batch {share * SECONDS_PER_SAMPLE:.0f} of {SECONDS_PER_SAMPLE:.0f} s a question" if share > 1 else ""
-    return f"{minutes:.1f} of {allowed} minutes ({allowed - minutes:+.1f} to spare{late})"
+    margin = f"{allowed - minutes:.1f} to spare" if minutes <= allowed else f"{minutes - allowed:.1f} too many"
+    return f"{minutes:.1f} of {allowed} minutes ({margin}{late})"
