@@ -59,7 +59,9 @@ def evaluate(given: argparse.Namespace) -> int:
         print(f"{len(items)} questions of {benchmark.title}, {file}, weights {weights}", flush=True)
         results = _results(given, benchmark, options, str(file), items, weights, kept)
     print(f"\n{format_results(results)}\n")
-    print(f"written: {' and '.join(str(path) for path in (given.output, given.report) if path)}")
+    print(f"written: {' and '.join(str(path) for path in (given.output, given.report) if path)}", flush=True)
+    for line in results["warnings"]:
+        print("warning:", line, file=sys.stderr)
     return _report_missing(results["missing_metrics"], given.skip_missing_metrics)
 
 

@@ -3,8 +3,8 @@
 Keys, the same for every benchmark: benchmark, title, options, averages ("tasks" or "groups": what the score is the mean
 of), score (0 to 1), metrics (means of those that all tasks or groups have), mean_over_questions, questions,
 questions_file, per_task, per_group, per_type, per_track (those that the benchmark has no use for are empty),
-missing_metrics, unreadable, timing (seconds), model_counts, weights, settings (SHOPBENCH_* variables), versions,
-samples. A score is None (null) where nothing could be scored.
+missing_metrics, warnings (what the score is worth, in lines), unreadable, timing (seconds), model_counts, weights,
+settings (SHOPBENCH_* variables), versions, samples. A score is None (null) where nothing could be scored.
 
 "published" is what the authors' own script gives, None where there is none: of a task its metric, score, metrics and,
 where a number is not defined, why (undefined); of a group and of the whole the mean of such scores, and how many of its
@@ -80,6 +80,7 @@ def make_results(
             name: {"remedy": remedy, "questions": sum(_lacks(name, item, tasks) for item in items)}
             for name, remedy in missing.items()
         },
+        "warnings": _warnings(counts, len(items), options),
         "unreadable": sum(one.unreadable for one in scored),
         "timing": _timing(answers),
         "model_counts": dict(sorted(counts.items())),
@@ -190,6 +191,21 @@ def _timing(answers: Answers) -> dict[str, Any]:
         "batches_over_limit": sum(batch.seconds > SECONDS_PER_SAMPLE * len(batch.indices) for batch in batches),
         "resumed_questions": answers.resumed,
     }
+
+
+def _warnings(counts: Counter[str], questions: int, options: Options) -> list[str]:
+    """What makes the score another than the weights': a line each, with the remedy."""
+    if not counts["unfinished"]:
+        return []
+    died = f" (the engine ended, and another was started, {counts['restarts']} times)" if counts["restarts"] else ""
+    given = settings().get("SHOPBENCH_QUESTION_SECONDS")
+    time = f"SHOPBENCH_QUESTION_SECONDS above {given}" if given else "SHOPBENCH_QUESTION_SECONDS=600"
+    enforced = ", without --enforce-limits" if options.enforce_limits else ""
+    return [
+        f"{counts['unfinished']} of {questions} answers were cut, or not begun, for want of time{died}: the score "
+        "is that of a slow or busy machine, not of the weights; run again where nothing else computes, with more "
+        f"cores, or with more time ({time} SHOPBENCH_RUN_SECONDS=0{enforced})"
+    ]
 
 
 def _sample(one: Scored, tasks: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ Environment variables (unset or empty: the value named last):
     SHOPBENCH_ANSWER_BY        what options are named by, number or text; what the weights were trained for
     SHOPBENCH_RUN_SECONDS      when everything is answered by fallback, 0 for never; the active track's limit if its
                                own weights are served, else never
+    SHOPBENCH_QUESTION_SECONDS most time for each question of a batch, then open answers are cut; the evaluator's 10,
+                               for benchmarks without time limits 120
 vLLM's own variables (VLLM_CPU_OMP_THREADS_BIND and the like) are left as the user set them.
 """
 
@@ -73,6 +75,7 @@ class Behaviour:
     constraints: str = "exact"
     run_seconds: float | None = None
     answer_by: AnswerBy = AnswerBy.NUMBER
+    question_seconds: float | None = None
 
 
 def behaviour(environment: Mapping[str, str] = os.environ, trained_for: str = AnswerBy.NUMBER) -> Behaviour:
@@ -94,6 +97,7 @@ def behaviour(environment: Mapping[str, str] = os.environ, trained_for: str = An
         batch_size=_whole(environment, "SHOPBENCH_BATCH_SIZE", MAX_BATCH_SIZE, MIN_BATCH_SIZE, MAX_BATCH_SIZE),
         constraints=constraints,
         run_seconds=seconds,
+        question_seconds=_number(environment, "SHOPBENCH_QUESTION_SECONDS", None, 1, 10**6),
     )
 
 

@@ -24,7 +24,7 @@ from shopbench.tracks import SECONDS_PER_SAMPLE
 
 LOG = logging.getLogger(__name__)
 _MARGIN_SECONDS, _MARGIN_SHARE = 1.0, 0.05
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 120.0
 """Most time for a question outside the competition, where only an engine that never ends must be stopped."""
 
 
@@ -33,8 +33,8 @@ class ShopBenchModel(ShopBenchBaseModel):
 
     Attributes:
         stats: counters since the start: questions, prompt_tokens, answer_tokens; shortened (longer than the
-            context); unfinished (cut by a deadline); repaired (could not have been read, answered by fallback);
-            failed (no plan could be made); restarts (of the engine).
+            context); unfinished (cut by a deadline, or never begun); repaired (could not have been read, answered by
+            fallback); failed (no plan could be made); restarts (of the engine).
     """
 
     def __init__(
@@ -90,7 +90,8 @@ class ShopBenchModel(ShopBenchBaseModel):
         plans = [self._planner.plan_constrained(prompt) for prompt in prompts]
         for plan in plans:
             self.stats.update(questions=1, prompt_tokens=len(plan.prompt), shortened=int(plan.shortened))
-        completions = self._ask(plans, time.monotonic() + _PATIENCE_SECONDS * len(plans))
+        patience = self.behaviour.question_seconds or _PATIENCE_SECONDS
+        completions = self._ask(plans, time.monotonic() + patience * len(plans))
         self.stats["restarts"] = self._supervisor.restarts
         return [self._text(plan, completion) for plan, completion in zip(plans, completions, strict=True)]
 
@@ -104,8 +105,8 @@ class ShopBenchModel(ShopBenchBaseModel):
         self._supervisor.close()
 
     def _deadline(self, began: float, questions: int) -> float:
-        """When a batch must be answered: the evaluator's limit less a margin, and not after the run's own end."""
-        limit = SECONDS_PER_SAMPLE * questions
+        """When a batch must be answered: the time for it less a margin, and not after the run's own end."""
+        limit = (self.behaviour.question_seconds or SECONDS_PER_SAMPLE) * questions
         deadline = began + limit - max(_MARGIN_SECONDS, _MARGIN_SHARE * limit)
         run_seconds = self.behaviour.run_seconds  # since this model was made
         return min(deadline, self._started + run_seconds) if run_seconds else deadline

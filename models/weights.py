@@ -6,7 +6,6 @@ vLLM's CPU kernels do not notice a group size that does not fit the tensor-paral
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -138,8 +137,10 @@ def active_track(repository: Path) -> Track | None:
     if not path.exists():
         return None
     try:
-        return track_of(json.loads(path.read_text(encoding="utf-8"))["challenge_id"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return track_of(read_json(path, "the manifest", "restore it: git checkout aicrowd.json")["challenge_id"])
+    except UserError as error:
+        raise WeightsError(str(error)) from None
+    except (ValueError, KeyError) as error:
         raise WeightsError(f"{path}: no usable challenge_id ({error}); see shopbench/tracks.py") from None
 
 

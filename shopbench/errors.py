@@ -12,6 +12,7 @@ import difflib
 import errno
 import importlib
 import importlib.util
+import os
 import re
 import signal
 import sys
@@ -25,6 +26,8 @@ from shopbench.requirements import how_to_install
 DONE, NOT_GOOD, BAD_INPUT, KILLED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: done; done, and the answer is no (a check failed, a score is missing, a track is too slow); input that
 cannot be used (argparse's own code, too); stopped where the evaluator would kill the run; Ctrl-C."""
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No room on the disk, in the user's share of it, or under the limit on a file's size."""
 _REMEDIES = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
@@ -42,8 +45,10 @@ _REMEDIES = {
 }
 """What the user can do about an OSError with a path; other OSErrors are faults of ours."""
 
-_RUST_DISK_FULL = re.compile(rf"\(os error ({errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\)$")
-"""How libraries in Rust (safetensors) say it, in error classes of their own."""
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+"""How libraries in Rust (safetensors, tokenizers) give an errno, in error classes of their own."""
+_TORCH_STOPPED = re.compile(r"unexpected pos \d+ vs \d+|PytorchStreamWriter failed writing|basic_ios::clear")
+"""How torch.save says that not all of a file was taken, as it comes to notice; it does not say why."""
 
 
 class UserError(Exception):
@@ -51,6 +56,23 @@ class UserError(Exception):
 
     exit_code = BAD_INPUT
     prefix = "error"
+
+
+def no_room(error: BaseException) -> tuple[str, str] | None:
+    """(What was said, the remedy) where an exception of any library means that a file found no room; else None.
+
+    >>> no_room(RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"))
+    ('No space left on device', 'make room')
+    """
+    if isinstance(error, UserError):  # is a line for the user already
+        return None
+    found = _OS_ERROR.search(str(error))
+    code = error.errno if isinstance(error, OSError) else int(found[1]) if found else None
+    if code in DISK_FULL:
+        return os.strerror(code), _REMEDIES[code]
+    if isinstance(error, RuntimeError) and _TORCH_STOPPED.search(str(error)):
+        return "PyTorch could not write a whole file", f"{_REMEDIES[errno.ENOSPC]}, or {_REMEDIES[errno.EFBIG]}"
+    return None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -86,16 +108,20 @@ def exit_code_of(main: Callable[..., int], *arguments: Sequence[str]) -> int:
         if not package or package in sys.stdlib_module_names or importlib.util.find_spec(package):
             raise
         return _say(f"error: the package {package} is not installed; {how_to_install(package)}", BAD_INPUT)
-    except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0)
-        if remedy is None or error.filename is None or _is_part_of_us(str(error.filename)):
-            raise
-        return _say(f"error: {error.filename}: {error.strerror}; {remedy}", BAD_INPUT)
     except Exception as error:
-        found = _RUST_DISK_FULL.search(str(error))
-        if found is None:
+        line = _refused(error)
+        if line is None:
             raise
-        return _say(f"error: {error}; {_REMEDIES[int(found[1])]}", BAD_INPUT)
+        return _say(f"error: {line}", BAD_INPUT)
+
+
+def _refused(error: Exception) -> str | None:
+    """What the machine refused, and the remedy; None for a fault of ours."""
+    if isinstance(error, OSError) and error.filename is not None:
+        remedy = None if _is_part_of_us(str(error.filename)) else _REMEDIES.get(error.errno or 0)
+        return remedy and f"{error.filename}: {error.strerror}; {remedy}"
+    full = no_room(error)
+    return full and f"a file cannot be written ({full[0]}); {full[1]}"
 
 
 _OURS = (

@@ -7,7 +7,6 @@ finds half a file, and a write that fails leaves what was there.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -17,11 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from shopbench import ROOT
-from shopbench.errors import UserError
-from shopbench.text_files import BadText, open_text
+from shopbench.errors import DISK_FULL, UserError
+from shopbench.text_files import BadText, json_value
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""No room on the disk, in the user's share of it, or under the limit on a file's size."""
 QUESTIONS = (ROOT / "data" / "development.json", ROOT / "data" / "sample_questions.jsonl")
 
 
@@ -101,14 +98,13 @@ def append_line(file: IO[bytes], value: Any) -> None:
 def read_json(path: Path, what: str, remedy: str = "make it again") -> dict[str, Any]:
     """Read a JSON object; a UserError that names `what` and the remedy if it is missing or broken."""
     try:
-        with open_text(path) as file:
-            value = json.loads(file.read())
+        value, problem = json_value(path)
     except BadText as error:
         raise UserError(f"{error} ({what})") from None
     except OSError as error:
         raise UserError(f"{path}: {what} cannot be read ({error.strerror}); {remedy}") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: {what} is broken JSON ({error}); {remedy}") from None
+    if problem:
+        raise UserError(f"{path}: {what} is broken JSON ({problem}); {remedy}")
     if not isinstance(value, dict):
         raise UserError(f"{path}: {what} must be a JSON object; {remedy}")
     return value

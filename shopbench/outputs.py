@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from shopbench.errors import UserError
+from shopbench.errors import UserError, no_room
 
 
 @contextmanager
@@ -51,14 +51,37 @@ def locked(path: Path) -> Iterator[None]:
     try:
         file = _open_locked(lock, path)
     except OSError as error:
-        where = "name one in a folder that exists and can be written"
-        raise UserError(f"{path}: cannot be written ({error.strerror}); {where}") from None
+        full, elsewhere = no_room(error), "name one in a folder that exists and can be written"
+        raise UserError(f"{path}: cannot be written ({error.strerror}); {full[1] if full else elsewhere}") from None
     try:
         yield
     finally:
         with suppress(OSError):
             lock.unlink()
         file.close()
+
+
+@contextmanager
+def room_for(output: Path, then: str = "") -> Iterator[None]:
+    """What any library raises in the block because a file found no room, as a UserError that says where.
+
+    That is `output`: a library names a file of its own at best, often one that is gone by then. Only what lies in
+    another folder (a temporary file) is named itself.
+
+    Args:
+        then: what follows the remedy in the message.
+    """
+    try:
+        yield
+    except Exception as error:
+        full = no_room(error)
+        if full is None:
+            raise
+        # A copy's error names its source first.
+        named = getattr(error, "filename2", None) or getattr(error, "filename", None)
+        file = Path(os.fsdecode(named)) if named else output
+        where = output if _lies_in(file, output.absolute().parent) else file
+        raise UserError(f"{where}: cannot be written ({full[0]}); {full[1]}{then}") from None
 
 
 def check_free(output: Path) -> None:

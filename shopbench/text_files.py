@@ -79,6 +79,20 @@ def open_text(path: Path) -> IO[str]:
     return io.TextIOWrapper(opener(path, "rb"), encoding=encoding)
 
 
+def json_value(path: Path) -> tuple[Any, str | None]:
+    """(value, None) of a file that is one JSON value, or (None, what is wrong with it).
+
+    BadText where the file cannot be opened as text or unpacked; OSErrors name the file.
+    """
+    try:
+        with open_text(path) as file:
+            return _decoded(file.read(), str)
+    except UnicodeDecodeError as error:
+        return None, str(error)
+    except _BROKEN as error:
+        raise BadText(f"{path}: cannot be unpacked ({error}); download it again") from None
+
+
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(line number, line) of a text file; BadText where it cannot be opened, unpacked or decoded."""
     number = 0
@@ -152,19 +166,19 @@ def _end(pattern: re.Pattern[str], text: str, place: int) -> int:
     return found.end() if found else place
 
 
-def _decoded(line: str) -> tuple[Any, str | None]:
-    """(value, None) of a line, or (None, what is wrong with it)."""
-    try:
-        value = json.loads(line)
-        return (_clean(value) if _ESCAPED.search(line) else value), None
-    except (ValueError, RecursionError) as error:
-        return None, _reason(error)
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return error.msg
     return "nested too deep" if isinstance(error, RecursionError) else str(error).split(";")[0]
+
+
+def _decoded(line: str, reason: Callable[[Exception], str] = _reason) -> tuple[Any, str | None]:
+    """(value, None) of a text that is one value, or (None, what is wrong with it)."""
+    try:
+        value = json.loads(line)
+        return (_clean(value) if _ESCAPED.search(line) else value), None
+    except (ValueError, RecursionError) as error:
+        return None, reason(error)
 
 
 def without_surrogates(text: str) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,17 @@ from typing import Any
 import pytest
 
 import local_evaluation
+from models.engine.requests import Completion, Request
+from models.shopbench_model import ShopBenchModel
+from models.spaces.one_digit import OneDigit
 from shopbench import embeddings
 from shopbench.answers import write
 from shopbench.errors import exit_code_of
 from shopbench.sample import write_samples
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import FakeModel, choice, make_weights, retrieval, text
+from tests.models.fakes import BrokenEngine
+from tests.models.tokens import byte_level
 
 SAMPLES = [
     *(choice(f"mc {n}", n % 3, "task2") for n in range(9)),
@@ -79,6 +84,26 @@ def test_scores_right_answers_with_one(
     assert "SCORE (mean over 3 tasks): 1.000" in printed
     assert "</html>" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert {path.name for path in tmp_path.iterdir()} == {"questions.jsonl", "weights", "results.json", "report.html"}
+
+
+def test_answers_that_were_cut_are_warned_of_in_one_last_line(
+    evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The submitted model's own code, with an engine that has time for choices only."""
+
+    def slow(requests: Sequence[Request], timeout: float) -> list[Completion]:
+        return [Completion(finished=isinstance(one.space, OneDigit)) for one in requests]
+
+    page, tokenizer = tmp_path / "report.html", byte_level([])
+    engine = BrokenEngine(tokenizer, slow)
+    assert evaluate(model=lambda: ShopBenchModel(lambda: engine, tokenizer, 512), report=page) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("warning: 4 of 13 answers were cut, or not begun, for want of time: the score is that ")
+    (line,) = read(tmp_path)["warnings"]
+    assert last == f"warning: {line}" and line in page.read_text(encoding="utf-8")
+    assert evaluate(report=page) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert read(tmp_path)["warnings"] == [] and "Warning" not in page.read_text(encoding="utf-8")
 
 
 def test_scores_wrong_answers_with_zero(evaluate: Evaluate, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from httpx2 import HTTPError
 from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled
 
-from shopbench.errors import UserError
+from shopbench.errors import UserError, no_room
 
 
 @contextmanager
@@ -24,5 +24,7 @@ def hub_errors(name: str) -> Iterator[None]:
         switch = "HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
         raise UserError(f"{name}: {switch} is set; unset it to download") from None
     except (HTTPError, OSError) as error:  # the Hub's own errors are among them; without a network it is the first
+        if no_room(error):  # whoever knows the folder says so
+            raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{name}: {reason}; run the same command again to go on") from None

@@ -131,6 +131,13 @@ def test_an_unscored_question_and_a_missing_metric_are_shown(results: Results) -
     assert 'data-task="task2" data-grade="unscored"' in html
 
 
+def test_warnings_are_shown_and_older_results_have_none(results: Results) -> None:
+    assert "Warning" not in render_report(results)
+    assert "<strong>Warning:</strong> 3 were &lt;cut&gt;" in render_report({**results, "warnings": ["3 were <cut>"]})
+    older = {name: value for name, value in results.items() if name != "warnings"}
+    assert render_report(older) == render_report(results)
+
+
 def test_grades() -> None:
     found = [grade(score) for score in (None, 0.0, 1.0000000000000004, 1.5, 0.9996, 0.5, 0.01, 0.0001)]
     assert found == ["unscored", "wrong", "right", "right", "right", "partly", "partly", "wrong"]

@@ -17,7 +17,7 @@ from evaluation.table import format_results
 from shopbench.files import write_json
 from shopbench.sample import Sample
 from shopbench.tracks import TRACKS
-from tests.evaluation.fakes import choice, retrieval, text
+from tests.evaluation.fakes import ALL, choice, retrieval, text
 
 SAMPLES = [
     choice("a", 1, "task2", TRACKS[1].challenge_id),
@@ -44,6 +44,25 @@ def test_holds_the_keys_that_others_read() -> None:
     assert [sample["score"] for sample in results["samples"]] == [1.0, 0.0, 1.0]
     assert results["score"] == 0.75
     assert results["model_counts"] == {"repaired": 3}
+
+
+def test_answers_cut_by_the_time_are_warned_of_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warnings(options: Options = ALL, **counts: int) -> list[str]:
+        answers = Answers(["1", "0", ""], [1.0] * 3, [Batch([0, 1], ["1", "0"], 2, counts), Batch([2], [""], 1)], 0, 0)
+        found: list[str] = make_results(
+            SHOPBENCH, "questions.jsonl", items_of(SAMPLES), answers, options, Path("weights")
+        )["warnings"]
+        return found
+
+    monkeypatch.delenv("SHOPBENCH_QUESTION_SECONDS", raising=False)
+    assert warnings() == warnings(repaired=2, restarts=1, shortened=1, failed=1) == []
+    (line,) = warnings(unfinished=2)
+    assert line.startswith("2 of 3 answers were cut, or not begun, for want of time: the score is that of a slow")
+    assert line.endswith("(SHOPBENCH_QUESTION_SECONDS=600 SHOPBENCH_RUN_SECONDS=0)")
+    assert "another was started, 4 times): the score" in warnings(unfinished=1, restarts=4)[0]
+    monkeypatch.setenv("SHOPBENCH_QUESTION_SECONDS", "700")
+    (line,) = warnings(Options(enforce_limits=True), unfinished=1)
+    assert line.endswith("(SHOPBENCH_QUESTION_SECONDS above 700 SHOPBENCH_RUN_SECONDS=0, without --enforce-limits)")
 
 
 def test_a_benchmark_without_a_script_has_no_published_column() -> None:

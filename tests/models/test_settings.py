@@ -140,8 +140,9 @@ def test_behaviour_is_read_from_the_environment() -> None:
         "SHOPBENCH_BATCH_SIZE": "8",
         "SHOPBENCH_CONSTRAINTS": "winners",
         "SHOPBENCH_RUN_SECONDS": "1200",
+        "SHOPBENCH_QUESTION_SECONDS": "600",
     }
-    assert behaviour(environment) == Behaviour(8, "winners", 1200.0)
+    assert behaviour(environment) == Behaviour(8, "winners", 1200.0, question_seconds=600.0)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,7 @@ def test_behaviour_is_read_from_the_environment() -> None:
         ("SHOPBENCH_EAGER", "many", "SHOPBENCH_EAGER=many"),
         ("SHOPBENCH_CONSTRAINTS", "strict", "exact, winners, none"),
         ("SHOPBENCH_RUN_SECONDS", "-1", "0 to"),
+        ("SHOPBENCH_QUESTION_SECONDS", "0", "1 to"),
         ("SHOPBENCH_DTYPE", "int8", "float16, bfloat16 or float32"),
         ("SHOPBENCH_CONTEXT", "99999", "128 to 8192"),
     ],
@@ -266,6 +268,20 @@ def test_weights_are_looked_for_where_the_challenge_says(tmp_path: Path) -> None
     folder(tmp_path / "weights/track3", "{}", SAFETENSORS)
     assert find_weights(tmp_path, {}) == tmp_path / "weights/track3"
     assert find_weights(tmp_path, {"SHOPBENCH_WEIGHTS": "elsewhere"}) == Path("elsewhere")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_manifest_saved_by_another_editor_is_read(encoding: str, tmp_path: Path) -> None:
+    text = json.dumps({"challenge_id": "amazon-kdd-cup-24-all-around"})
+    (tmp_path / "aicrowd.json").write_text(text, encoding=encoding)
+    assert (track := active_track(tmp_path)) and track.number == 5
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_broken_manifest_is_one_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "aicrowd.json").write_text(content)
+    with pytest.raises(WeightsError, match=r"aicrowd\.json: "):
+        active_track(tmp_path)
 
 
 def test_an_unknown_challenge_is_named(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.engine.requests import Completion, Request
+from models.planning import ConstrainedPrompt
 from models.settings import Behaviour
 from models.shopbench_model import ShopBenchModel
+from models.spaces.free_text import FreeText
 from shopbench import answers
 from tests.models import hostile
 from tests.models.fakes import BrokenEngine, NeverReady, WalkingEngine, die
@@ -192,3 +194,17 @@ def test_an_engine_gets_less_time_than_the_evaluator_gives() -> None:
     one.batch_predict({"prompt": [RANKING]}, False)
     one.batch_predict({"prompt": [RANKING] * 16}, False)
     assert 5 < seen[0] <= 9 and 100 < seen[1] <= 152
+
+
+def test_a_slow_machine_can_be_given_more_time() -> None:
+    seen: list[float] = []
+
+    def answer(requests: Sequence[Request], timeout: float) -> list[Completion]:
+        seen.append(timeout)
+        return [Completion(finished=True) for _ in requests]
+
+    one, usual = (model(BrokenEngine(TOKENIZER, answer), question_seconds=seconds) for seconds in (600, None))
+    one.batch_predict({"prompt": [RANKING] * 2}, False)
+    for asked in (one, usual):
+        asked.answer([ConstrainedPrompt(RANKING, FreeText(9))] * 2)
+    assert 1000 < seen[0] <= 1140 and 1100 < seen[1] <= 1200 and 200 < seen[2] <= 240

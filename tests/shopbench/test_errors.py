@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from shopbench import errors, requirements
-from shopbench.errors import UserError, exit_code_of, nearest
+from shopbench.errors import UserError, exit_code_of, nearest, no_room
+from tests.disks import mounted
 
 
 def raising(error: BaseException) -> Callable[..., int]:
@@ -117,8 +118,56 @@ def test_what_the_machine_refuses_with_a_path_is_one_line(
 
 
 @pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "(No space left on device); make room"),
+        (
+            ValueError("Error while serializing: I/O error: File too large (os error 27)"),
+            "(File too large); raise the limit on file sizes (ulimit -f)",
+        ),
+        (
+            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 768 vs 662"),
+            "(PyTorch could not write a whole file); make room, or raise the limit on file sizes (ulimit -f)",
+        ),
+        (
+            RuntimeError("basic_ios::clear: iostream error"),
+            "(PyTorch could not write a whole file); make room, or raise the limit on file sizes (ulimit -f)",
+        ),
+    ],
+)
+def test_a_library_that_finds_no_room_is_one_line(
+    error: Exception, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code_of(raising(error)) == 2
+    assert capsys.readouterr().err == f"error: a file cannot be written {line}\n"
+
+
+@pytest.mark.slow
+def test_what_the_libraries_raise_on_a_full_disk_is_known_as_such(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+    from tokenizers import Tokenizer, models
+
+    with mounted(tmp_path / "disk", "size=64k") as disk:
+        (disk / "filler").write_bytes(bytes(60_000))
+        words = Tokenizer(models.BPE({f"{number:040d}": number for number in range(999)}, []))
+        for write in (
+            lambda: torch.save(torch.zeros(99_999), disk / "optimizer.pt"),
+            lambda: save_file({"a": torch.zeros(99_999)}, disk / "model.safetensors"),
+            lambda: words.save(str(disk / "tokenizer.json")),
+            lambda: (disk / "text").write_text("x" * 99_999),
+        ):
+            with pytest.raises(Exception) as raised:
+                write()
+            assert no_room(raised.value), raised.value
+
+
+@pytest.mark.parametrize(
     "error",
     [
+        ValueError("basic_ios::clear: iostream error"),
+        RuntimeError("PytorchStreamReader failed reading zip archive: not a ZIP archive"),
+        ValueError("(os error 5)"),
         OSError(errno.ENOENT, "No such file or directory"),
         OSError(errno.EIO, "Input/output error", "out.json"),
         OSError("said something"),

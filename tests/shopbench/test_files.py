@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import json
 import os
@@ -181,12 +182,18 @@ def test_a_json_file_is_read_through_the_door_for_text(tmp_path: Path, content: 
     assert read_json(tmp_path / "config.json", "configuration") == {"a": 1}
 
 
+def test_a_json_file_s_text_is_what_any_file_can_hold(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"prompt \\ud800": "a\\u0000b \\ud83d\\ude00"}')
+    assert read_json(tmp_path / "config.json", "configuration") == {"prompt \ufffd": "a\ufffdb \U0001f600"}
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer.*git lfs pull.*configuration"),
         (b'{"a":' * 100_000, "configuration is broken JSON"),
         (b'{"a":' + b"9" * 5000 + b"}", "configuration is broken JSON"),
+        (gzip.compress(bytes(5000))[:-9], "cannot be unpacked.*download it again.*configuration"),
     ],
 )
 def test_what_is_no_json_object_is_named(tmp_path: Path, content: bytes, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shopbench.errors import UserError
-from shopbench.outputs import locked, outputs
+from shopbench.outputs import locked, outputs, room_for
 from tests.disks import mounted
 
 HOLD = """
@@ -112,6 +113,24 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_read_only_disk_is_found_out_before_the_work(read_only: Path) -> None:
     assert "cannot be written (Read-only file system)" in refused(read_only / "out.json")
+
+
+def test_what_finds_no_room_is_named_by_the_output_or_by_a_place_elsewhere(tmp_path: Path) -> None:
+    output, full = tmp_path / "out", OSError(errno.ENOSPC, "No space left on device")
+
+    def said(error: Exception) -> str:
+        with pytest.raises(UserError) as raised, room_for(output, ", and again"):
+            raise error
+        return str(raised.value)
+
+    assert said(full) == f"{output}: cannot be written (No space left on device); make room, and again"
+    full.filename, full.filename2 = "/other/source", str(tmp_path / ".out.part" / "copy")
+    assert said(full).startswith(f"{output}: cannot")
+    full.filename2 = "/elsewhere/spilled"
+    assert said(full).startswith("/elsewhere/spilled: cannot")
+    assert said(UserError("mine (os error 28)")) == "mine (os error 28)"
+    with pytest.raises(OSError, match="Input/output"), room_for(output):
+        raise OSError(errno.EIO, "Input/output error")
 
 
 def test_a_write_protected_file_is_left_alone(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from shopbench.errors import exit_code_of
 from shopbench.outputs import locked
@@ -119,6 +121,28 @@ def test_weights_that_find_no_room_are_one_line_and_leave_nothing(
         assert [path.name for path in disk.iterdir()] == ["filler"]
 
 
+@pytest.mark.parametrize(
+    ("save", "said"),
+    [
+        (lambda path: save_file({"a": torch.zeros(99_999)}, path), "(No space left on device); make room"),
+        (lambda path: torch.save(torch.zeros(99_999), path), "(PyTorch could not write a whole file); make room"),
+        (lambda path: path.write_bytes(bytes(99_999)), "(No space left on device); make room"),
+    ],
+    ids=["safetensors", "torch", "plain"],
+)
+def test_what_a_quantizer_s_library_finds_no_room_for_is_named_by_the_output(
+    save: Callable[[Path], object], said: str, disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> int:
+        with staged(disk / "out") as folder:
+            save(folder / "model.safetensors")
+        return 0
+
+    assert exit_code_of(main) == 2
+    assert capsys.readouterr().err.startswith(f"error: {disk}/out: cannot be written {said}")
+    assert list(disk.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_file_that_may_not_grow_is_one_line(
     tiny_model: Callable[..., Path], tmp_path: Path, repository: Path
@@ -132,5 +156,7 @@ def test_a_file_that_may_not_grow_is_one_line(
     done = subprocess.run(line, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last == f"error: {tmp_path}/out: cannot be written (File too large); make room or choose another disk"
+    assert (
+        last == f"error: {tmp_path}/out: cannot be written (File too large); raise the limit on file sizes (ulimit -f)"
+    )
     assert list(tmp_path.iterdir()) == []

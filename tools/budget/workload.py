@@ -14,15 +14,17 @@ from typing import Any
 from evaluation.runner import batches_of
 from evaluation.suites.shopbench import SHOPBENCH, items_of, track_of_sample
 from models.planning import Planner
-from models.settings import CONTEXT
+from models.settings import CONTEXT, Behaviour
 from shopbench.answers import write
 from shopbench.errors import UserError
+from shopbench.naming import AnswerBy
 from shopbench.prompts import encode_text
 from shopbench.sample import Sample
 from shopbench.tracks import MAX_BATCH_SIZE, Track
 
 GPU_BLOCK = 16
 """Tokens in a block of the prefix cache on CUDA."""
+_USUAL = Behaviour()
 
 
 @dataclass(frozen=True)
@@ -82,20 +84,25 @@ def draw(samples: Sequence[Sample], track: Track, count: int | None) -> list[Sam
 
 
 def batches_of_track(
-    samples: Sequence[Sample], tokenizer: Any, track: Track, block: int = GPU_BLOCK, context: int = CONTEXT
+    samples: Sequence[Sample],
+    tokenizer: Any,
+    track: Track,
+    block: int = GPU_BLOCK,
+    context: int = CONTEXT,
+    behaviour: Behaviour = _USUAL,
 ) -> list[BatchLoad]:
     """A track's full batches on GPUs; one without questions of its own is taken to ask what the others ask.
 
-    A track's thousands of questions come in batches of 16, a file's few of a kind often do not fill one, and a batch
-    takes as many decode steps as its longest answer. So each kind's questions are gone through 16 times, which fills
-    as many batches as it has questions; none counts as asked before.
+    A track's thousands of questions come in batches of 16 (or of `behaviour`), a file's few of a kind often do not fill
+    one, and a batch takes as many decode steps as its longest answer. So each kind's questions are gone through 16
+    times, which fills as many batches as it has questions; none counts as asked before.
     """
-    own = questions_of(samples, track) or samples
-    found = question_loads(own, tokenizer, block, context)
+    own, size = questions_of(samples, track) or samples, behaviour.batch_size
+    found = question_loads(own, tokenizer, block, context, behaviour.answer_by)
     return [
-        BatchLoad.of([found[kind[(start + place) % len(kind)]] for place in range(MAX_BATCH_SIZE)])
+        BatchLoad.of([found[kind[(start + place) % len(kind)]] for place in range(size)])
         for kind in batches_of(SHOPBENCH, items_of(own), len(own))
-        for start in range(0, MAX_BATCH_SIZE * len(kind), MAX_BATCH_SIZE)
+        for start in range(0, size * len(kind), size)
     ]
 
 
@@ -106,10 +113,16 @@ def loads(samples: Sequence[Sample], tokenizer: Any, block: int) -> list[BatchLo
     return [BatchLoad.of([found[place] for place in places]) for places in batches]
 
 
-def question_loads(samples: Sequence[Sample], tokenizer: Any, block: int, context: int = CONTEXT) -> list[QuestionLoad]:
+def question_loads(
+    samples: Sequence[Sample],
+    tokenizer: Any,
+    block: int,
+    context: int = CONTEXT,
+    answer_by: AnswerBy = AnswerBy.NUMBER,
+) -> list[QuestionLoad]:
     """Each question as inference asks it, after those before it; `context`: most tokens of prompt and answer."""
     cached: set[int] = set()
-    planner = Planner(tokenizer, context)
+    planner = Planner(tokenizer, context, answer_by)
     found = []
     for sample in samples:
         plan = planner.plan(sample.input_field, sample.is_multiple_choice)

@@ -3,8 +3,9 @@
     python -m tools.submit check --track 2
     python -m tools.submit push --track 2 --name v1 --remote origin [--dry-run]
 
-`check` shows every problem at once, each with its remedy. `push` checks, sets aicrowd.json's challenge_id, and sends
-weights, branch and tag; if that fails, nothing here has changed, and the same command goes on where it stopped.
+`check` shows every problem at once, each with its remedy; what need not stop a submission is a warning. `push` checks,
+sets aicrowd.json's challenge_id, and sends weights, branch and tag; if that fails, nothing here has changed, and the
+same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from pathlib import Path
 from shopbench.errors import DONE, NOT_GOOD, UserError
 from shopbench.files import ROOT
 from shopbench.tracks import TRACKS
-from tools.submit import repository, weights
-from tools.submit.submission import Submission, manifest_text, read_manifest, send, tag_of
+from tools.submit import evaluator, repository, weights
+from tools.submit.submission import Submission, Warned, manifest_text, read_manifest, send, tag_of
 
 Check = Callable[[Submission], Iterable[str]]
-"""Yields what is wrong with a submission, each problem with its remedy. Its docstring says what must hold."""
+"""Yields what is wrong with a submission, each problem with its remedy; what only need be known as Warned.
+
+Its docstring says what must hold.
+"""
 CHECKS: dict[str, Check] = {
     "manifest": repository.manifest,
     "interface": repository.interface,
@@ -29,7 +33,8 @@ CHECKS: dict[str, Check] = {
     "safe": weights.only_safetensors,
     "quantized": weights.quantized,
     "scales": weights.finite_scales,
-    "fits": weights.fits,
+    "settings": evaluator.settings,
+    "fits": evaluator.fits,
     "prompts": weights.provenance,
     "lfs": repository.large_files,
     "docker": repository.docker_ignore,
@@ -37,7 +42,7 @@ CHECKS: dict[str, Check] = {
     "requirements": repository.requirements,
     "tag": repository.tag,
     "clean": repository.clean,
-    "budget": weights.budget,
+    "budget": evaluator.budget,
     "dry-run": repository.dry_run,
 }
 
@@ -62,13 +67,14 @@ def show_problems(submission: Submission, skip: Sequence[str]) -> int:
     failed, said = 0, set()
     for name, check in CHECKS.items():
         problems = [] if name in skip else problems_of(check, submission)
-        result = "skip" if name in skip else "FAIL" if problems else "ok"
+        fails = any(not isinstance(problem, Warned) for problem in problems)
+        result = "skip" if name in skip else "FAIL" if fails else "warn" if problems else "ok"
         print(f"{result:4}  {name:13} {(check.__doc__ or '').removesuffix('.')}", flush=True)
         for problem in problems:
             # Missing weights fail every check of them: once is enough.
             print(f"      {'' if problem in said else '- '}{'(as above)' if problem in said else problem}", flush=True)
         said.update(problems)
-        failed += bool(problems)
+        failed += fails
     return failed
 
 

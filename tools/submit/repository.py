@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import hashlib
-import json
 import re
 import subprocess
 import sys
@@ -12,9 +12,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from shopbench.files import read_json
 from shopbench.requirements import canonical, requirement_lines
 from shopbench.sample import read_samples, write_samples
-from tools.submit.submission import GitError, Submission, git, plan, read_manifest
+from tools.submit.submission import GitError, Submission, Warned, git, plan, read_manifest
 
 PLACEHOLDER = "aicrowd-participant"
 BIG_FILE = 10_000_000
@@ -22,12 +23,15 @@ KEPT_IN_GIT = "weights/adapters/embedded_*/adapter_model.safetensors"
 """Of 20 MB each, and meant: a clone without Git LFS must be able to run the embedded model."""
 MOST_BYTES = 100e9
 """Of the checked-out submission. The paper says 100 GB, the starter kit 200 GB: we keep the smaller."""
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.+!_-]+)$")
 _DRY_RUN_EVERY = 3
 
 
 def manifest(submission: Submission) -> Iterator[str]:
     """aicrowd.json: the track's challenge id, authors, gpu."""
+    if (submission.root / "aicrowd.json").read_bytes().startswith(_MARKS):
+        yield "aicrowd.json: begins with a byte-order mark, other readers refuse that; save it as UTF-8 without one"
     wanted, found = submission.track.challenge_id, submission.manifest.get("challenge_id")
     if found != wanted:
         yield f"aicrowd.json: challenge_id is {found!r}; set {wanted!r} (`push` does)"
@@ -189,8 +193,15 @@ def dry_run(submission: Submission) -> Iterator[str]:
         command += ["--weights", str(submission.weights), "--enforce-limits", "--skip-missing-metrics"]
         if failure := _failure(submission, *command):
             yield f"dry run: {failure}; see: local_evaluation.py --enforce-limits --weights {submission.weights}"
-        elif unreadable := json.loads(results.read_text(encoding="utf-8"))["unreadable"]:
+            return
+        found = read_json(results, "results")
+        if unreadable := found["unreadable"]:
             yield f"dry run: the evaluator cannot read {unreadable} of {len(chosen)} answers; see results.json"
+        if cut := found["model_counts"].get("unfinished"):
+            yield Warned(
+                f"dry run: {cut} of {len(chosen)} answers were cut for want of time on this machine; run it on a "
+                "faster or a quiet one, or trust the projection (the check above)"
+            )
 
 
 def _failure(submission: Submission, *arguments: str) -> str:

@@ -11,17 +11,27 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
 from shopbench.files import read_json, write_text
 from shopbench.tracks import Track
+from tools.submit.image import read_environment
 
+_OWN = ("SHOPBENCH_", "VLLM_")
+"""What settings begin with: ours, and vLLM's."""
+_SETTINGS = "settings:"
 OFFLINE = Path(__file__).resolve().parent / "offline"
+
+
+class Warned(str):
+    """What a check says that is no failure: shown, and the track can be submitted."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +49,40 @@ class Submission:
         """The track's weights folder; tracks that share weights have a link here."""
         return self.root / "weights" / f"track{self.track.number}"
 
+    @cached_property
+    def image(self) -> dict[str, str]:
+        """The settings that the Dockerfile makes."""
+        found = read_environment(self.root / "Dockerfile")
+        return {name: value for name, value in found.items() if name.startswith(_OWN)}
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The SHOPBENCH_* settings with which the evaluator will run it: the Dockerfile's, and what the code adds."""
+        script = (
+            "import json, os, models.user_config\n"
+            "found = {name: value for name, value in os.environ.items() if name.startswith('SHOPBENCH_')}\n"
+            f"print('\\n{_SETTINGS}', json.dumps(found))"
+        )
+        environment = self.offline()
+        if "SHOPBENCH_WEIGHTS" not in self.image:
+            del environment["SHOPBENCH_WEIGHTS"]
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=self.root, env=environment, capture_output=True, text=True
+        )
+        if done.returncode:  # code that cannot be imported is found by another check
+            return {name: value for name, value in self.image.items() if name.startswith("SHOPBENCH_")}
+        printed = next(line for line in done.stdout.splitlines() if line.startswith(_SETTINGS))
+        found: dict[str, str] = json.loads(printed.removeprefix(_SETTINGS))
+        return found
+
     def offline(self) -> dict[str, str]:
-        """The environment in which Python runs this submission as the evaluator does: without network."""
+        """The environment in which Python runs this submission as the evaluator does.
+
+        Without network, with the settings of the image and none of this shell's.
+        """
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("SHOPBENCH_")},
+            **self.image,
             "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(self.root)]),
             "SHOPBENCH_WEIGHTS": str(self.weights),
         }

@@ -1,26 +1,17 @@
-"""Checks of a track's weights: whole, quantized, fit for the evaluator's GPUs, and made for today's prompts."""
+"""Checks of a track's weights: whole, quantized, safe to load, and made for today's prompts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.settings import Machine, choose
-from models.tokenizer import load_tokenizer
 from models.weights import check_weights
 from shopbench.errors import UserError
 from shopbench.files import read_json
 from shopbench.prompts import prompt_hash
 from shopbench.safetensors import read_header
-from shopbench.sample import read_samples
-from tools.budget.devices import GIB, GPUS
-from tools.budget.projection import Target, verdicts
-from tools.budget.roofline import Shape, plan_memory
-from tools.budget.workload import batches_of_track
 from tools.submit.submission import Submission
 
-EVALUATOR_GPU, EVALUATOR_GPUS = GPUS["T4"], 4
-EVALUATOR = Machine((int(EVALUATOR_GPU.memory_gib * GIB),) * EVALUATOR_GPUS, EVALUATOR_GPU.capability)
 _SERVED = {".safetensors", ".json", ".jinja", ".txt", ".md", ".model"}
 
 
@@ -81,19 +72,6 @@ def quantized(submission: Submission) -> Iterator[str]:
         yield f"{weights.folder}: is not quantized; python -m training.quantize"
 
 
-def fits(submission: Submission) -> Iterator[str]:
-    """the weights split over 4 T4s and leave room for a full context."""
-    weights = check_weights(submission.weights)
-    gpu = EVALUATOR_GPU.sustained("typical")
-    settings = choose(weights, EVALUATOR, {})
-    plan = plan_memory(Shape.from_config(weights.config), gpu, settings.tensor_parallel, settings.memory_share)
-    if plan.sequences(settings.context) < 1:
-        yield (
-            f"{weights.folder}: {plan.weights / GIB:.1f} GiB on each {EVALUATOR_GPU.name} leave no room for a question "
-            f"of {settings.context} tokens; quantize to fewer bits, or take a smaller base model"
-        )
-
-
 def provenance(submission: Submission) -> Iterator[str]:
     """the weights were trained with today's prompts."""
     path = submission.weights / "provenance.json"
@@ -115,14 +93,3 @@ def only_safetensors(submission: Submission) -> Iterator[str]:
         path = folder / name
         if path.is_file() and "auto_map" in read_json(path, "the configuration", "copy it again"):
             yield f"{path}: names code to run (auto_map); delete that entry"
-
-
-def budget(submission: Submission) -> Iterator[str]:
-    """the projection to 4 T4s ends in time."""
-    weights, track = check_weights(submission.weights), submission.track
-    samples = read_samples(submission.root / "data" / "sample_questions.jsonl")
-    target = Target(Shape.from_config(weights.config), EVALUATOR_GPU, choose(weights, EVALUATOR, {}).tensor_parallel)
-    batches = {track.number: batches_of_track(samples, load_tokenizer(weights.folder), track)}
-    if verdicts(target, batches)[track.number] == "fail":
-        see = f"python -m tools.budget --track {track.number} --no-run --weights {weights.folder}"
-        yield f"budget: track {track.number} would take over {track.minutes} minutes; see: {see}"

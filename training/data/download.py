@@ -23,7 +23,7 @@ from huggingface_hub import HfApi, snapshot_download
 from tqdm import tqdm
 
 from shopbench.files import ROOT, read_json_if_any, write_json
-from shopbench.outputs import outputs
+from shopbench.outputs import outputs, room_for
 from training.data.catalogue import all_datasets
 from training.data.hashes import source_hash
 from training.hub import hub_errors
@@ -47,7 +47,7 @@ def download(name: str, output: Path, revision: str | None = None, only: tuple[s
         raise UserError(f"{name} ({dataset.licence}) is got by hand, into {folder}: {dataset.place}")
     record = folder / RECORD
     recorded = read_json_if_any(record).get("revision")  # one that is broken is made anew
-    with hub_errors(dataset.hub):
+    with room_for(folder, ", then run the same command again to go on"), hub_errors(dataset.hub):
         info = HfApi().dataset_info(dataset.hub, revision=revision or recorded, files_metadata=True)
         offered = [file for file in info.siblings or [] if any(map(Path(file.rfilename).match, dataset.files))]
         wanted = [file for file in offered if not only or any(word in file.rfilename for word in only)]

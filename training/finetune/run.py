@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,13 +20,14 @@ from safetensors.torch import load_file
 from safetensors.torch import save as serialized
 from transformers import set_seed
 
-from shopbench.errors import UserError
+from shopbench.errors import UserError, no_room
 from shopbench.files import file_hash, read_json, read_json_if_any, replacing, write_json
-from shopbench.outputs import outputs
+from shopbench.outputs import outputs, room_for
 from shopbench.prompts import prompt_hash
 from shopbench.requirements import versions
+from training.finetune.checkpoints import newest, processes
 from training.finetune.make_trainer import make_trainer
-from training.finetune.trainer import AnswerTrainer
+from training.finetune.trainer import AnswerTrainer, Throughput
 from training.recipes import Recipe
 from training.weights.base import compute_type
 from training.weights.folders import PROVENANCE, base_revision
@@ -68,8 +72,29 @@ def finetune(run: TrainingRun) -> None:
     """Train, or go on training, and save; nothing is done if the same run is finished already."""
     done = run.output / PROVENANCE
     first = os.environ.get("RANK", "0") == "0"  # of several processes one writes
-    with outputs(done if first else None, inputs=[run.data, run.base, *filter(None, [run.start])], make_folders=True):
+    read = [run.data, run.base, *filter(None, [run.start])]
+    with (
+        outputs(done if first else None, inputs=read, make_folders=True),
+        room_for(run.output, ", then give the same command again: it goes on from its last checkpoint"),
+        _no_room_said_once(),
+    ):
         _finetune(run, done)
+
+
+@contextmanager
+def _no_room_said_once() -> Iterator[None]:
+    """Have TensorBoard's thread print no traceback of its own for a full disk: it hands the error on to ours."""
+    before = threading.excepthook
+
+    def hook(raised: threading.ExceptHookArgs) -> None:
+        if raised.exc_value is None or no_room(raised.exc_value) is None:
+            before(raised)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _finetune(run: TrainingRun, done: Path) -> None:
@@ -85,23 +110,16 @@ def _finetune(run: TrainingRun, done: Path) -> None:
     trainer, counts = make_trainer(run.recipe, run.data, run.base, run.checkpoints, run.start)
     if trainer.is_world_process_zero():
         print(" · ".join(f"{name} {count}" for name, count in counts.items()), "· type", compute_type(), flush=True)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    finally:
+        for callback in trainer.callback_handler.callbacks:
+            if isinstance(callback, Throughput):
+                callback.close()
     save_weights(trainer, run, counts)
     # The others wait until the first has written: a gloo group that is taken down right after its last sum can hang.
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
-
-
-def processes() -> int:
-    """Of how many processes this is one, as the launcher says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_whole(checkpoint: Path) -> bool:
-    """Whether everything was written: its state file comes last, but a killed process may lack its own random state."""
-    state = checkpoint / "trainer_state.json"
-    names = [f"rng_state_{rank}.pth" for rank in range(processes())] if processes() > 1 else ["rng_state.pth"]
-    return all(file.is_file() and file.stat().st_size for file in (state, *(checkpoint / name for name in names)))
 
 
 def last_checkpoint(run: TrainingRun) -> str | None:
@@ -113,8 +131,8 @@ def last_checkpoint(run: TrainingRun) -> str | None:
     folder.mkdir(parents=True, exist_ok=True)
     if os.environ.get("RANK", "0") == "0":  # of several processes one writes
         write_json(described, identity)
-    found = [path for path in folder.glob("checkpoint-*") if is_whole(path)]
-    return str(max(found, key=lambda path: int(path.name.split("-")[1]))) if found else None
+    found = newest(folder)
+    return str(found) if found else None
 
 
 def _json_number(value: float) -> float | None:
@@ -124,27 +142,17 @@ def _json_number(value: float) -> float | None:
 
 def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any]) -> None:
     """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if isinstance(model, PeftModel):
-        model.peft_config["default"].base_model_name_or_path = run.recipe.training.base
-    if trainer.is_fsdp_enabled:
-        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     beside = run.output / "final.part"
-    trainer.save_model(str(beside))
-    if not trainer.is_world_process_zero():
-        return
-    if isinstance(model, PeftModel):
-        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers.
-        weights = beside / "adapter_model.safetensors"
-        halves = {name: tensor.to(torch.float16) for name, tensor in load_file(weights).items()}
-        if not halves:
-            raise AssertionError(f"{weights}: was saved without a single weight")
-        with replacing(weights, "wb") as smaller:
-            smaller.write(serialized(halves, metadata={"format": "pt"}))
-    for file in beside.iterdir():
-        if file.name not in ("README.md", "training_args.bin"):  # a template card, and a pickle
-            os.replace(file, run.output / file.name)
-    shutil.rmtree(beside)
+    try:
+        _save_model(trainer, run, beside)
+        if not trainer.is_world_process_zero():
+            return
+        for file in beside.iterdir():
+            if file.name not in ("README.md", "training_args.bin"):  # a template card, and a pickle
+                os.replace(file, run.output / file.name)
+    finally:
+        if trainer.is_world_process_zero():
+            shutil.rmtree(beside, ignore_errors=True)
     losses = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
     kept = ("step", "loss", "eval_loss", "token_accuracy", "eval_token_accuracy", "learning_rate")
     facts = {
@@ -155,7 +163,27 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
         "log": [{key: _json_number(entry[key]) for key in kept if key in entry} for entry in losses],
         "versions": versions("torch", "transformers", "peft", "trl", "accelerate"),
     }
-    for folder in run.checkpoints.glob("runs"):
-        shutil.move(folder, run.output / "tensorboard")
+    for file in filter(Path.is_file, run.checkpoints.glob("runs/**/*")):
+        kept_at = run.output / "tensorboard" / file.relative_to(run.checkpoints / "runs")
+        kept_at.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, kept_at)
     write_json(run.output / PROVENANCE, facts)
     shutil.rmtree(run.checkpoints)
+
+
+def _save_model(trainer: AnswerTrainer, run: TrainingRun, folder: Path) -> None:
+    """Write weights and tokenizer, an adapter's in float16."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if isinstance(model, PeftModel):
+        model.peft_config["default"].base_model_name_or_path = run.recipe.training.base
+    if trainer.is_fsdp_enabled:
+        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
+    trainer.save_model(str(folder))
+    if isinstance(model, PeftModel) and trainer.is_world_process_zero():
+        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers.
+        weights = folder / "adapter_model.safetensors"
+        halves = {name: tensor.to(torch.float16) for name, tensor in load_file(weights).items()}
+        if not halves:
+            raise AssertionError(f"{weights}: was saved without a single weight")
+        with replacing(weights, "wb") as smaller:
+            smaller.write(serialized(halves, metadata={"format": "pt"}))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from trl import SFTTrainer
 
 from shopbench.errors import UserError
 from training.finetune.batches import IGNORED
+from training.finetune.checkpoints import is_whole
 
 
 class AnswerTrainer(SFTTrainer):
@@ -45,6 +48,17 @@ class AnswerTrainer(SFTTrainer):
         mode = "train" if self.model.training else "eval"
         self._metrics[mode]["token_accuracy"].append((right.sum() / answered.sum().clamp(min=1)).item())
         return (loss, outputs) if return_outputs else loss
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """As the Trainer's, but of a checkpoint that could not be written (a full disk, say) nothing stays."""
+        try:
+            super()._save_checkpoint(model, trial)
+        except BaseException:
+            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            # Of several processes the others may still be writing there.
+            if self.args.world_size == 1 and not is_whole(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> Any:
         """What an update's loss is divided by: its answer tokens, or its batches (of all processes) with `shares`."""
@@ -78,7 +92,8 @@ class Throughput(ProgressCallback):
         self.started = time.perf_counter()
         if self.training_bar is not None:
             self.training_bar.update(state.global_step)
-            self.training_bar.start_t = time.time()
+            # A bar that was last printed before its start would end without a new line.
+            self.training_bar.start_t = self.training_bar.last_print_t = time.time()
             self.training_bar.initial = state.global_step
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **kwargs: Any) -> None:
@@ -88,6 +103,11 @@ class Throughput(ProgressCallback):
             tokens = sum(self.tokens[self.first_step : state.global_step])
             speed = tokens / (time.perf_counter() - self.started)
             self.training_bar.set_postfix_str(f"{speed:.0f} tokens/s", refresh=False)
+
+    def close(self) -> None:
+        """Leave the bars as they stand, of a run that ends early: what is said next has a line of its own."""
+        for bar in filter(None, (self.training_bar, self.prediction_bar)):
+            bar.close()
 
     def on_log(self, args: Any, state: TrainerState, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Print the log line; a loss that is no number ends the run (its last good checkpoint stays)."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, snapshot_download
 
 from shopbench.files import write_json
-from shopbench.outputs import outputs
+from shopbench.outputs import outputs, room_for
 from training.hub import hub_errors
 from training.weights.folders import PROVENANCE, default_folder, is_hub_name, provenance, shards
 
@@ -37,7 +37,7 @@ def download(name: str, folder: Path, revision: str | None = None) -> Path:
     known = provenance(folder)
     if known.get("model", name) != name:
         raise UserError(f"{folder}: holds {known['model']}; give another --output")
-    with hub_errors(name):
+    with room_for(folder, ", then run the same command again to go on"), hub_errors(name):
         info = HfApi().model_info(name, revision=revision or known.get("revision"))
         # Files in folders of the repository are other formats of the same weights.
         names = [file.rfilename for file in info.siblings or [] if "/" not in file.rfilename]

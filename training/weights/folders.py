@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
-from shopbench.files import DISK_FULL, ROOT, read_json, read_json_if_any, write_json
-from shopbench.outputs import check_free, locked
+from shopbench.files import ROOT, read_json, read_json_if_any, write_json
+from shopbench.outputs import check_free, locked, room_for
 
 PROVENANCE = "provenance.json"
 WEIGHTS = ROOT / "weights"
@@ -36,7 +36,7 @@ def staged(output: Path, needed: int = 0, resume: dict[str, Any] | None = None) 
     """
     check_free(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with locked(output), _staged(output, needed, resume) as folder:
+    with locked(output), room_for(output), _staged(output, needed, resume) as folder:
         yield folder
 
 
@@ -60,11 +60,6 @@ def _staged(output: Path, needed: int, resume: dict[str, Any] | None) -> Iterato
         if output.exists():
             output.rmdir()
         os.replace(beside, output)
-    except OSError as error:
-        # A write to an open file fails without a path, so run_command could not say where.
-        if error.errno not in DISK_FULL:
-            raise
-        raise UserError(f"{output}: cannot be written ({error.strerror}); make room or choose another disk") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from shopbench.errors import UserError
-from shopbench.files import read_json, write_json
+from shopbench.files import read_json, read_json_if_any, write_json
 from shopbench.naming import answer_by_of
 from shopbench.requirements import versions
 from training.weights.adapters import PREFIX, Adapter, Pair
@@ -176,8 +176,7 @@ def merge_weights(merge: Merge, output: Path) -> None:
 def copy_tokenizer(adapter: Adapter, folder: Path) -> None:
     """Take the adapter's tokenizer where the base's has no chat template: training gave it one."""
     config = folder / "tokenizer_config.json"
-    in_config = config.is_file() and "chat_template" in config.read_text(encoding="utf-8")
-    if not in_config and not (folder / "chat_template.jinja").is_file():
+    if not read_json_if_any(config).get("chat_template") and not (folder / "chat_template.jinja").is_file():
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
             if (adapter.folder / name).is_file():
                 shutil.copyfile(adapter.folder / name, folder / name)

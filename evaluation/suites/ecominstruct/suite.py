@@ -15,7 +15,6 @@ evaluation/suites/ecominstruct/answers.py says how. Beside them stands what the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ from models.spaces.one_of import OneOf
 from models.spaces.quoted_spans import QuotedSpans
 from shopbench import ecominstruct
 from shopbench.ecominstruct import Kind
+from shopbench.errors import UserError
+from shopbench.files import read_json
 from shopbench.metrics import mean, overlap
 from shopbench.question import Question
 from shopbench.sample import BadSample
@@ -88,9 +89,11 @@ class EcomInstruct(Benchmark):
 def _read_task(folder: Path, limit: int | None) -> list[Item]:
     about = folder / META
     try:
-        meta = json.loads(about.read_text(encoding="utf-8"))
+        meta = read_json(about, "the task's description", "get it again")
         ecominstruct.question(meta, "")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+    except UserError as error:
+        raise BadSample(str(error)) from None
+    except (ValueError, AttributeError) as error:
         raise BadSample(f"{about}: is no description of a task ({error}); get it again") from None
     rows_file = next((file for name in ("test.jsonl", "test.json") if (file := folder / name).is_file()), None)
     if rows_file is None:

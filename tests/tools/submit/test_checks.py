@@ -87,6 +87,12 @@ BROKEN: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
         "the author is still",
         "write your AIcrowd user name",
     ),
+    "a marked manifest": (
+        "manifest",
+        lambda root: (root / "aicrowd.json").write_text((root / "aicrowd.json").read_text(), encoding="utf-8-sig"),
+        "byte-order mark",
+        "save it as UTF-8 without one",
+    ),
     "no authors": ("manifest", lambda root: change_json(root / "aicrowd.json", authors=[]), "no authors", '"authors":'),
     "no gpu": ("manifest", lambda root: change_json(root / "aicrowd.json", gpu="yes"), "no GPU", '"gpu": true'),
     "broken code": (
@@ -240,7 +246,7 @@ def test_a_broken_repository_gets_the_problem_and_its_remedy(small: Path, case: 
         # 32 GB in all, a big GPU's share each: split in four, and 450 is no multiple of 128 x 4.
         ({"hidden_size": 8192, "num_attention_heads": 64, "intermediate_size": 450}, "fits", "pad the model"),
         ({"num_hidden_layers": 900, "hidden_size": 4096, "intermediate_size": 32768}, "fits", "leave no room"),
-        ({"num_hidden_layers": 200, "hidden_size": 8192, "intermediate_size": 32768}, "budget", "would take over 20"),
+        ({"num_hidden_layers": 200, "hidden_size": 8192, "intermediate_size": 32768}, "budget", "no memory left"),
         ({"num_experts": 8, "hidden_size": 8192, "intermediate_size": 32768}, "budget", "mixture of experts"),
     ],
 )
@@ -252,7 +258,7 @@ def test_weights_too_big_for_the_evaluator_are_refused(
 
     real = module.check_weights(weights(small))
     size = 32_000_000_000
-    for where in ("tools.submit.weights", "models.weights"):
+    for where in ("tools.submit.evaluator", "models.weights"):
         monkeypatch.setattr(f"{where}.check_weights", lambda folder: module.Weights(real.folder, real.config, size))
     found = problems(small, name)
     assert len(found) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -112,6 +113,18 @@ def test_the_first_download_is_recorded_and_repeated(monkeypatch: pytest.MonkeyP
     download("alpaca", tmp_path, revision="beef")
     assert hub.asked == [None, "c0ffee", "beef"]
     assert [options["revision"] for options in hub.fetched] == ["c0ffee", "c0ffee", "beef"]
+
+
+def test_a_full_disk_is_one_line_that_names_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Hub(monkeypatch, "")
+    monkeypatch.setattr(downloading, "snapshot_download", full)
+    with pytest.raises(UserError) as raised:
+        download("alpaca", tmp_path)
+    said = "cannot be written (No space left on device); make room, then run the same command again to go on"
+    assert str(raised.value) == f"{tmp_path / 'alpaca'}: {said}"
 
 
 def test_a_wrong_checksum_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

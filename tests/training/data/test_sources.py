@@ -179,7 +179,7 @@ def test_entities_are_answered_as_ecomgpts_own_code_writes_them(shared: Path) ->
 def test_a_folder_without_its_description_is_named(tmp_path: Path) -> None:
     (tmp_path / "ecom_instruct/some").mkdir(parents=True)
     (tmp_path / "ecom_instruct/some/train.jsonl").write_text(json.dumps({"sentences": "x"}) + "\n")
-    with pytest.raises(SourceError, match=r"meta-info\.json: cannot be read"):
+    with pytest.raises(SourceError, match=r"meta-info\.json: the task's description cannot be read .*; it belongs"):
         list(ecominstruct.rows(SourceFolder(tmp_path)))
 
 
@@ -194,8 +194,20 @@ def test_a_folder_of_any_name_needs_no_name_in_its_description(tmp_path: Path) -
     samples = [task.sample(row) for row in task.rows(SourceFolder(tmp_path))]
     assert [sample and sample.output_field for sample in samples] == ["Product: kettle\nMaterial: brass\nBrand: None"]
     (folder / "meta-info.json").write_text("[]")
-    with pytest.raises(SourceError, match="is no description"):
+    with pytest.raises(SourceError, match="the task's description must be a JSON object"):
         list(task.rows(SourceFolder(tmp_path)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_description_is_read_in_every_encoding_that_its_rows_are(encoding: str, tmp_path: Path) -> None:
+    folder = tmp_path / "ecom_instruct/my own"
+    folder.mkdir(parents=True)
+    row = {"sentences": "一个铜水壶", "spans": [{"term": "铜", "type": "材料"}]}
+    meta = {**ecominstruct.EXTRACTION["meta"], "label_set": ["材料"]}
+    (folder / "meta-info.json").write_text(json.dumps(meta, ensure_ascii=False), encoding=encoding)
+    (folder / "train.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding=encoding)
+    (read,) = ecominstruct.rows(SourceFolder(tmp_path))
+    assert (read["sentences"], read["meta"]["label_set"]) == (row["sentences"], ["材料"])
 
 
 def test_attributes_with_several_values_are_compared_whole() -> None:

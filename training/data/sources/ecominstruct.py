@@ -17,7 +17,6 @@ two attribute lists the comparison of one attribute (yes or no, written).
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -32,6 +31,8 @@ from shopbench.ecominstruct import (
     truths,
     typed_spans,
 )
+from shopbench.errors import UserError
+from shopbench.files import read_json
 from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
@@ -105,11 +106,9 @@ def rows(sources: SourceFolder) -> Iterator[Row]:
     for path in paths:
         about = Path(path).with_name("meta-info.json")
         try:
-            meta = json.loads(about.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SourceError(f"{about}: cannot be read ({error}); it belongs beside {path}") from None
-        if not isinstance(meta, dict):
-            raise SourceError(f"{about}: is no description of a task; it must be a JSON object")
+            meta = read_json(about, "the task's description", f"it belongs beside {path}")
+        except UserError as error:
+            raise SourceError(str(error)) from None
         # One description of the release has the name of another task, and your own may have none.
         if Kind.of_task(about.parent.name) or not isinstance(meta.get("task"), str):
             meta["task"] = about.parent.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import types
@@ -172,7 +173,7 @@ GOOD = {"sentences": "a", "labels": {"zh": ["好"]}}
 @pytest.mark.parametrize(
     ("meta", "rows", "says"),
     [
-        ([], [GOOD], "meta-info.json: is no description of a task"),
+        ([], [GOOD], "meta-info.json: the task's description must be a JSON object"),
         ({**CHOICE, "test_prompt": {}}, [GOOD], "test_prompt.instruction must be a text with {sentences}"),
         (CHOICE, [], "holds no rows"),
         (CHOICE, [GOOD, [1]], "line 2: a JSON object is wanted"),
@@ -193,6 +194,33 @@ def test_a_bad_folder_gets_one_line(tmp_path: Path, meta: Any, rows: list[Any], 
         ECOMINSTRUCT.read(tmp_path, ALL)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_description_is_read_in_every_encoding_that_its_rows_are(encoding: str, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "ZH-Shop-CLS-topic", CHOICE, [GOOD])
+    (plain,) = ECOMINSTRUCT.read(tmp_path, ALL)
+    for file in folder.iterdir():
+        file.write_text(file.read_text(encoding="utf-8"), encoding=encoding)
+    assert ECOMINSTRUCT.read(tmp_path, ALL) == [plain]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"<!DOCTYPE html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"{", "the task's description is broken JSON"),
+        (b'{"a": "\xff"}', "the task's description is broken JSON"),
+        (gzip.compress(b"{}" * 1000)[:-9], "cannot be unpacked"),
+    ],
+)
+def test_what_is_no_description_gets_one_line(content: bytes, says: str, tmp_path: Path) -> None:
+    folder = write_task(tmp_path / "ZH-Shop-CLS-topic", CHOICE, [GOOD])
+    (folder / "meta-info.json").write_bytes(content)
+    with pytest.raises(BadSample) as error:
+        ECOMINSTRUCT.read(tmp_path, ALL)
+    assert says in str(error.value) and "meta-info.json" in str(error.value)
 
 
 def test_a_folder_without_tasks_or_rows_is_named(tmp_path: Path) -> None:
