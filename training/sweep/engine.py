@@ -73,8 +73,9 @@ class Served:
         items = items_of(samples)
         kept = Journal(journal, journal_key(items, adapter or self.base))
         done = answer_all(SHOPBENCH, items, lambda: model, kept)
-        if model.stats["unfinished"]:
-            raise UserError(f"{model.stats['unfinished']} answers were cut by a deadline; the machine is too busy")
+        if cut := sum(batch.counts.get("unfinished", 0) for batch in done.batches):
+            kept.remove()  # else the same command would go on from them
+            raise UserError(f"{cut} answers were cut by a deadline; give the same command where nothing else computes")
         scored, missing = SHOPBENCH.score_answers(items, done.outputs)
         for name, remedy in missing.items():
             print(f"sweep: metric {name} is left out: {remedy}", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from models.engine import core as engine
 from models.settings import SettingsError
+from shopbench.errors import UserError
 from shopbench.files import write_json
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
@@ -79,7 +81,12 @@ def test_a_scaled_adapter_answers_as_the_merged_model_does(
         alone = said(served, None, tmp_path / "journal")  # after an adapter: it must not stick
         answers = {name: said(served, tmp_path / name, tmp_path / "journal") for name in weights}
         merged = said(other, None, tmp_path / "journal")
+        hurried = replace(served.serving.behaviour, question_seconds=0.1)
+        monkeypatch.setattr("training.sweep.engine.PATIENCE_SECONDS", 0.0)
+        with pytest.raises(UserError, match="answers were cut"):
+            said(replace(served, serving=replace(served.serving, behaviour=hurried)), None, tmp_path / "journal")
 
+    assert not (tmp_path / "journal").exists(), "the same command would go on from the answers that were cut"
     assert answers["none"] == alone
     assert answers["both"] == both == merged
     assert len({tuple(one) for one in answers.values()}) == 3, "the adapters change what is said"
