@@ -197,7 +197,7 @@ def _warnings(counts: Counter[str], questions: int, options: Options) -> list[st
     """What makes the score another than the weights': a line each, with the remedy."""
     if not counts["unfinished"]:
         return []
-    died = f" (the engine ended, and another was started, {counts['restarts']} times)" if counts["restarts"] else ""
+    died = f" (the engine was started again: {counts['restarts']})" if counts["restarts"] else ""
     given = settings().get("SHOPBENCH_QUESTION_SECONDS")
     time = f"SHOPBENCH_QUESTION_SECONDS above {given}" if given else "SHOPBENCH_QUESTION_SECONDS=600"
     enforced = ", without --enforce-limits" if options.enforce_limits else ""

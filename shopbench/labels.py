@@ -22,10 +22,10 @@ from shopbench.phrases import ASKS_TEXT, INSTRUCTION_LABEL, LABEL, QUOTED
 _VERB = re.compile(
     r"(?:\b(?:repl(?:y|ies)|answers?|respon(?:d|ds|se)|say|state|output|write|return|choose|select|pick|indicate|decide|"
     r"classify|categori[sz]e|antwort\w*|schreib\w*|gib|respond\w*|contest\w*|indi(?:ca|que|quez)|escrib\w*|répond\w*|"
-    r"écri\w*|rispond\w*|scriv\w*)\b|回答|作答|输出|返回|判断)[^.?!。？！\n]*$",
+    r"écri\w*|rispond\w*|scriv\w*)\b|回答|作答|输出|返回|判断|选择)[^.?!。？！\n]*$",
     re.IGNORECASE,
 )
-_SENTIMENT = re.compile(r"\b(?:sentiment|polarity|tone|attitude)\b[^.?!\n]*$", re.IGNORECASE)
+_SENTIMENT = re.compile(r"\b(?:sentiment|polarity)\b[^.?!\n]*$", re.IGNORECASE)
 _MARKS = "'\"‘’“”「」«»"
 _OPEN, _SHUT = rf"(?:[{_MARKS}]\s?|\*{{1,2}}|`|<\w{{1,6}}>)?", rf"(?:\s?[{_MARKS}]|\*{{1,2}}|`|</\w{{1,6}}>)?"
 _OR_WORD = r"(?:/|,?\s*\b(?:or|oder|ou|o)\b|か|または|或者?|还是)"
@@ -71,13 +71,16 @@ _GOES_ON = re.compile(
     re.IGNORECASE,
 )
 _NOT_THESE = re.compile(
-    r"(?:(?<!or )\b(?:not|never|more than|instead of|rather than|mere(?:ly)?|beyond|nicht nur|pas)\b|n['’]t\b)"
+    r"(?:\bif (?:the|your|its) answer is\b"
+    r"|(?<!or )\b(?:not|never|more than|instead of|rather than|mere(?:ly)?|beyond|nicht nur|pas)\b|n['’]t\b)"
     r"[^.,;:?!\n(]{0,40}$",
     re.IGNORECASE,
 )
 _MORE = re.compile(
-    r"\b(?:explain\w*|explanations?|why|reasons?|because|justif\w+|elaborat\w*|followed by|full sentences?|"
-    r"each (?:of|one|statement|question|sentence|pair|product|item|review)|"
+    r"\b(?:explain\w*|explanations?|why|reasons?|because|justif\w+|elaborat\w*|followed by|"
+    r"full sentences?|(?:in|with|and|add|write) (?:one|two|three|complete|short) sentences?|"
+    r"(?:with|and|add|write) a (?:\w+ )?sentence|"
+    r"for each|each (?:of|one|statement|question|sentence|pair|product|item|review)|"
     r"(?:classify|categori[sz]e|label) (?:(?:the|these|all|two|three|four|five|following|below) ){1,3}(?:\w+ )?"
     r"(?:words|sentences|statements|reviews|items|products|titles|queries|comments|texts)|"
     r"begründ\w*|warum|erklär\w*|raz[óo]n(?:es)?|explica\w*|por qué|pourquoi|expliqu\w*|raisons?|perché|spiega\w*|"
@@ -94,7 +97,7 @@ _LIST = re.compile(
     rf"(?:\bcandidates?(?: {_WORD})?|\bpossible {_WORD}|\blabel set|\bkandidaten|\bcandidat(?:o|i)s?|候補"
     r"|[候备]选(?:标签|类别|答案|项)?|\b(?:choose|select|pick) (?:exactly |only )?(?P<choose>one) (?:of|from|among)"
     rf"|\b(?P<one>one )?(?:of|from|among) (?:these|the following) (?:\w+ )?{_WORD}\b[^:.?!\n]{{0,200}})"
-    r"\s*[:：]\s*(?P<names>[^\n]{3,4000}?)[.。]?[ \t\r]*$",
+    r"\s*[:：]\s*(?P<names>[^\n:：]{3,4000}?)[.。]?[ \t\r]*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _ONE = re.compile(
@@ -104,6 +107,8 @@ _ONE = re.compile(
 )
 _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{3})[\"'”’\])]?(?:[.!?:]\s|。)")
 _NUMBERED = re.compile(r"\(?(?:\d+|[A-Za-z])[.):]\s")
+_BLANKS = re.compile(r"[^\S\n]{2,}")
+"""Runs of blanks, for which the patterns above would take the square of their length."""
 _NEAR, _AFTER = 80, 200
 """Letters before "yes" and after the answers that are looked at."""
 _MOST_LETTERS, _MOST_NAMES = 60, 100
@@ -119,6 +124,7 @@ class Labels:
 
 def offered_labels(request: str) -> Labels | None:
     """What a request (without its data) names as its answers; None if it names none, or wants more than a name."""
+    request = _BLANKS.sub(" ", request)
     said = _without_data(request)
     if ASKS_TEXT.search(said):
         return None
@@ -143,6 +149,8 @@ def _named(said: str) -> tuple[str, ...] | None:
     for pattern in _YES_OR_NO:
         for found in pattern.finditer(said):
             third = _THIRD.match(said, found.end())
+            if _is_list_begun(said, found) and not third:
+                continue
             asked = _VERB.search(_before(said, found)) or _CLOSED.match(said, found.end())
             if asked and (third or not _GOES_ON.match(said, found.end())) and not _wants_more(said, found):
                 return (found["first"], found["last"], *([third["name"]] if third else []))
@@ -160,6 +168,12 @@ def _named(said: str) -> tuple[str, ...] | None:
             names = [name[1:-1].strip(" ,.") for name in re.findall(_QUOTATION, found[0])]
             return None if _wants_more(said, found) else tuple(dict.fromkeys(names))
     return None
+
+
+def _is_list_begun(said: str, found: re.Match[str]) -> bool:
+    """Whether a mere comma stands between the two and more follows: "yes, no refunds are possible"."""
+    between = said[found.end("first") : found.start("last")].strip(f" {_MARKS}")
+    return between in (",", "、", "，") and not (_CLOSED.match(said, found.end()) or _ENDS.match(said, found.end()))
 
 
 def _before(said: str, found: re.Match[str]) -> str:
@@ -188,7 +202,7 @@ def _split(listed: str) -> list[str]:
     quoted = re.findall(_QUOTATION, listed)
     if len(quoted) > 1 and not re.sub(r"\b(?:and|or)\b|[\s,;、，|]", "", re.sub(_QUOTATION, "", listed)):
         return [name[1:-1].strip() for name in quoted]
-    commas = "[,、，]"
+    commas = r"(?:,(?!\d{3}\b)|[、，])"
     *names, last = re.split(commas if re.search(commas, listed) else r"[;|；]", listed)
     names += re.split(r"\s+(?:or|oder|ou)\s+", re.sub(r"^\s*(?:and|or|und|oder|et|ou)\s+", "", last), maxsplit=1)
     return [name.strip(f" \t{_MARKS}") for name in names]
@@ -202,5 +216,10 @@ def _wants_more(said: str, found: re.Match[str]) -> bool:
 def _wants_reasons(request: str, found: re.Match[str]) -> bool:
     """Whether the line in which the answers stand, or what follows, asks for reasons."""
     line = max(request.rfind("\n", 0, found.start()) + 1, found.start() - _AFTER)
-    more = _MORE.finditer(request, line, found.end() + _AFTER)
-    return any(not _NO_MORE.search(request, max(line, word.start() - 40), word.start()) for word in more)
+    for word in _MORE.finditer(request, line, found.end() + _AFTER):
+        begin = max(line, word.start() - 40)
+        if found.end() <= word.start():
+            begin = max(begin, found.end())  # the "no" of "yes or no" denies nothing
+        if not _NO_MORE.search(request, begin, word.start()):
+            return True
+    return False

@@ -65,6 +65,7 @@ ASKS_RANKING = _any(
     r"\brank(?:s|ed|ing|ings)?\b(?! (?:no|number|#))",
     r"\bre-?rank\w*",
     r"\bpermutation",
+    r"\bin (?:which|what) order\b|\barrange (?:the|these|them|all)\b",
     r"\b(?:sort|order|arrange|reorder|put)\b[^.\n]{0,60}\b(?:by|from|according|in order|based on)\b",
     r"\bin (?:descending|ascending|decreasing|order of)\b",
     r"\brang(?:folge|liste|iere\w*|ordn\w*)|\breihenfolge\b|\bordnen?\b|\bsortier\w*",
@@ -151,6 +152,7 @@ _NO_TEXT = (
     r"only\b|no\b|not\b|without\b"
 )
 ASKS_TEXT = _any(
+    r"\bdo the following\b",
     rf"{_BEGINS}(?:translate|rewrite|reword|rephrase|paraphrase|summari[sz]e|condense|shorten|describe|explain|elaborate|compose|convert)\b",
     rf"{_BEGINS}(?:write|generate|create|draft|produce|design|develop|construct|build|invent|suggest)\b"
     rf" (?:(?!{_NO_TEXT})[\w,'-]+ ){{0,5}}?(?:{_TEXT})\b",
@@ -192,7 +194,7 @@ DATA_HEADER = _any(
 INSTRUCTION_LABEL = _any(
     r"instruction|task|request|prompt|note|rule|format|answer|output|response|option|label|categor|choice|important|"
     r"aufgabe|hinweis|anweisung|antwort|ausgabe|tarea|nota|respuesta|tâche|consigne|réponse|compito|istruzion|risposta|"
-    r"tarefa|resposta|instruç|指示|タスク|回答|出力|任务|要求|指令|输出",
+    r"tarefa|resposta|instruç|指示|タスク|回答|出力|任务|要求|指令|输出|选择",
 )
 """The label of a line that is part of the request, unlike "Customer: ..."."""
 LABEL = re.compile(r"^[^\S\n]*(?P<name>[^\W\d_][^:：\n]{0,40})[:：]", re.MULTILINE)

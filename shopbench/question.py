@@ -79,7 +79,7 @@ class Question:
         else:
             if listed and not listed.one_a_line and offered_labels(_asked(outside)):
                 numbers = ()  # a list of contents within a product's data
-            task_type, numbers = _task_type(request, _asked(outside), numbers)
+            task_type, numbers = _task_type(request, numbers)
         if task_type is TaskType.GENERATION:
             listed = None
         return cls(
@@ -95,8 +95,10 @@ class Question:
     def as_type(self, task_type: TaskType) -> Question:
         """The same question where its type is known, as in files that name it."""
         question = self
-        if TASKS[task_type].default_count and not self.numbers and (listed := shown_options(self.text)):
-            # Its words ask for a text, so the list was taken for facts or rules.
+        if not TASKS[task_type].default_count:
+            question = replace(self, options=(), numbers=(), one_a_line=False)
+        elif not self.numbers and (listed := shown_options(self.text)):
+            # By its words alone the list was taken for facts, for rules or for a part of the data.
             question = replace(self, options=listed.options, numbers=listed.numbers, one_a_line=listed.one_a_line)
         return replace(question, task_type=task_type, count=_count(task_type, self.request, len(question.numbers)))
 
@@ -145,10 +147,10 @@ def _asks_to_choose(request: str) -> bool:
     return any(phrase.search(request) for phrase in (ASKS_CHOICE, ASKS_RANKING, SAYS_NUMBERS))
 
 
-def _task_type(request: str, asked: str, numbers: tuple[int, ...]) -> tuple[TaskType, tuple[int, ...]]:
+def _task_type(request: str, numbers: tuple[int, ...]) -> tuple[TaskType, tuple[int, ...]]:
     """The type of a question without the multiple-choice flag, and the numbers that it can be answered with."""
     if numbers:
-        task_type = _type_with_options(request, asked, len(numbers))
+        task_type = _type_with_options(request, len(numbers))
         return task_type, () if task_type is TaskType.GENERATION else numbers
     if ASKED_COMMA_NUMBERS.search(request):
         return TaskType.RETRIEVAL, ()
@@ -158,7 +160,7 @@ def _task_type(request: str, asked: str, numbers: tuple[int, ...]) -> tuple[Task
     return (TaskType.MULTIPLE_CHOICE if scale else TaskType.GENERATION), scale
 
 
-def _type_with_options(request: str, asked: str, shown: int) -> TaskType:
+def _type_with_options(request: str, shown: int) -> TaskType:
     wanted = _asked_number(request)
     if ASKS_RANKING.search(request) and wanted in (None, shown):
         return TaskType.RANKING
@@ -171,8 +173,7 @@ def _type_with_options(request: str, asked: str, shown: int) -> TaskType:
     if shown == 5:  # no word on what to do with them: the winners' rule, rankings have five
         chosen = ASKS_CHOICE.search(request) or ENDS_AS_CHOICE.search(request)
         return TaskType.MULTIPLE_CHOICE if chosen else TaskType.RANKING
-    chosen = ASKS_CHOICE.search(asked) or ENDS_AS_CHOICE.search(asked)
-    return TaskType.MULTIPLE_CHOICE if chosen else TaskType.GENERATION
+    return TaskType.MULTIPLE_CHOICE
 
 
 def _wants_text(request: str) -> bool:

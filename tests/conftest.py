@@ -95,8 +95,10 @@ def user_model(weights: Path, **settings: str) -> Iterator[UserModel]:
         for name, value in {"SHOPBENCH_WEIGHTS": str(weights), **settings}.items():
             patch.setenv(name, value)
         model = UserModel()
-    yield model
-    model.close()
+    try:
+        yield model
+    finally:
+        model.close()
 
 
 @pytest.fixture(scope="session")

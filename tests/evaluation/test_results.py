@@ -59,7 +59,7 @@ def test_answers_cut_by_the_time_are_warned_of_with_what_helps(monkeypatch: pyte
     (line,) = warnings(unfinished=2)
     assert line.startswith("2 of 3 answers were cut, or not begun, for want of time: the score is that of a slow")
     assert line.endswith("(SHOPBENCH_QUESTION_SECONDS=600 SHOPBENCH_RUN_SECONDS=0)")
-    assert "another was started, 4 times): the score" in warnings(unfinished=1, restarts=4)[0]
+    assert "the engine was started again: 4): the score" in warnings(unfinished=1, restarts=4)[0]
     monkeypatch.setenv("SHOPBENCH_QUESTION_SECONDS", "700")
     (line,) = warnings(Options(enforce_limits=True), unfinished=1)
     assert line.endswith("(SHOPBENCH_QUESTION_SECONDS above 700 SHOPBENCH_RUN_SECONDS=0, without --enforce-limits)")

@@ -262,12 +262,29 @@ def test_entities_are_quoted_from_the_title_alone() -> None:
     assert Question.read(question, False).source == "Acme steel kettle 2 L"
 
 
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "Write the number of the product that fits best.",
+        "Return only the index of the best match.",
+        "Nenne die Nummer des passenden Produkts.",
+        "Identify the best product for a camper.",
+        "Output the id of the best product and describe nothing else.",
+    ],
+)
+def test_one_of_a_few_is_chosen_in_whatever_words(request_text: str) -> None:
+    listed = "\n1. tent\n2. lamp\n3. stove"
+    assert kind(f"{request_text}{listed}", False) == (TaskType.MULTIPLE_CHOICE, (1, 2, 3))
+    assert kind(f"In which order should these be bought?{listed}", False) == (TaskType.RANKING, (1, 2, 3))
+
+
 def test_a_list_is_there_for_whoever_knows_that_it_holds_options() -> None:
     facts = "Write a title for the product.\n1. cotton\n2. red\n3. large\nOutput: "
     read = Question.read(facts, False)
     assert read.task_type is TaskType.GENERATION and not read.options
     known = read.as_type(TaskType.RETRIEVAL)
     assert known.numbers == (1, 2, 3) and known.count == 3 and known.option_texts == ("cotton", "red", "large")
+    assert known.as_type(TaskType.GENERATION) == read
 
 
 def test_the_flag_always_wins() -> None:
@@ -314,9 +331,10 @@ def test_a_hostile_question_takes_no_long_time() -> None:
 
     previous = signal.signal(signal.SIGALRM, too_long)
     try:
-        for text in hostile:
+        repeated = [(text * 25_000)[:25_000] for text in hostile]
+        for text in [*repeated, *(begun + " " * 24_000 + "x" for begun in ("answer yes", "Answer yes or no", "1."))]:
             signal.alarm(20)
-            read = Question.read((text * 25_000)[:25_000], False)
+            read = Question.read(text, False)
             assert isinstance(read.source, str)
             assert read.labels is None or read.labels.names
     finally:

@@ -28,21 +28,29 @@ def read_environment(dockerfile: Path) -> dict[str, str]:
 def environment_of(text: str) -> dict[str, str]:
     r"""The variables that a Dockerfile's last stage sets, with the values of those that they name.
 
+    Read as Docker reads them, but for single quotes and a backslash that keep a `$` as it is, and here-documents.
+
     >>> environment_of('FROM a\nARG LONGEST=320\nENV LANG=C \\\n    SHOPBENCH_CONTEXT="${LONGEST}"')
     {'LANG': 'C', 'SHOPBENCH_CONTEXT': '320'}
     """
     stages: dict[str, dict[str, str]] = {}
     arguments: dict[str, str] = {}
+    of_all: dict[str, str] | None = None  # the arguments before the first stage, for those that name them again
     found: dict[str, str] = {}
     for line in _CONTINUED.sub(" ", _COMMENT.sub("", text + "\n")).splitlines():
         word, rest = [*line.split(None, 1), "", ""][:2]
         if word.upper() == "FROM":
             base, *named = [part for part in rest.split() if not part.startswith("--")] or [""]
-            found = dict(stages.get(base.lower(), {}))
+            found, of_all = dict(stages.get(base.lower(), {})), arguments if of_all is None else of_all
+            arguments = {}
             stages |= {named[1].lower(): found} if len(named) > 1 else {}
-        for name, value in _assignments(rest) if word.upper() in ("ENV", "ARG") else ():
-            known = found if word.upper() == "ENV" else arguments
-            known[name] = _filled(value, {**arguments, **found})
+        before = {**arguments, **found}
+        if word.upper() == "ENV":
+            found.update({name: _filled(value, before) for name, value in _assignments(rest)})
+        elif word.upper() == "ARG" and "=" not in rest:
+            arguments |= {name: (of_all or {})[name] for name in rest.split() if name in (of_all or {})}
+        elif word.upper() == "ARG":
+            arguments.update({name: _filled(value, before) for name, value in _assignments(rest)})
     return found
 
 

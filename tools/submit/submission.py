@@ -81,7 +81,7 @@ class Submission:
         Without network, with the settings of the image and none of this shell's.
         """
         return {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SHOPBENCH_")},
+            **{name: value for name, value in os.environ.items() if not name.startswith(_OWN)},
             **self.image,
             "PYTHONPATH": os.pathsep.join([str(OFFLINE), str(self.root)]),
             "SHOPBENCH_WEIGHTS": str(self.weights),

@@ -87,7 +87,8 @@ def _no_room_said_once() -> Iterator[None]:
     before = threading.excepthook
 
     def hook(raised: threading.ExceptHookArgs) -> None:
-        if raised.exc_value is None or no_room(raised.exc_value) is None:
+        is_writer = type(raised.thread).__module__.startswith("tensorboard")
+        if not (is_writer and raised.exc_value and no_room(raised.exc_value)):
             before(raised)
 
     threading.excepthook = hook

@@ -25,6 +25,9 @@ from tools.submit.image import environment_of, read_environment
         ("ARG ONLY_GIVEN\nENV A=${ONLY_GIVEN}", {"A": ""}),
         ("FROM x AS build\nENV A=1\nFROM y\nENV B=2", {"B": "2"}),
         ("FROM --platform=linux/amd64 x AS base\nENV A=1\nFROM Base\nENV B=2", {"A": "1", "B": "2"}),
+        ("ENV A=1\nENV A=2 B=$A", {"A": "2", "B": "1"}),
+        ("ARG N=3\nFROM x\nENV A=$N\nFROM x\nARG N\nENV B=$N", {"B": "3"}),
+        ("FROM x\nARG N=3\nFROM y\nARG N\nENV A=$N", {"A": ""}),
         ("", {}),
     ],
 )  # fmt: skip
