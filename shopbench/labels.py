@@ -15,6 +15,7 @@ doubts: a free answer may still be "yes", a label can be nothing else.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shopbench.phrases import ASKS_TEXT, INSTRUCTION_LABEL, LABEL, QUOTED
@@ -48,8 +49,13 @@ def _yes_or_no(yes: str, no: str) -> list[re.Pattern[str]]:
 _YES_OR_NO = [
     pattern
     for yes, no in (
-        *(("yes", "no"), ("ja", "nein"), ("s[íiì]", "no"), ("oui", "non"), ("sim", "não")),
-        *(("はい", "いいえ"), ("是", "否")),
+        ("yes", "no"),
+        ("ja", "nein"),
+        ("s[íiì]", "no"),
+        ("oui", "non"),
+        ("sim", "não"),
+        ("はい", "いいえ"),
+        ("是", "否"),
     )
     for pattern in _yes_or_no(yes, no)
 ]
@@ -154,20 +160,25 @@ def _named(said: str) -> tuple[str, ...] | None:
             asked = _VERB.search(_before(said, found)) or _CLOSED.match(said, found.end())
             if asked and (third or not _GOES_ON.match(said, found.end())) and not _wants_more(said, found):
                 return (found["first"], found["last"], *([third["name"]] if third else []))
+    other = next(_other_names(said), None)
+    if other is None or _wants_more(said, other[0]):
+        return None
+    return tuple(dict.fromkeys(other[1]))
+
+
+def _other_names(said: str) -> Iterator[tuple[re.Match[str], list[str]]]:
+    """Where a request names true and false, sentiments, or answers in quotation marks, and which."""
     for found in _TRUE_OR_FALSE.finditer(said):
         verb = _VERB.search(_before(said, found))
         # What is to be found out ("state whether it is true or false") may be answered at length.
         if verb and not _WHETHER.search(verb[0]) and not _GOES_ON.match(said, found.end()):
-            return None if _wants_more(said, found) else (found["first"], found["last"])
+            yield found, [found["first"], found["last"]]
     for found in _SENTIMENT_NAMES.finditer(said):
         if _SENTIMENT.search(_before(said, found)) and not _GOES_ON.match(said, found.end()):
-            names = re.findall(_SENTIMENTS, found[0], re.IGNORECASE)
-            return None if _wants_more(said, found) else tuple(dict.fromkeys(names))
+            yield found, re.findall(_SENTIMENTS, found[0], re.IGNORECASE)
     for found in _QUOTED_NAMES.finditer(said):
         if _VERB.search(_before(said, found)) and _ENDS.match(said, found.end()):
-            names = [name[1:-1].strip(" ,.") for name in re.findall(_QUOTATION, found[0])]
-            return None if _wants_more(said, found) else tuple(dict.fromkeys(names))
-    return None
+            yield found, [name[1:-1].strip(" ,.") for name in re.findall(_QUOTATION, found[0])]
 
 
 def _is_list_begun(said: str, found: re.Match[str]) -> bool:

@@ -170,19 +170,18 @@ def _type_with_options(request: str, shown: int) -> TaskType:
         return TaskType.MULTIPLE_CHOICE
     if (wanted or 0) > 1 or shown > 5:
         return TaskType.RANKING if wanted == shown else TaskType.RETRIEVAL
-    if shown == 5:  # no word on what to do with them: the winners' rule, rankings have five
-        chosen = ASKS_CHOICE.search(request) or ENDS_AS_CHOICE.search(request)
-        return TaskType.MULTIPLE_CHOICE if chosen else TaskType.RANKING
+    if shown == 5 and not (ASKS_CHOICE.search(request) or ENDS_AS_CHOICE.search(request)):
+        return TaskType.RANKING  # no word on what to do with them: the winners' rule, rankings have five
     return TaskType.MULTIPLE_CHOICE
 
 
 def _wants_text(request: str) -> bool:
     """Whether a text is to be written; not "find three snippets that praise the seat and describe the fit"."""
-    text, count = ASKS_TEXT.search(request), ASKED_COUNT.search(request)
-    chosen = (
-        SELECTS.search(request) or SAYS_NUMBERS.search(request) or (text and count and count.start() < text.start())
-    )
-    return bool(text and not chosen)
+    text = ASKS_TEXT.search(request)
+    if text is None or SELECTS.search(request) or SAYS_NUMBERS.search(request):
+        return False
+    count = ASKED_COUNT.search(request)
+    return count is None or count.start() >= text.start()
 
 
 def _count(task_type: TaskType, request: str, shown: int) -> int:

@@ -34,21 +34,20 @@ def environment_of(text: str) -> dict[str, str]:
     {'LANG': 'C', 'SHOPBENCH_CONTEXT': '320'}
     """
     stages: dict[str, dict[str, str]] = {}
-    arguments: dict[str, str] = {}
-    of_all: dict[str, str] | None = None  # the arguments before the first stage, for those that name them again
+    of_all: dict[str, str] = {}  # the arguments before the first stage, for those that name them again
+    arguments = of_all
     found: dict[str, str] = {}
     for line in _CONTINUED.sub(" ", _COMMENT.sub("", text + "\n")).splitlines():
         word, rest = [*line.split(None, 1), "", ""][:2]
         if word.upper() == "FROM":
             base, *named = [part for part in rest.split() if not part.startswith("--")] or [""]
-            found, of_all = dict(stages.get(base.lower(), {})), arguments if of_all is None else of_all
-            arguments = {}
+            found, arguments = dict(stages.get(base.lower(), {})), {}
             stages |= {named[1].lower(): found} if len(named) > 1 else {}
         before = {**arguments, **found}
         if word.upper() == "ENV":
             found.update({name: _filled(value, before) for name, value in _assignments(rest)})
         elif word.upper() == "ARG" and "=" not in rest:
-            arguments |= {name: (of_all or {})[name] for name in rest.split() if name in (of_all or {})}
+            arguments |= {name: of_all[name] for name in rest.split() if name in of_all}
         elif word.upper() == "ARG":
             arguments.update({name: _filled(value, before) for name, value in _assignments(rest)})
     return found
