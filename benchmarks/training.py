@@ -3,9 +3,9 @@
     python -m benchmarks.training --recipe v8 --data DIR [--base BASE] [--updates N]
 
 DIR is what training.data.build wrote. All three are real updates of the recipe's own trainer: its batches, LoRA,
-dropout, accumulation and optimizer. The usual way is what eCeLLM's script does: samples in random order, padded to the
-longest of their batch, logits and loss for every token, PEFT's LoRA as it is; its batches have as many tokens as the
-recipe's. Counted are the samples' own tokens, prompt and answer, per second.
+dropout, accumulation and optimizer. The usual way is transformers' Trainer as it comes: samples in random order, padded
+to the longest of their batch, logits and loss for every token, PEFT's LoRA as it is; its batches have as many tokens as
+the recipe's. Counted are the samples' own tokens, prompt and answer, per second.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ from shopbench.requirements import how_to_install
 
 DONE, NOT_GOOD, BAD_INPUT, KILLED, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: done; done, and the answer is no (a check failed, a score is missing, a track is too slow); input that
-cannot be used (argparse's own code, too); stopped where the evaluator would kill the run; Ctrl-C."""
+cannot be used (argparse's own code, too); stopped where the evaluator would kill the run, or at a ceiling of tokens or
+cost; Ctrl-C."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No room on the disk, in the user's share of it, or under the limit on a file's size."""
 _REMEDIES = {

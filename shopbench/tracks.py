@@ -1,4 +1,7 @@
-"""The five tracks of Amazon KDD Cup 2024 (phase 2) and the limits of its evaluator."""
+"""The five tracks of Amazon KDD Cup 2024 (phase 2) and the limits of its evaluator.
+
+Questions and minutes are also in the winning solution's paper (section 4.6, Table 1), the rest is the starter kit's.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """ShopBench, the benchmark of KDD Cup 2024, asked and scored as the competition's hidden evaluator does.
 
 The model sees the question's text and whether it is multiple choice, nothing else; a batch never mixes multiple
-choice with the rest. The score is the mean over tasks (the starter kit's rule; the ShopBench paper means over
-questions, which results.json holds too). Task types and tracks are means over their tasks as well.
+choice with the rest. The score is the mean over tasks (the starter kit's rule; the winning solution's paper, section 2,
+says over questions, a mean that results.json holds too). Task types and tracks are means over their tasks as well.
 """
 
 from __future__ import annotations

@@ -26,10 +26,10 @@ Biases = list[tuple[torch.Tensor, float]]
 class WinnersProcessor(LogitsProcessor):
     """The winners' constraints, none of which has a state.
 
-    - numbers: +100 on the digits up to `highest` (5 for multiple choice and ranking, 20 for retrieval) and the comma;
-      duplicates, "1,,2" and a list cut in the middle stay possible;
+    - numbers: +100 on the digits up to `highest` (5 for multiple choice and ranking, 20 for retrieval), the comma and
+      the end token; duplicates, "1,,2" and a list cut in the middle stay possible;
     - entities (`cite`): +1.0 on every token of the prompt, on the comma and on the end token;
-    - always: -100 on "None" and "none".
+    - both: -100 on "None" and "none" (the winners: in generated texts as well).
     """
 
     def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:

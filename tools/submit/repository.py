@@ -22,7 +22,7 @@ BIG_FILE = 10_000_000
 KEPT_IN_GIT = "weights/adapters/embedded_*/adapter_model.safetensors"
 """Of 20 MB each, and meant: a clone without Git LFS must be able to run the embedded model."""
 MOST_BYTES = 100e9
-"""Of the checked-out submission. The paper says 100 GB, the starter kit 200 GB: we keep the smaller."""
+"""Of the checked-out submission. The winners' paper (4.6) says 100 GB, the kit 200 GB: we keep the smaller."""
 _MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([A-Za-z0-9.+!_-]+)$")
 _DRY_RUN_EVERY = 3

@@ -84,8 +84,8 @@ class DataTask:
     licence: str  # as the dataset's owner states it
     shareable: bool  # whether weights trained on it may be passed on (not for CC BY-NC or unknown licences)
     domain: str
-    """Concepts, knowledge, behaviour, multilingual or general, as in "More diverse more adaptive" (arXiv 2504.08002);
-    or synthetic, which covers all of them."""
+    """Concepts, knowledge, behaviour or multilingual, as ShopBench's tracks 1 to 4 (in "More diverse more adaptive",
+    arXiv 2504.08002, the third is called domain-specific); general; or synthetic, which covers all of them."""
     table7: int | None = None  # the row in Table 7 of the winning solution's paper; None for other systems' tasks
     limit: int | None = None  # samples wanted at most
     tags: tuple[str, ...] = ()

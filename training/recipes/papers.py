@@ -1,4 +1,4 @@
-"""The systems of three papers that the winning solution is compared with, each with its own hyperparameters.
+"""The systems of three other papers on language models for shops, each with its own hyperparameters.
 
 eCeLLM [Peng et al., ICML 2024]: ten tasks, one set of hyperparameters (LoRA on all layers and the LM head), and three
 sizes of its data. Of its six bases, Llama-2 13B and 7B, Mistral-7B and Phi-2 run here; Flan-T5 XXL and XL do not: they
@@ -51,7 +51,7 @@ ECELLM_BASES = {
     "ecellm_s": "microsoft/phi-2",
 }
 ECINSTRUCT_SIZES = {"1k": 100, "10k": 1_000, "47k": 5_000}
-"""The study of data sizes: each takes so many samples of each of the ten tasks."""
+"""The study of data sizes (section 6.5): each takes so many samples of each of the ten tasks."""
 
 BLOOMZ = Training(
     base="bigscience/bloomz-7b1",

@@ -73,7 +73,7 @@ class Recipe:
 
     Attributes:
         tasks: what goes in -> most samples of each task. A key is a task's name, or a selector: "ave_*", "table7:5"
-            (a row of the paper's table), "tag:chain_of_task", "domain:concepts" (ShopBench's form only) or
+            (a row of the winners' table), "tag:chain_of_task", "domain:concepts" (ShopBench's form only) or
             "domain:concepts[:4]" (the first four of them, in the order of subtasks.py). None: as many as the task says.
         validation_share: the share of the source texts (not of the samples) that is kept for validation.
         validation_limit: validation samples of one task at most.

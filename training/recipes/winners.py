@@ -1,9 +1,9 @@
 """The winning solution's adapters v7, v8, v7b and v9b, and the weighted pair of them that each track submits.
 
 Hyperparameters, mixtures and weights are those of the winning solution's paper: the training settings of Table 2, the
-rows of Table 7 (the dataset tasks, each at its own size), and the weights of the table of final submissions. Samples
-are packed (section 4.2), so its micro batch of 1 and accumulation of 4 count packed sequences; it does not say of
-which length: 2,048 tokens here. It trained on eight GPUs: an update is 32 sequences.
+rows of Table 7 (the dataset tasks, each at its own size), and the weights of Table 6 (the final submissions). Samples
+are packed (section 4.2), so its micro batch of 1 and accumulation of 4 count packed sequences; it says neither of which
+length nor how many epochs: 2,048 tokens and one epoch here. It trained on eight GPUs: an update is 32 sequences.
 """
 
 from __future__ import annotations

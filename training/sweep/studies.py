@@ -36,8 +36,8 @@ class Claim:
     """What a paper says, as a sum of arms' scores times weights that is above 0 if it holds here.
 
     Attributes:
-        effect: the paper's own difference where it prints one, a score between 0 and 1: of its smallest model, whose
-            mean over tasks is the nearest to what is measured here.
+        effect: the paper's own difference where its tables give one, a score between 0 and 1: the mean over tasks of
+            its smallest model, the nearest to the one here (others' differ: README.md).
         effect_of: what that is the difference of.
     """
 
@@ -237,7 +237,7 @@ WITHOUT, WITH = "without synthetic data", "with synthetic data"
 synthetic = Study(
     "synthetic",
     "Do questions built on a language model's labels help, at the same tokens?",
-    "the winning solution, section on synthetic data",
+    "the winning solution, section 3.2",
     (Arm(WITHOUT, EVERY), Arm(WITH, EVERY + BY_MODEL)),
     (*EVERY, "ec_guide_product_with_attribute", "ec_guide_review_aspects", "ec_guide_review_snippets"),
     (Claim("synthetic data helps", {WITH: 1, WITHOUT: -1}),),

@@ -4,9 +4,9 @@ None is "cannot be read" (#failed in the paper's tables). Reading is a little wi
 yes or a letter may be followed by a full stop, a letter by its option, a list of values may stand in other text.
 
 The metrics are those of eCeLLM [Peng et al., ICML 2024], appendix A. An unreadable answer is no prediction and so
-lowers recall, accuracy, specificity, HR@1 and NDCG, but no precision: that is what "counted as wrong predictions" means
-in the paper's tables (EcomGPT fails on 869 of 1,000 AVE questions out of domain at a precision* of .042 and a recall*
-of .001).
+lowers recall, accuracy, specificity, HR@1 and NDCG, but no precision: that is what "counted as wrong predictions"
+(appendix G) means in the paper's tables (Table A8: EcomGPT fails on 869 of 1,000 AVE questions out of domain at a
+precision* of .042 and a recall* of .001).
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _accuracy(truths: Sequence[str], answers: Sequence[str | None]) -> float:
 
 
 Values = Counter[str]
-"""Counts of equation 1.
+"""Counts of equation 1 (appendix A.1.1).
 
 Of attributes without a value: "null" (NV) and "incorrect" (IV) predictions; of others: "correct" (CV) and "wrong" (WV);
 "entries" (N) are those of the truth.

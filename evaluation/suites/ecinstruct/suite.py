@@ -42,7 +42,7 @@ PRIMARY_METRICS = {
     "AP": "F1",
     "AG": "BERTScore F",
 }
-"""Each task's primary metric, in the order of the paper's tables."""
+"""Each task's primary metric, in the order of the paper's Table 3."""
 PUBLISHED_METRICS = dict.fromkeys(PRIMARY_METRICS, "f1") | {"SR": "recall@1", "MPC": "acc", "QPR": "NDCG"}
 """What the authors' script calls them."""
 PUBLISHED_TEXTS = {"recall": "BERTScore R", "precision": "BERTScore P", "f1": "BERTScore F", "bleurt": "BLEURT"}

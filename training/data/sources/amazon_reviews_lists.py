@@ -1,7 +1,7 @@
 """Amazon Reviews as lists: the bullet points of a product, and reviews by their rating; schema: amazon_reviews.py.
 
-The paper's Table 7 makes such lists of ESCI (row 27) and ECInstruct (row 28). These are of data that the embedded model
-is not trained on, so its measure of unseen tasks asks them (training/recipes/embedded.py).
+The winners' Table 7 has such lists of ESCI (row 27) and ECInstruct (row 28). These are of data that the embedded
+model is not trained on, so its measure of unseen tasks asks them (training/recipes/embedded.py).
 """
 
 from __future__ import annotations

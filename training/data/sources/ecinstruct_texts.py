@@ -1,4 +1,4 @@
-"""ECInstruct's tasks built from MAVE, Amazon-Google and AmazonQA as eCeLLM (appendix A) does: AVE, PM, AP, AG.
+"""ECInstruct's tasks built from MAVE, Amazon-Google and AmazonQA as eCeLLM (appendix A.1, A.4) does: AVE, PM, AP, AG.
 
 AVE: `mave/**/mave_{positives,negatives}.jsonl` (schema in mave.py), seven attributes held out as out of domain.
 PM: `product_matching/**/{Amazon,GoogleProducts,Amzon_GoogleProducts_perfectMapping}.csv` (Leipzig benchmark,

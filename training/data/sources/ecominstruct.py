@@ -1,7 +1,7 @@
 """EcomInstruct (Alibaba-NLP/EcomGPT, `data/ecom_instruct_v1`): its tasks, and Chain-of-Task.
 
-The public release holds the held-out tests of twelve tasks and no training rows, so what EcomGPT trained on cannot be
-built from it. These tasks build from your own folders in its format, one a task under `ecom_instruct/` (as described in
+The public release holds held-out tests (twelve by its README, in 13 folders) and no training rows, so what EcomGPT
+trained on cannot be built from it. These tasks build from your own folders in its format, one a task under `ecom_instruct/` (as described in
 shopbench/ecominstruct.py), with the training rows as `train*.jsonl` or `train*.json`, one a line. `test.json` and
 `test.jsonl` are never read: they are held out for evaluation.
 
