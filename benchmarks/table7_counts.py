@@ -2,7 +2,8 @@
 
 The data are made up, in the published forms and at about the published sizes (benchmarks/published_files.py); the
 counts are held against the sums of the paper's Table 7: 417,000, 462,435, 152,496 and 40,000 (its section 4.3 rounds
-them). v8 and v9b are built; v7 and v7b are rows of v8. Exit code 1 if a recipe gets less than 99% of what its rows of Table 7 add up to.
+them). v8 and v9b are built; v7 and v7b are rows of v8. Exit code 1 if a recipe gets less than 99% of what its rows of
+Table 7 add up to.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class WinnersProcessor(LogitsProcessor):
     - numbers: +100 on the digits up to `highest` (5 for multiple choice and ranking, 20 for retrieval), the comma and
       the end token; duplicates, "1,,2" and a list cut in the middle stay possible;
     - entities (`cite`): +1.0 on every token of the prompt, on the comma and on the end token;
-    - both: -100 on "None" and "none" (the winners: in generated texts as well).
+    - always: -100 on "None" and "none".
     """
 
     def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:

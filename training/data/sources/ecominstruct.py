@@ -1,9 +1,9 @@
 """EcomInstruct (Alibaba-NLP/EcomGPT, `data/ecom_instruct_v1`): its tasks, and Chain-of-Task.
 
 The public release holds held-out tests (twelve by its README, in 13 folders) and no training rows, so what EcomGPT
-trained on cannot be built from it. These tasks build from your own folders in its format, one a task under `ecom_instruct/` (as described in
-shopbench/ecominstruct.py), with the training rows as `train*.jsonl` or `train*.json`, one a line. `test.json` and
-`test.jsonl` are never read: they are held out for evaluation.
+trained on cannot be built from it. These tasks build from your own folders in its format, one a task under
+`ecom_instruct/` (as described in shopbench/ecominstruct.py), with the training rows as `train*.jsonl` or `train*.json`,
+one a line. `test.json` and `test.jsonl` are never read: they are held out for evaluation.
 
 Entities with their types are answered as EcomGPT's own code writes them: a line for each type of the description, in
 its order, the spans after it ("Brand: Ostavi, Orlune"), "None" where there are none. That is a text to be written;
