@@ -1,6 +1,6 @@
 """What a question asks and shows, read once: inference, training and the checks of synthetic data share this reading.
 
-The hidden test gives a text and the multiple-choice flag, nothing else, and 39 of its 57 tasks are in no public file.
+The hidden test gives a text and the multiple-choice flag, nothing else; the development file has 18 of its 57 tasks.
 The winners' rules knew the development file's sentences; these look at what the request asks for (how many of how many
 options, an order, entities) in six languages, and at the options that it really shows.
 """
