@@ -19,7 +19,11 @@ from training.data.small_files import small_set
 from training.data.wordings import choice
 
 DATASETS = (
-    Dataset("arc", "Apache-2.0", place="GitHub AGI-Edgerunners/LLM-Adapters: ARC-Easy and ARC-Challenge, train"),
+    Dataset(
+        "arc",
+        "CC-BY-SA-4.0 (the copy's repository: Apache-2.0)",
+        place="GitHub AGI-Edgerunners/LLM-Adapters: ARC-Easy and ARC-Challenge, train",
+    ),
     Dataset(
         "commonsense_qa",
         "not stated by the copy's owner",
