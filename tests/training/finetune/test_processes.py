@@ -190,7 +190,7 @@ def test_accelerate_builds_the_plugin_of_each_config(path: Path, monkeypatch: py
 
     config = load_config_from_file(str(path))
     assert config.num_processes == 8 * config.num_machines and str(config.mixed_precision) == "bf16"
-    arguments = ["--config_file", str(path), "--main_process_ip", "10.0.0.1", "--main_process_port", "29500"]
+    arguments = ["--config_file", str(path), "--main_process_ip", "10.0.0.1", "--main_process_port", "0"]
     given = launch_command_parser().parse_args([*arguments, "-m", "training.finetune", "--recipe", "v7"])
     given, _, _ = _validate_launch_command(given)
     environment = prepare_multi_gpu_env(given)
