@@ -60,6 +60,12 @@ class AnswerTrainer(SFTTrainer):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """As the Trainer's, but a sharded optimizer gets back its moments, too."""
+        if checkpoint and self.is_fsdp_enabled:
+            _make_moments(self.optimizer.optimizer)
+        super()._load_optimizer_and_scheduler(checkpoint)
+
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Any]], device: Any) -> Any:
         """What an update's loss is divided by: its answer tokens, or its batches (of all processes) with `shares`."""
         if not batch_samples or "shares" not in batch_samples[0]:
@@ -74,6 +80,22 @@ def _sum_of_shares(logits: Tensor, labels: Tensor, shares: Tensor) -> Tensor:
         logits.flatten(0, -2).float(), labels.flatten(), reduction="none", ignore_index=IGNORED
     )
     return (losses * shares.flatten()).sum()
+
+
+def _make_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Have a new optimizer make its state, by a step with gradients and learning rates of 0: no weight changes.
+
+    Accelerate 1.15 reads back of a sharded checkpoint what the optimizer has already, which without a step is nothing.
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+        for weight in group["params"]:
+            weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    optimizer.zero_grad()
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
 
 
 class Throughput(ProgressCallback):

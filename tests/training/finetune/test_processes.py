@@ -32,6 +32,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "sharded": PLAIN,
     "whole": {**PLAIN, "dropout": 0.1},
     "killed": {**PLAIN, "dropout": 0.1},
+    "sharded killed": PLAIN,
 }
 """What differs from the made recipe in each training."""
 
@@ -83,9 +84,9 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(base: Path, data: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    """All trainings, in three launches, as every process takes seconds to import what it needs.
+    """All trainings, in four launches, as every process takes seconds to import what it needs.
 
-    The last of the first launch is killed, and the second goes on with it.
+    The last of the first launch is killed, and the second goes on with it; so do the third and fourth, sharded.
     """
     made = Trained(tmp_path_factory.mktemp("two"), tmp_path_factory.mktemp("one"))
     with ExitStack() as stack:
@@ -102,7 +103,8 @@ def trained(base: Path, data: Path, repository: Path, tmp_path_factory: pytest.T
         first.kill_one_after_a_checkpoint(made.two / "killed")
         assert not (made.two / "killed" / "provenance.json").exists()
         assert launch("killed").wait() == 0
-        assert launch("sharded", sharded=True).wait() == 0
+        launch("sharded", "sharded killed", sharded=True).kill_one_after_a_checkpoint(made.two / "sharded killed")
+        assert launch("sharded killed", sharded=True).wait() == 0
         yield made
 
 
@@ -132,8 +134,11 @@ def test_two_processes_train_what_one_trains_with_the_same_global_batch(
 
 
 @pytest.mark.slow
-def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(trained: Trained) -> None:
-    resumed, whole = adapter(trained.two / "killed"), adapter(trained.two / "whole")
+@pytest.mark.parametrize(("killed", "uninterrupted"), [("killed", "whole"), ("sharded killed", "sharded")])
+def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(
+    killed: str, uninterrupted: str, trained: Trained
+) -> None:
+    resumed, whole = adapter(trained.two / killed), adapter(trained.two / uninterrupted)
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
 
@@ -185,7 +190,7 @@ def test_accelerate_builds_the_plugin_of_each_config(path: Path, monkeypatch: py
 
     config = load_config_from_file(str(path))
     assert config.num_processes == 8 * config.num_machines and str(config.mixed_precision) == "bf16"
-    arguments = ["--config_file", str(path), "--main_process_ip", "10.0.0.1", "--main_process_port", "29500"]
+    arguments = ["--config_file", str(path), "--main_process_ip", "10.0.0.1", "--main_process_port", "0"]
     given = launch_command_parser().parse_args([*arguments, "-m", "training.finetune", "--recipe", "v7"])
     given, _, _ = _validate_launch_command(given)
     environment = prepare_multi_gpu_env(given)
