@@ -11,17 +11,19 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from shopbench.errors import BAD_INPUT
+from shopbench.errors import BAD_INPUT, exit_code_of
 from shopbench.files import write_json
 from shopbench.sample import write_samples
 from tests.training.sweep.test_sweep import alpha, question
 from tests.training.test_merge import Make, load, make_adapter, merged_by_peft, run
+from training.finetune import command as finetune
 from training.sweep import engine as sweep_engine
 from training.weights.adapters import read_adapter
 from training.weights.tensors import fingerprint
 
 LAYER = "model.layers.0.self_attn"
 FILE = "adapter_model.safetensors"
+SAID = "trained biases and embeddings can only be merged into the base (training.merge without --as-adapter)\n"
 
 
 @pytest.fixture(scope="module")
@@ -120,16 +122,27 @@ def test_biases_are_in_no_adapter_that_is_served(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """vLLM would refuse it (the test below) when its turn comes, in the midst of a sweep."""
-    said = "trained biases and embeddings can only be merged into the base (training.merge without --as-adapter)\n"
     assert run(base, tmp_path / "out", f"{adapters['lora_only']}:0.5", extra=("--as-adapter",)) == BAD_INPUT
     error = capsys.readouterr().err
-    assert error.endswith(said) and error.count("\n") == 1 and f"changes {LAYER}.q_proj.bias; " in error
+    assert error.endswith(SAID) and error.count("\n") == 1 and f"changes {LAYER}.q_proj.bias; " in error
     assert not (tmp_path / "out").exists()
 
     monkeypatch.setattr(sweep_engine, "serving", lambda *_: pytest.fail("an engine was started"))
     write_samples(tmp_path / "q.jsonl", [question(1)])
     assert alpha(base, adapters["all"], tmp_path / "q.jsonl", tmp_path / "sweep") == BAD_INPUT
-    assert capsys.readouterr().err.endswith(said)
+    assert capsys.readouterr().err.endswith(SAID)
+
+
+@pytest.mark.slow
+def test_no_training_goes_on_from_biases(
+    base: Path, adapters: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It trains none, so the adapter that it wrote would have lost them."""
+    write_json(tmp_path / "manifest.json", {"recipe": "embedded_a"})
+    options = {"--data": tmp_path, "--base": base, "--start": adapters["all"], "--output": tmp_path / "out"}
+    arguments = ["--recipe", "embedded_a", *(str(word) for option in options.items() for word in option)]
+    assert exit_code_of(finetune.main, arguments) == BAD_INPUT
+    assert capsys.readouterr().err.endswith(SAID) and not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
