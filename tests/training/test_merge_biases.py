@@ -36,7 +36,7 @@ def trained(base: Path, folder: Path, seed: int, bias: str) -> Path:
     """An adapter of q, o and up with everything that PEFT trains in it far from where it began."""
     torch.manual_seed(seed)
     targets = ["q_proj", "o_proj", "up_proj"]
-    model = get_peft_model(load(base), LoraConfig(r=4, lora_alpha=6, target_modules=targets, bias=bias))  # type: ignore[arg-type]
+    model = get_peft_model(load(base), LoraConfig(r=4, lora_alpha=6, target_modules=targets, bias=bias))
     for parameter in filter(lambda parameter: parameter.requires_grad, model.parameters()):
         torch.nn.init.normal_(parameter, std=0.3)
     model.save_pretrained(folder)

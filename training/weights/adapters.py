@@ -84,8 +84,8 @@ class Adapter:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of the base's tensors that it changes, by their names."""
-        changed = {**self.pairs, **self.biases}
-        return {name: change.shape for name, change in changed.items()}
+        of_pairs: dict[str, tuple[int, ...]] = {name: pair.shape for name, pair in self.pairs.items()}
+        return of_pairs | {name: bias.shape for name, bias in self.biases.items()}
 
     def summary(self) -> dict[str, Any]:
         """For provenance.json: which adapter this was and what made it."""
