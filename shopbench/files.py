@@ -61,7 +61,8 @@ def usual_modes(folder: Path) -> None:
     """
     mode = folder.stat().st_mode & 0o666
     for file in filter(Path.is_file, folder.rglob("*")):
-        file.chmod(mode)
+        with contextlib.suppress(OSError):  # a disk that keeps no modes is no reason to lose hours of work
+            file.chmod(mode)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
