@@ -53,6 +53,18 @@ def replacing(path: str | os.PathLike[str], mode: str = "w", shared: bool = Fals
         raise
 
 
+def usual_modes(folder: Path) -> None:
+    """Give the files in a folder of this program's making the mode that the umask gives them, as it gave the folder.
+
+    A library that writes beside and renames, as safetensors does, leaves a file to its owner alone: who mounts the
+    folder as another user could not read it.
+    """
+    mode = folder.stat().st_mode & 0o666
+    for file in filter(Path.is_file, folder.rglob("*")):
+        with contextlib.suppress(OSError):  # a disk that keeps no modes is no reason to lose hours of work
+            file.chmod(mode)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text, whole or not at all."""
     with replacing(path) as file:

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shopbench.files import ROOT, file_hash, write_json
+from shopbench.files import ROOT, file_hash, usual_modes, write_json
 from shopbench.outputs import check_free, locked
 
 MAGIC = b"GGUF"
@@ -61,8 +61,6 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     model.generation_config = GenerationConfig(**ids)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    for file in folder.glob("*.safetensors"):
-        file.chmod(0o644)
 
 
 @contextmanager
@@ -73,6 +71,7 @@ def replacement(output: Path) -> Iterator[Path]:
     beside.mkdir(parents=True)
     try:
         yield beside
+        usual_modes(beside)
         shutil.rmtree(output, ignore_errors=True)
         os.replace(beside, output)
     finally:

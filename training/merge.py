@@ -2,7 +2,8 @@
 
 R is an ensemble ("track1" ... "track5", "embedded") or one adapter's recipe ("v7"). `--adapters A:0.56 B:0.75` names
 other folders and weights, `--alpha` scales them all. `--as-adapter` writes the same sum as ONE adapter, ranks
-concatenated, to be served without a merge. The sum itself is training/weights/merged.py.
+concatenated, to be served without a merge (not where biases were trained as well, PEFT's bias="all" or "lora_only":
+those go into the base only). The sum itself is training/weights/merged.py.
 """
 
 from __future__ import annotations

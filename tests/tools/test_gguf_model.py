@@ -88,6 +88,7 @@ def test_the_folder_computes_and_tokenizes_as_the_file_says(tmp_path: Path) -> N
     write_gguf(tmp_path / "model.gguf", model, tokens, ["1 2", "Ã ©"])
     output = tmp_path / "out"
     assert main([str(tmp_path / "model.gguf"), "--model", NAME, "--output", str(output)]) == 0
+    assert len({file.stat().st_mode for file in output.iterdir()}) == 1, "the umask's, not its owner's"
 
     ids = torch.arange(0, 40)[None]
     read = AutoModelForCausalLM.from_pretrained(output, dtype=torch.float32)

@@ -207,7 +207,7 @@ def test_halves_that_make_no_pair_are_refused(plain: Path, tmp_path: Path) -> No
             weights | {second: weights[second][:, :2].clone()},
             weights | {first: weights[first][None].clone()},
         ],
-        "twice, under two prefixes": [weights | {first.removeprefix("base_model.model."): weights[first] * 2}],
+        "twice, under two names": [weights | {first.removeprefix("base_model.model."): weights[first] * 2}],
     }
     for said, cases in broken.items():
         for number, case in enumerate(cases):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -94,6 +96,19 @@ def test_what_is_staged_is_one_run_s(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert exit_code_of(main) == 2
     assert capsys.readouterr().err == f"error: {tmp_path}/out: exists; delete it or give another --output\n"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664), (0o077, 0o600)])
+def test_what_is_staged_is_read_by_whom_the_umask_allows(umask: int, mode: int, tmp_path: Path) -> None:
+    """Quantizers save with safetensors, which leaves a file to its owner whatever the umask is."""
+    before = os.umask(umask)
+    try:
+        with staged(tmp_path / "out") as folder:
+            save_file({"a": torch.zeros(3)}, folder / "model.safetensors")
+            (folder / "config.json").touch()
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "out").iterdir()} == {mode}
 
 
 @pytest.fixture

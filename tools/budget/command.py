@@ -16,21 +16,23 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.settings import CONTEXT
+from models.settings import CONTEXT, behaviour
 from models.tokenizer import load_tokenizer
+from models.weights import answer_by as trained_for
 from models.weights import check_weights, find_weights
 from shopbench.arguments import positive
 from shopbench.errors import DONE, NOT_GOOD, UserError
 from shopbench.files import ROOT, default_questions, read_json
+from shopbench.naming import AnswerBy
 from shopbench.sample import read_samples
-from shopbench.tracks import TRACKS
+from shopbench.tracks import MAX_BATCH_SIZE, MIN_BATCH_SIZE, TRACKS
 from tools.budget.cuts import SHORTEST, cuts_text
 from tools.budget.devices import parse_gpus
 from tools.budget.measure import measure
 from tools.budget.projection import Target, projection_text, verdicts
 from tools.budget.roofline import Shape
 from tools.budget.training import Tokens, base_config, base_folder, target_of, training_text
-from tools.budget.workload import batches_of_track, draw
+from tools.budget.workload import GPU_BLOCK, Asking, batches_of_track, draw
 from training.recipes import recipe_named
 
 
@@ -73,13 +75,15 @@ def _track(options: argparse.Namespace) -> int:
     if not options.no_projection:
         target = Target(Shape.from_config(config), *gpus)
         tokenizer = load_tokenizer(options.tokenizer or weights.folder)
-        batches = {
-            number: batches_of_track(samples, tokenizer, one, context=options.context) for number, one in TRACKS.items()
-        }
+        answer_by = options.answer_by
+        if answer_by is None and options.config is None:  # the weights that --config stands for are other ones
+            answer_by = behaviour({}, trained_for(weights.folder)).answer_by
+        asking = Asking(options.context, options.block_size, options.batch_size, AnswerBy(answer_by or AnswerBy.NUMBER))
+        batches = {number: batches_of_track(samples, tokenizer, one, asking) for number, one in TRACKS.items()}
         print(projection_text(target, batches), end="\n\n")
         verdict = verdicts(target, batches)[track.number]
         if verdict != "pass" and target.memory().cache > 0:
-            print(cuts_text(target, samples, tokenizer, track, options.context), end="\n\n")
+            print(cuts_text(target, samples, tokenizer, track, asking), end="\n\n")
         in_time = in_time and verdict != "fail"
     print(f"track {track.number}: {'PASS' if in_time else 'FAIL'}")
     return DONE if in_time else NOT_GOOD
@@ -103,6 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tokenizer", type=Path, metavar="DIR", help="its tokenizer; default: the weights'")
     context = "most tokens of prompt and answer to project with, as SHOPBENCH_CONTEXT (default: %(default)s)"
     parser.add_argument("--context", type=positive, default=CONTEXT, metavar="N", help=context)
+    size = "questions in a batch to project with, as SHOPBENCH_BATCH_SIZE (default: %(default)s)"
+    sizes = range(MIN_BATCH_SIZE, MAX_BATCH_SIZE + 1)
+    parser.add_argument("--batch-size", type=int, choices=sizes, default=MAX_BATCH_SIZE, metavar="N", help=size)
+    block = "tokens in a block of the prefix cache, as SHOPBENCH_BLOCK_SIZE (default: %(default)s)"
+    parser.add_argument("--block-size", type=positive, default=GPU_BLOCK, metavar="N", help=block)
+    named_by = "what options are named by (default: as the weights were trained; with --config, number)"
+    parser.add_argument("--answer-by", choices=list(AnswerBy), help=named_by)
     gpus = "GPUs to project to (default: T4x4; for a training A100-80GB)"
     parser.add_argument("--gpu", metavar="NAMExN", help=gpus)
     parser.add_argument("--no-run", action="store_true", help="only project")

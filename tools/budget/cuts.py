@@ -13,11 +13,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from models.settings import CONTEXT
 from shopbench.sample import Sample
 from shopbench.tracks import Track
 from tools.budget.projection import Projection, Target, project
-from tools.budget.workload import GPU_BLOCK, BatchLoad, batches_of_track
+from tools.budget.workload import GPU_BLOCK, Asking, BatchLoad, batches_of_track
 
 _STEP = 32
 """Contexts are looked for in steps of so many tokens: the projection is no finer."""
@@ -25,6 +24,7 @@ SHORTEST = 128
 """What SHOPBENCH_CONTEXT may be at least."""
 _SPARE = 0.97
 """Share of the minutes that the recommended setting may take."""
+_USUAL = Asking()
 _INT8_SPEED = 2.0
 """Peak of 8-bit tensor cores over fp16's, on every GPU of devices.py."""
 
@@ -58,11 +58,11 @@ class Cut:
 
 
 def cuts(
-    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, context: int = CONTEXT
+    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = _USUAL
 ) -> Iterator[Cut]:
-    """Each change alone, first none; `context`: most tokens of prompt and answer without a change."""
+    """Each change alone, first none; `asking`: without a change."""
     shape = target.shape
-    plain = batches_of_track(samples, tokenizer, track, context=context)
+    plain = batches_of_track(samples, tokenizer, track, asking)
     eight_bits = replace(shape, layer_weight_bytes=1.0)
     for name, changed in (
         ("none", target),
@@ -74,22 +74,22 @@ def cuts(
     ):
         yield Cut.of(name, changed, plain, track)
     for block in (1, 2 * GPU_BLOCK):
-        batches = batches_of_track(samples, tokenizer, track, block, context)
+        batches = batches_of_track(samples, tokenizer, track, replace(asking, block_size=block))
         yield Cut.of(f"blocks of {block} in the prefix cache", target, batches, track)
-    for shorter in (one for one in (1024, 512, 384, 256) if one < context):
-        batches = batches_of_track(samples, tokenizer, track, context=shorter)
+    for shorter in (one for one in (1024, 512, 384, 256) if one < asking.context):
+        batches = batches_of_track(samples, tokenizer, track, replace(asking, context=shorter))
         yield Cut.of(f"SHOPBENCH_CONTEXT={shorter}", target, batches, track)
 
 
 def certain_context(
-    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, context: int = CONTEXT
+    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = _USUAL
 ) -> Cut | None:
     """The longest context with which the track ends in time even in the pessimistic case; None if none does."""
-    few, many = SHORTEST // _STEP, context // _STEP
+    few, many = SHORTEST // _STEP, asking.context // _STEP
     found = None
     while few <= many:
         middle = (few + many) // 2
-        batches = batches_of_track(samples, tokenizer, track, context=middle * _STEP)
+        batches = batches_of_track(samples, tokenizer, track, replace(asking, context=middle * _STEP))
         cut = Cut.of(f"SHOPBENCH_CONTEXT={middle * _STEP}", target, batches, track)
         if cut.pessimistic is not None and cut.pessimistic.total <= _SPARE * 60 * track.minutes:
             found, few = cut, middle + 1
@@ -98,11 +98,11 @@ def certain_context(
     return found
 
 
-def cuts_text(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, context: int = CONTEXT) -> str:
+def cuts_text(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = _USUAL) -> str:
     """The table of changes, and what to do."""
-    rows = [cut.row() for cut in cuts(target, samples, tokenizer, track, context)]
+    rows = [cut.row() for cut in cuts(target, samples, tokenizer, track, asking)]
     table = tabulate(rows, ["change", "typical", "pessimistic", "certain"], disable_numparse=True)
-    found = certain_context(target, samples, tokenizer, track, context)
+    found = certain_context(target, samples, tokenizer, track, asking)
     title = f"Track {track.number} is not certain to end within {track.minutes} minutes. What each change is worth:"
     if found is None or found.pessimistic is None:
         todo = f"no context from {SHORTEST} tokens on is enough: take more or larger GPUs, or a smaller model"

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from models.engine.core import STEP_TOKENS
 from models.settings import CONTEXT
-from shopbench.tracks import MAX_BATCH_SIZE, SECONDS_PER_SAMPLE, TRACKS, Track
+from shopbench.tracks import SECONDS_PER_SAMPLE, TRACKS, Track
 from tools.budget.devices import CASES, GIB, Device, Gpu
 from tools.budget.roofline import MemoryPlan, Shape, plan_memory, step
 from tools.budget.workload import BatchLoad
@@ -144,14 +144,16 @@ def projection_text(target: Target, batches: Mapping[int, Sequence[BatchLoad]]) 
     def token(device: Device) -> float:
         return sum(prefill_seconds(shape, device, count, load, target.step_tokens) for load in every) / uncached
 
+    size = max(load.questions for load in every)
+
     def decode(device: Device) -> float:
-        return decode_step_seconds(shape, device, count, MAX_BATCH_SIZE, context)
+        return decode_step_seconds(shape, device, count, size, context)
 
     lines += [
         f"  largest batch    {plan.sequences(context)} questions of the mean {context} tokens, "
         f"{plan.sequences(CONTEXT)} of the longest ({CONTEXT})",
         f"  uncached token   {target.milliseconds(token)}",
-        f"  decode step      {target.milliseconds(decode)} for a batch of {MAX_BATCH_SIZE}",
+        f"  decode step      {target.milliseconds(decode)} for a batch of {size}",
     ]
     rows = [_row(loads, project_cases(target, loads, TRACKS[number])) for number, loads in batches.items()]
     note = "minutes; range: optimistic to pessimistic; tight: the typical case is in time, the pessimistic is not"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from evaluation.runner import batches_of
 from evaluation.suites.shopbench import SHOPBENCH, items_of, track_of_sample
 from models.planning import Planner
-from models.settings import CONTEXT, Behaviour
+from models.settings import CONTEXT
 from shopbench.answers import write
 from shopbench.errors import UserError
 from shopbench.naming import AnswerBy
@@ -24,7 +24,28 @@ from shopbench.tracks import MAX_BATCH_SIZE, Track
 
 GPU_BLOCK = 16
 """Tokens in a block of the prefix cache on CUDA."""
-_USUAL = Behaviour()
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How questions are asked, as models/settings.py has it: what decides a track's batches and their tokens.
+
+    `context`: most tokens of prompt and answer; `block_size`: tokens in a block of the prefix cache; `batch_size`:
+    questions in a batch; `answer_by`: what options are named by.
+    """
+
+    context: int = CONTEXT
+    block_size: int = GPU_BLOCK
+    batch_size: int = MAX_BATCH_SIZE
+    answer_by: AnswerBy = AnswerBy.NUMBER
+
+    def options(self) -> list[str]:
+        """The options of tools.budget that ask in this way."""
+        named = {f"--{name.replace('_', '-')}": str(value) for name, value in asdict(self).items()}
+        return [word for pair in named.items() for word in pair]
+
+
+_USUAL = Asking()
 
 
 @dataclass(frozen=True)
@@ -84,21 +105,16 @@ def draw(samples: Sequence[Sample], track: Track, count: int | None) -> list[Sam
 
 
 def batches_of_track(
-    samples: Sequence[Sample],
-    tokenizer: Any,
-    track: Track,
-    block: int = GPU_BLOCK,
-    context: int = CONTEXT,
-    behaviour: Behaviour = _USUAL,
+    samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = _USUAL
 ) -> list[BatchLoad]:
     """A track's full batches on GPUs; one without questions of its own is taken to ask what the others ask.
 
-    A track's thousands of questions come in batches of 16 (or of `behaviour`), a file's few of a kind often do not fill
-    one, and a batch takes as many decode steps as its longest answer. So each kind's questions are gone through 16
-    times, which fills as many batches as it has questions; none counts as asked before.
+    A track's thousands of questions come in batches of 16 (or what `asking` says), a file's few of a kind often do not
+    fill one, and a batch takes as many decode steps as its longest answer. So each kind's questions are gone through as
+    often as a batch has places, which fills as many batches as it has questions; none counts as asked before.
     """
-    own, size = questions_of(samples, track) or samples, behaviour.batch_size
-    found = question_loads(own, tokenizer, block, context, behaviour.answer_by)
+    own, size = questions_of(samples, track) or samples, asking.batch_size
+    found = question_loads(own, tokenizer, asking.block_size, asking.context, asking.answer_by)
     return [
         BatchLoad.of([found[kind[(start + place) % len(kind)]] for place in range(size)])
         for kind in batches_of(SHOPBENCH, items_of(own), len(own))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from models.settings import EngineSettings, Machine, behaviour, choose
 from models.tokenizer import load_tokenizer
@@ -12,7 +14,7 @@ from shopbench.tracks import SECONDS_PER_SAMPLE
 from tools.budget.devices import CASES, GIB, GPUS
 from tools.budget.projection import Projection, Target, project_cases, verdict
 from tools.budget.roofline import Shape, plan_memory
-from tools.budget.workload import batches_of_track
+from tools.budget.workload import Asking, batches_of_track
 from tools.submit.submission import Submission, Warned
 
 EVALUATOR_GPU, EVALUATOR_GPUS = GPUS["T4"], 4
@@ -62,10 +64,10 @@ def budget(submission: Submission) -> Iterator[str]:
     engine = engine_of(submission, weights)
     how = behaviour(submission.settings, answer_by(weights.folder))
     target = Target(Shape.from_config(weights.config), EVALUATOR_GPU, engine.tensor_parallel)
-    samples = read_samples(submission.root / "data" / "sample_questions.jsonl")
-    tokenizer = load_tokenizer(weights.folder)
-    loads = batches_of_track(samples, tokenizer, track, engine.block_size, engine.context, how)
-    choices = f"--track {track.number} --no-run --weights {weights.folder} --context {engine.context}"
+    asking = Asking(engine.context, engine.block_size, how.batch_size, how.answer_by)
+    questions = submission.root / "data" / "sample_questions.jsonl"
+    loads = batches_of_track(read_samples(questions), load_tokenizer(weights.folder), track, asking)
+    choices = shlex.join(_choices(submission, target, questions, asking))
     see, name = f"python -m tools.budget {choices}", f"budget: track {track.number}, {track.name},"
     if target.memory().cache <= 0:
         yield f"{name} has no memory left for questions; see: {see}"
@@ -78,6 +80,12 @@ def budget(submission: Submission) -> Iterator[str]:
         times = f"typically {_needs(cases['typical'])}, in the pessimistic case {_needs(cases['pessimistic'])}"
         shorten = "a shorter SHOPBENCH_CONTEXT (ENV of the Dockerfile) makes it certain"
         yield Warned(f"{name} is tight: {times}; {shorten}: {see}")
+
+
+def _choices(submission: Submission, target: Target, questions: Path, asking: Asking) -> list[str]:
+    """Options for tools.budget: all that decides the minutes, for its own defaults and this shell may be others."""
+    project = ["--track", str(submission.track.number), "--no-run", "--weights", str(submission.weights)]
+    return [*project, "--questions", str(questions), "--gpu", f"{target.gpu.name}x{target.count}", *asking.options()]
 
 
 def _needs(projection: Projection) -> str:

@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     load_config(base)
     if given.start:  # what could not be merged with the base is no start on it either
         start = Merge("start", recipe.training.base, base, [read_adapter(given.start, 1.0)])
+        start.check_as_adapter()
         start.base_fingerprint()
         base_tensors(start)
     finetune(TrainingRun(on_base(recipe, base, given.base), given.data, given.output, base, given.start))

@@ -21,7 +21,7 @@ from safetensors.torch import save as serialized
 from transformers import set_seed
 
 from shopbench.errors import UserError, no_room
-from shopbench.files import file_hash, read_json, read_json_if_any, replacing, write_json
+from shopbench.files import file_hash, read_json, read_json_if_any, replacing, usual_modes, write_json
 from shopbench.outputs import outputs, room_for
 from shopbench.prompts import prompt_hash
 from shopbench.requirements import versions
@@ -148,6 +148,7 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
         _save_model(trainer, run, beside)
         if not trainer.is_world_process_zero():
             return
+        usual_modes(beside)
         for file in beside.iterdir():
             if file.name not in ("README.md", "training_args.bin"):  # a template card, and a pickle
                 os.replace(file, run.output / file.name)

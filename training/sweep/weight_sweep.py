@@ -114,6 +114,7 @@ def point_name(weights: Weights) -> str:
 def measure(sweep: Sweep, samples: Sequence[Sample], points: Sequence[Weights]) -> dict[Weights, list[Outcome]]:
     """What becomes of every question, by the adapters' weights; UserError for adapters that do not go together."""
     whole = sweep.merge((1.0,) * len(sweep.adapters))
+    whole.check_as_adapter()
     whole.base_fingerprint()
     files = [folder / "adapter_model.safetensors" for folder in sweep.adapters]
     candidates = [Candidate(point_name(point), samples, partial(sweep.scaled, point), files) for point in points]

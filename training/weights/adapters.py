@@ -20,13 +20,14 @@ IN_THE_SUM = frozenset(
         *("peft_type", "task_type", "auto_mapping", "peft_version", "base_model_name_or_path", "revision"),
         *("inference_mode", "runtime_config", "lora_dropout"),  # how it was trained or is run
         *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),  # where: its tensors say so
-        "bias",  # trained biases are tensors, and refused as such
+        "bias",  # which biases were trained: they are tensors as well
         *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora"),  # what _scaling reads
         *("eva_config", "qalora_group_size", "megatron_core"),  # count only with an option that is looked at itself
     }
 )
-"""The options of PEFT's LoraConfig under which an adapter is W0 + scale x B A and no more. Any other that is set to
-more than its default, options of later releases included, may mean something else: it is refused by its name."""
+"""The options of PEFT's LoraConfig under which an adapter is W0 + scale x B A, with or without biases, and no more. Any
+other that is set to more than its default, options of later releases included, may mean something else: it is refused
+by its name."""
 _OTHER_HALF = {
     "A.weight": "B.weight",
     "B.weight": "A.weight",
@@ -67,13 +68,24 @@ class Pair:
 
 @dataclass(frozen=True)
 class Adapter:
-    """One adapter folder, its weight in the sum, and its pairs by the name of the base's tensor."""
+    """One adapter folder, its weight in the sum, and its pairs by the name of the base's tensor.
+
+    `biases` are those that were trained beside them, by the base's names: PEFT writes them whole, as they stand in the
+    base's place, not what they add to it.
+    """
 
     folder: Path
     weight: float
     config: dict[str, Any]
     provenance: dict[str, Any]
     pairs: dict[str, Pair]
+    biases: dict[str, Stored]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the base's tensors that it changes, by their names."""
+        of_pairs: dict[str, tuple[int, ...]] = {name: pair.shape for name, pair in self.pairs.items()}
+        return of_pairs | {name: bias.shape for name, bias in self.biases.items()}
 
     def summary(self) -> dict[str, Any]:
         """For provenance.json: which adapter this was and what made it."""
@@ -104,11 +116,12 @@ def read_adapter(folder: Path, weight: float) -> Adapter:
     for written, tensor in stored(_weights_file(folder)).items():
         name = _module_name(written)
         if name in tensors:
-            raise UserError(f"{folder}: holds {name} twice, under two prefixes; train or fetch it again")
+            raise UserError(f"{folder}: holds {name} twice, under two names; train or fetch it again")
         tensors[name] = tensor
+    biases = {name: tensor for name, tensor in tensors.items() if name.endswith(".bias") and ".lora_" not in name}
     pairs = {}
     for name, tensor in tensors.items():
-        if name.endswith(".base_layer.weight"):
+        if name in biases or name.endswith(".base_layer.weight"):
             continue  # PEFT copies frozen embeddings in where they have an adapter; the base has them
         module, _, part = name.partition(".lora_")
         if part not in _OTHER_HALF:
@@ -123,7 +136,7 @@ def read_adapter(folder: Path, weight: float) -> Adapter:
             pairs[f"{module}.weight"] = Pair(a, b, scaling, part == "embedding_A")
     if not pairs:
         raise UserError(f"{folder}: holds no LoRA weights; train or fetch it again")
-    return Adapter(folder, weight, config, provenance(folder), pairs)
+    return Adapter(folder, weight, config, provenance(folder), pairs, biases)
 
 
 def check_options(folder: Path, config: dict[str, Any]) -> None:
@@ -158,10 +171,14 @@ def _weights_file(folder: Path) -> Path:
 
 
 def _module_name(name: str) -> str:
-    """A tensor's name as the base names its module: without PEFT's prefix, or the adapter's name in a raw dump."""
+    """A tensor's name as the base names its module: without PEFT's prefix, or the adapter's name in a raw dump.
+
+    The bias of a module that has an adapter is of its "base_layer" in PEFT's names.
+    """
     while name.startswith(PREFIX):
         name = name.removeprefix(PREFIX)
-    return name.replace(".default.weight", ".weight").removesuffix(".default")
+    name = name.replace(".default.weight", ".weight").removesuffix(".default")
+    return name.replace(".base_layer.bias", ".bias")
 
 
 def _is_number(value: Any) -> bool:

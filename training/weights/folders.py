@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shopbench.errors import UserError
-from shopbench.files import ROOT, read_json, read_json_if_any, write_json
+from shopbench.files import ROOT, read_json, read_json_if_any, usual_modes, write_json
 from shopbench.outputs import check_free, locked, room_for
 
 PROVENANCE = "provenance.json"
@@ -57,6 +57,7 @@ def _staged(output: Path, needed: int, resume: dict[str, Any] | None) -> Iterato
             write_json(facts, resume)
         yield beside
         facts.unlink(missing_ok=True)
+        usual_modes(beside)
         if output.exists():
             output.rmdir()
         os.replace(beside, output)

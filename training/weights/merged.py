@@ -1,9 +1,11 @@
 """Base + sum of weight x delta, written shard by shard, row by row: the weights that are submitted.
 
     W = W0 + sum_i weight_i * scale_i * B_i A_i        (one adapter: wise-ft with alpha = weight; several: ensemble)
+    b = b0 + sum_i weight_i * (b_i - b0)               (biases, where an adapter was trained with them)
 
 computed in float32 and rounded once to the base's type (Table 6 of the winning solution's paper). The same sum can be
-written as ONE adapter, ranks side by side, to be served with the base without a merge.
+written as ONE adapter, ranks side by side, to be served with the base without a merge; not with biases, which vLLM
+takes from no adapter.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,6 +46,20 @@ class Merge:
     def deltas(self, tensor: str) -> list[tuple[float, Pair]]:
         """(weight, pair) of every adapter that changes a tensor."""
         return [(a.weight, a.pairs[tensor]) for a in self.adapters if tensor in a.pairs and a.weight]
+
+    def biases(self, tensor: str) -> list[tuple[float, Stored]]:
+        """(weight, what stands in the base's place) of every adapter that was trained with a bias."""
+        return [(a.weight, a.biases[tensor]) for a in self.adapters if tensor in a.biases and a.weight]
+
+    def check_as_adapter(self) -> None:
+        """UserError if an adapter changes what vLLM takes from none: biases, and embeddings joined into one."""
+        for adapter in self.adapters:
+            names = [*adapter.biases, *(name for name, pair in adapter.pairs.items() if pair.embedding)]
+            if names:
+                raise UserError(
+                    f"{adapter.folder}: changes {names[0]}; trained biases and embeddings can only be merged into the "
+                    "base (training.merge without --as-adapter)"
+                )
 
     def ranks(self) -> list[int]:
         """The highest rank of each adapter."""
@@ -110,18 +126,25 @@ def merged_rows(source: Stored, deltas: list[tuple[float, Pair]]) -> Iterator[Te
         yield rows
 
 
+def merged_bias(source: Stored, biases: list[tuple[float, Stored]]) -> Iterator[Tensor]:
+    """b0 + sum of weight x (b - b0), in one piece."""
+    base = source.load().float()
+    total = base + sum(weight * (bias.load().float() - base) for weight, bias in biases)
+    yield total.to(source.dtype)
+
+
 def check_targets(merge: Merge, tensors: Mapping[str, Stored], tied: bool) -> None:
-    """UserError unless every delta has a float tensor of its shape in the base."""
+    """UserError unless every delta and bias has a float tensor of its shape in the base."""
     for adapter in merge.adapters:
-        for name, pair in adapter.pairs.items():
+        for name, shape in adapter.shapes.items():
             source = tensors.get(EMBEDDING if name == HEAD and tied and HEAD not in tensors else name)
             if source is None:
                 raise UserError(
                     f"{adapter.folder}: changes {name}, which {merge.base} has not; {_remedy(name, tensors)}"
                 )
-            if pair.shape != source.shape or pair.a.shape[0] != pair.b.shape[1]:
+            if shape != source.shape:
                 raise UserError(
-                    f"{adapter.folder}: {name} is {pair.shape}, in {merge.base} it is {source.shape}; give the "
+                    f"{adapter.folder}: {name} is {shape}, in {merge.base} it is {source.shape}; give the "
                     f"model it was trained on as --base ({adapter.base})"
                 )
             if not source.dtype.is_floating_point:
@@ -158,8 +181,7 @@ def merge_weights(merge: Merge, output: Path) -> None:
         next(tensors for tensors in sources.values() if EMBEDDING in tensors)[HEAD] = everything[EMBEDDING]
     written = {
         shard: [
-            Written(name, source.dtype, source.shape, partial(merged_rows, source, merge.deltas(name)))
-            for name, source in tensors.items()
+            Written(name, source.dtype, source.shape, _merged(merge, name, source)) for name, source in tensors.items()
         ]
         for shard, tensors in sources.items()
     }
@@ -171,6 +193,12 @@ def merge_weights(merge: Merge, output: Path) -> None:
         if untie:
             write_json(folder / "config.json", {**config, "tie_word_embeddings": False})
         write_json(folder / PROVENANCE, facts)
+
+
+def _merged(merge: Merge, name: str, source: Stored) -> Callable[[], Iterator[Tensor]]:
+    if biases := merge.biases(name):
+        return partial(merged_bias, source, biases)
+    return partial(merged_rows, source, merge.deltas(name))
 
 
 def copy_tokenizer(adapter: Adapter, folder: Path) -> None:
@@ -187,6 +215,7 @@ def merge_adapters(merge: Merge, output: Path) -> None:
 
     All modules get the same rank (missing parts are zeros), because engines expect one rank for an adapter.
     """
+    merge.check_as_adapter()
     base_tensors(merge)
     ranks = merge.ranks()
     total = sum(ranks)
@@ -204,6 +233,7 @@ def merge_adapters(merge: Merge, output: Path) -> None:
         **dict.fromkeys(("exclude_modules", "layers_to_transform", "layers_pattern")),  # of the first adapter alone
         "target_modules": sorted({name.removesuffix(".weight").split(".")[-1] for name in modules}),
         "inference_mode": True,
+        "bias": "none",  # vLLM takes no other value, and on a base without biases "all" has trained none
     }
     with staged(output, sum(tensor.size for tensor in written)) as folder:
         write(folder / "adapter_model.safetensors", written)
@@ -214,8 +244,6 @@ def merge_adapters(merge: Merge, output: Path) -> None:
 def _stacked(merge: Merge, name: str, ranks: list[int]) -> list[Written]:
     total = sum(ranks)
     some = next(adapter.pairs[name] for adapter in merge.adapters if name in adapter.pairs)
-    if some.embedding:
-        raise UserError(f"{name}: adapters of embeddings cannot be joined into one; merge them into the base")
     (outputs, inputs), dtype, module = some.shape, some.a.dtype, PREFIX + name.removesuffix(".weight")
 
     def both() -> tuple[Tensor, Tensor]:

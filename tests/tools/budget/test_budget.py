@@ -13,7 +13,7 @@ import pytest
 
 from evaluation.journal import Batch
 from shopbench.errors import exit_code_of
-from shopbench.files import ROOT
+from shopbench.files import ROOT, write_json
 from shopbench.sample import read_samples, write_samples
 from shopbench.tracks import TRACKS
 from tests.evaluation.fakes import FakeModel, choice
@@ -81,6 +81,25 @@ def test_a_track_that_is_not_certain_is_told_what_to_cut(
     context = advice.split("=")[1].split(":")[0]
     assert run(*slow, "--context", context) == 0
     assert "not certain" not in capsys.readouterr().out
+
+
+def test_the_projection_is_of_the_settings_that_are_named(
+    run: Callable[..., int], weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [choice(f"Which is it?\n{'x ' * 90}\n0. the {number} long name\n1. it\nAnswer:") for number in range(4)]
+    write_samples(tmp_path / "few.jsonl", asked)
+
+    def shown(*arguments: str) -> str:
+        assert run("--track", "2", "--no-run", "--questions", str(tmp_path / "few.jsonl"), *arguments) in (0, 1)
+        return capsys.readouterr().out
+
+    usual = shown()
+    assert "for a batch of 16" in usual and "for a batch of 2" in shown("--batch-size", "2")
+    assert usual == shown("--block-size", "16", "--answer-by", "number") != shown("--block-size", "64")
+    by_text = shown("--answer-by", "text")
+    write_json(weights / "provenance.json", {"answer_by": "text"})
+    assert usual != by_text == shown(), "as it is served: by what the weights were trained for"
+    assert shown("--config", str(weights / "config.json")) == usual, "what is projected are other weights"
 
 
 def test_what_does_not_fit_fails(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

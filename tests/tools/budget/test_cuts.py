@@ -18,7 +18,7 @@ from tools.budget.cuts import certain_context, cuts, cuts_text
 from tools.budget.devices import GPUS
 from tools.budget.projection import Target, project
 from tools.budget.roofline import Shape
-from tools.budget.workload import batches_of_track
+from tools.budget.workload import Asking, batches_of_track
 
 QWEN = json.loads((ROOT / "tools" / "model_configs" / "qwen2-72b-awq.json").read_text())
 TARGET = Target(Shape.from_config(QWEN), GPUS["T4"], 4)
@@ -54,7 +54,7 @@ def test_the_context_that_is_recommended_is_the_longest_that_is_certain(tokenize
     assert found is not None and found.certain
     size = int(found.name.split("=")[1])
     for context, certain in ((size, True), (size + 64, False)):
-        batches = batches_of_track(samples, tokenizer, TRACK, context=context)
+        batches = batches_of_track(samples, tokenizer, TRACK, Asking(context))
         assert project(TARGET, batches, TRACK, "pessimistic").in_time is certain
     assert f"to be certain set SHOPBENCH_CONTEXT={size}: " in cuts_text(TARGET, samples, tokenizer, TRACK)
 

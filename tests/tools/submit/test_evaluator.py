@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from shopbench.files import write_json
 from shopbench.sample import write_samples
 from tests.evaluation.fakes import choice, text
 from tests.tools.scratch import CONFIG, commit, submission
+from tools.budget import command as budget
 from tools.submit.command import CHECKS, main, problems_of
 from tools.submit.submission import Warned
 
@@ -99,7 +101,7 @@ def test_the_time_is_that_of_the_submission_s_own_context(small: Path) -> None:
     (problem,) = problems(small, "budget")
     assert not isinstance(problem, Warned)
     assert problem.startswith("budget: track 2, Shopping Knowledge Reasoning, would take ")
-    assert " of 20 minutes (" in problem and " too many" in problem and problem.endswith("--context 3072")
+    assert " of 20 minutes (" in problem and " too many" in problem and "--context 3072 " in problem
     found = []
     for context in (128, 256, 640):
         set_in_image(small, f"SHOPBENCH_CONTEXT={context}")
@@ -117,6 +119,30 @@ def test_smaller_batches_take_longer(small: Path) -> None:
         (problem,) = problems(small, "budget")
         times.append(float(problem.split("would take ")[1].split()[0]))
     assert times[1] > times[0]
+
+
+def test_the_command_that_is_shown_shows_the_same_minutes(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a work tree with a blank in its name, from a shell with settings of its own."""
+    root = small.rename(tmp_path / "a work tree")
+    make_large(root)
+    monkeypatch.setenv("SHOPBENCH_BATCH_SIZE", "3")
+    monkeypatch.setattr(budget, "cuts_text", lambda *_: "what to cut")  # seconds, and not the minutes
+
+    def minutes(setting: str) -> str:
+        set_in_image(root, f"SHOPBENCH_{setting}")
+        (problem,) = problems(root, "budget")
+        command = problem.split("python -m tools.budget ")[1]
+        budget.main(shlex.split(command))
+        (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("2 Shopping Knowledge")]
+        assert problem.split("would take ")[1].split()[0] == row.split()[-4] and row.split()[-1] == "fail"
+        assert "--answer-by text" in command and "--gpu T4x4" in command
+        return row
+
+    set_in_image(root, "SHOPBENCH_ANSWER_BY=text")
+    found = [minutes(setting) for setting in ("BATCH_SIZE=1", "BLOCK_SIZE=64", "CONTEXT=900")]
+    assert len(set(found)) == 3, "each of them makes a difference"
 
 
 def test_what_is_tight_is_shown_as_a_warning_and_may_be_sent(

@@ -87,6 +87,7 @@ def test_a_run_begins_with_the_weights_of_another_adapter(base: Path, data: Path
 def test_full_finetuning_writes_a_model(base: Path, data: Path, tmp_path: Path) -> None:
     training = replace(TINY.training, method="full", epochs=1, learning_rate=1e-3)
     finetune(TrainingRun(replace(TINY, training=training), data, tmp_path / "full", base))
+    assert len({file.stat().st_mode for file in (tmp_path / "full").glob("*.*")}) == 1, "the umask's, not its owner's"
     trained, untrained = load_file(tmp_path / "full" / "model.safetensors"), load_file(base / "model.safetensors")
     assert trained.keys() == untrained.keys()
     assert all(not torch.equal(trained[name], untrained[name]) for name in trained)

@@ -108,6 +108,7 @@ def test_a_backend_quantizes_with_little_loss(
     assert sum(item.dtype is kept_as for item in written) >= 14
     assert json.loads((output / "config.json").read_text())["quantization_config"]
     assert (output / "tokenizer.json").read_bytes() == (wide / "tokenizer.json").read_bytes()
+    assert len({file.stat().st_mode for file in output.iterdir()}) == 1, "who may read one file may read all"
 
 
 FAULT = """
