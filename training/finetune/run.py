@@ -54,6 +54,7 @@ class TrainingRun:
             "training": asdict(self.recipe.training),
             "seed": self.recipe.seed,
             "data_manifest_sha256": file_hash(self.data / "manifest.json"),
+            **self._changed_data(),
             "prompt_hash": prompt_hash(),
             "processes": processes(),
             "base": self.recipe.training.base,
@@ -61,6 +62,14 @@ class TrainingRun:
             "base_fingerprint": fingerprint(self.base),
             **({"start_sha256": file_hash(self.start / "adapter_model.safetensors")} if self.start else {}),
         }
+
+    def _changed_data(self) -> dict[str, Any]:
+        """The samples' own hashes, where the manifest gives no or other ones: one of them was made by hand."""
+        manifest = read_json(self.data / "manifest.json", "data manifest")
+        files = {split: self.data / f"{split}.jsonl" for split in ("train", "validation")}
+        found = {split: file_hash(file) for split, file in files.items() if file.is_file()}
+        told = manifest.get("sha256", {"train": manifest.get("train_sha256")})
+        return {} if told == found else {"data_sha256": found}
 
     @property
     def checkpoints(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,12 @@ import torch
 from safetensors.torch import load_file
 
 from shopbench.errors import UserError, exit_code_of
-from tests.training.finetune.made import TINY, adapter
+from shopbench.files import file_hash
+from shopbench.sample import write_samples
+from tests.training.finetune.made import TINY, adapter, samples
+from training.data.build.run import SPLITS
 from training.finetune import command
+from training.finetune.make_trainer import make_trainer
 from training.finetune.run import TrainingRun, finetune, last_checkpoint
 
 
@@ -81,6 +86,12 @@ def test_a_run_begins_with_the_weights_of_another_adapter(base: Path, data: Path
     wider = replace(short, training=replace(short.training, rank=8))
     with pytest.raises(UserError, match=r"has rank and alpha \(4, 8\), the recipe \(8, 8\)"):
         finetune(TrainingRun(wider, data, tmp_path / "wider", base, start=first))
+    options = json.loads((first / "adapter_config.json").read_text())
+    patterned = {"alpha_pattern": {"q_proj": 64}}
+    for option, has in (({"use_rslora": True}, r"\(4, 16\)"), (patterned, r"\(4, 8\), \(4, 64\)")):
+        (first / "adapter_config.json").write_text(json.dumps(options | option))
+        with pytest.raises(UserError, match=f"has rank and alpha {has}, the recipe"):
+            finetune(TrainingRun(short, data, tmp_path / "other", base, start=first))
 
 
 @pytest.mark.slow
@@ -97,6 +108,56 @@ def test_checkpoints_of_another_run_are_refused(base: Path, data: Path, tmp_path
     assert last_checkpoint(run) is None
     with pytest.raises(UserError, match="checkpoints of another run"):
         last_checkpoint(replace(run, recipe=replace(TINY, seed=5)))
+
+
+def test_checkpoints_of_samples_changed_by_hand_are_refused(base: Path, data: Path, tmp_path: Path) -> None:
+    """Whether the manifest gives the samples' hash, as a build's does, or not, as one written by hand."""
+    own = shutil.copytree(data, tmp_path / "data")
+    built = {"recipe": "embedded_a", "sha256": {split: file_hash(own / f"{split}.jsonl") for split in SPLITS}}
+    for number, manifest in enumerate(({"recipe": "embedded_a"}, built)):
+        (own / "manifest.json").write_text(json.dumps(manifest))
+        run = TrainingRun(TINY, own, tmp_path / str(number), base)
+        assert ("data_sha256" in run.identity()) is (manifest is not built)
+        assert last_checkpoint(run) is None
+        with open(own / "train.jsonl", "r+b") as file:
+            lines = file.readlines()
+            file.truncate(len(b"".join(lines[:-1])))
+        with pytest.raises(UserError, match="checkpoints of another run"):
+            last_checkpoint(run)
+        shutil.copyfile(data / "train.jsonl", own / "train.jsonl")
+
+
+@pytest.mark.parametrize("held", ["", "too long"])
+def test_a_run_without_validation_samples_trains_all_the_same(
+    held: str, base: Path, data: Path, tmp_path: Path
+) -> None:
+    """Recipes that keep none back (the winners') get an empty validation.jsonl from the build."""
+    own = shutil.copytree(data, tmp_path / "data")
+    (own / "validation.jsonl").write_text("")
+    if held:
+        question = samples(1)[0]
+        write_samples(own / "validation.jsonl", [replace(question, input_field=question.input_field + "long " * 400)])
+    trainer, counts = make_trainer(TINY, own, base, tmp_path / "checkpoints")
+    assert counts["samples"] == 60 and trainer.eval_dataset is None and trainer.args.eval_strategy == "no"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("tokenizer.json", "{}", "its tokenizer cannot be loaded"),
+        ("chat_template.jinja", "{{ raise_exception('System role not supported') }}", "System role not supported"),
+        ("chat_template.jinja", "{% for m in messages %}{{ m.content|lower }}{% endfor %}", "question once, as it is"),
+    ],
+)
+def test_a_base_that_cannot_be_asked_is_refused_before_the_work(
+    name: str, content: str, message: str, base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = shutil.copytree(base, tmp_path / "base")
+    (broken / name).write_text(content)
+    arguments = ["--recipe", "embedded_a", "--data", data, "--base", broken, "--output", tmp_path / "out"]
+    assert exit_code_of(command.main, list(map(str, arguments))) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
