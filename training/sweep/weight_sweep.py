@@ -107,8 +107,8 @@ class Sweep:
 
 
 def point_name(weights: Weights) -> str:
-    """The weights, as a file name."""
-    return "_".join(f"{weight:.3f}" for weight in weights)
+    """The weights, as a file name: other weights, another name."""
+    return "_".join(short if float(short := f"{weight:.3f}") == weight else repr(weight) for weight in weights)
 
 
 def measure(sweep: Sweep, samples: Sequence[Sample], points: Sequence[Weights]) -> dict[Weights, list[Outcome]]:

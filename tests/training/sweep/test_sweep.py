@@ -132,6 +132,14 @@ def test_a_sweep_goes_on_where_it_was_killed_and_asks_nothing_twice(
     assert len(machine.asked) == 6, "other questions: everything anew"
 
 
+def test_points_that_are_close_are_not_taken_for_one(
+    machine: Machine, base: Path, two: list[Path], tmp_path: Path
+) -> None:
+    write_samples(tmp_path / "q.jsonl", [question(number) for number in range(20)])
+    assert alpha(base, two[0], tmp_path / "q.jsonl", tmp_path / "out", "--points", "0.4,0.4004") == 0
+    assert machine.asked == ["0.000", "0.400", "0.4004"]
+
+
 def test_scaling_is_a_factor_of_the_delta(base: Path, two: list[Path], tmp_path: Path) -> None:
     found = {}
     for weight in (1.0, 0.25, 0.0):
