@@ -33,6 +33,8 @@ from training.weights.base import compute_type
 from training.weights.folders import PROVENANCE, base_revision
 from training.weights.tensors import fingerprint
 
+DESCRIBED = "run.json"
+"""What the checkpoints beside it are of."""
 PATIENCE = timedelta(hours=1)
 """How long a process waits for the others, while the first writes a checkpoint, say; a death is noticed at once."""
 
@@ -108,10 +110,11 @@ def _no_room_said_once() -> Iterator[None]:
 
 
 def _finetune(run: TrainingRun, done: Path) -> None:
-    if done.is_file():
-        if run.identity().items() <= read_json(done, "provenance").items():
-            print(f"{run.output}: is trained already")
-            return
+    if done.is_file() and run.identity().items() <= read_json(done, "provenance").items():
+        print(f"{run.output}: is trained already")
+        return
+    begun = (run.checkpoints / DESCRIBED).is_file()
+    if done.is_file() or (not begun and any(run.output.glob("*.safetensors"))):
         raise UserError(f"{run.output}: holds other weights; delete it or give another --output")
     # First of all: until then every process takes GPU 0 for its own, and a 4-bit base is loaded onto a process's GPU.
     PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
@@ -135,7 +138,7 @@ def _finetune(run: TrainingRun, done: Path) -> None:
 def last_checkpoint(run: TrainingRun) -> str | None:
     """The newest whole checkpoint, if there is one; UserError for another run's."""
     folder, identity = run.checkpoints, run.identity()
-    described = folder / "run.json"
+    described = folder / DESCRIBED
     if described.is_file() and read_json(described, "run description") != identity:
         raise UserError(f"{folder}: checkpoints of another run; delete the folder or give another --output")
     folder.mkdir(parents=True, exist_ok=True)

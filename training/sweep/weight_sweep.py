@@ -115,7 +115,8 @@ def measure(sweep: Sweep, samples: Sequence[Sample], points: Sequence[Weights]) 
     """What becomes of every question, by the adapters' weights; UserError for adapters that do not go together."""
     whole = sweep.merge((1.0,) * len(sweep.adapters))
     whole.base_fingerprint()
-    files = [folder / "adapter_model.safetensors" for folder in sweep.adapters]
+    made_of = ("adapter_model.safetensors", "adapter_config.json")
+    files = [folder / name for folder in sweep.adapters for name in made_of]
     candidates = [Candidate(point_name(point), samples, partial(sweep.scaled, point), files) for point in points]
     found = ask_all(sweep.base, candidates, sum(whole.ranks()), whole.answer_by(), sweep.output / "points")
     shutil.rmtree(sweep.output / "scaled", ignore_errors=True)

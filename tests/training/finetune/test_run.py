@@ -110,6 +110,15 @@ def test_checkpoints_of_another_run_are_refused(base: Path, data: Path, tmp_path
         last_checkpoint(replace(run, recipe=replace(TINY, seed=5)))
 
 
+def test_weights_from_elsewhere_are_not_overwritten(base: Path, data: Path, tmp_path: Path) -> None:
+    """They have no provenance.json, and a run that was killed while it saved its own has a description beside them."""
+    other = shutil.copytree(base, tmp_path / "other")
+    before = {file.name: file_hash(file) for file in other.iterdir()}
+    with pytest.raises(UserError, match="holds other weights"):
+        finetune(TrainingRun(TINY, data, other, base))
+    assert before == {file.name: file_hash(file) for file in other.iterdir()}
+
+
 def test_checkpoints_of_samples_changed_by_hand_are_refused(base: Path, data: Path, tmp_path: Path) -> None:
     """Whether the manifest gives the samples' hash, as a build's does, or not, as one written by hand."""
     own = shutil.copytree(data, tmp_path / "data")
