@@ -11,6 +11,7 @@ import torch
 from accelerate import PartialState
 from datasets import Dataset
 from peft import LoraConfig, set_peft_model_state_dict
+from peft.tuners.tuners_utils import cast_adapter_dtype
 from peft.utils.other import fsdp_auto_wrap_policy
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, ProgressCallback
@@ -146,6 +147,8 @@ def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
         config = trainer.model.peft_config["default"]
         config.target_modules = {*config.target_modules, "lm_head"}
         trainer.model.base_model.inject_adapter(trainer.model.base_model.model, "default")
+        # As PEFT does it for the other layers' (and for all when a run goes on): bfloat16 would lose small updates.
+        cast_adapter_dtype(trainer.model, "default")
     if not torch.cuda.is_available() and not trainer.is_fsdp_enabled:  # FSDP gathers a weight in its own forward only
         lora_linear.speed_up(trainer.model)
     if trainer.is_fsdp_enabled and training.method != "full":

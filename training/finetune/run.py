@@ -110,7 +110,8 @@ def _no_room_said_once() -> Iterator[None]:
 
 
 def _finetune(run: TrainingRun, done: Path) -> None:
-    if done.is_file() and run.identity().items() <= read_json(done, "provenance").items():
+    identity = run.identity()  # now: what it reads may be made anew while this takes hours
+    if done.is_file() and identity.items() <= read_json(done, "provenance").items():
         print(f"{run.output}: is trained already")
         return
     begun = (run.checkpoints / DESCRIBED).is_file()
@@ -129,7 +130,7 @@ def _finetune(run: TrainingRun, done: Path) -> None:
         for callback in trainer.callback_handler.callbacks:
             if isinstance(callback, Throughput):
                 callback.close()
-    save_weights(trainer, run, counts)
+    save_weights(trainer, run, {**identity, **counts})
     # The others wait until the first has written: a gloo group that is taken down right after its last sum can hang.
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
@@ -153,8 +154,11 @@ def _json_number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any]) -> None:
-    """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints."""
+def save_weights(trainer: AnswerTrainer, run: TrainingRun, known: dict[str, Any]) -> None:
+    """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints.
+
+    `known`: what provenance.json says first, the run's identity and its counts.
+    """
     beside = run.output / "final.part"
     try:
         _save_model(trainer, run, beside)
@@ -169,9 +173,8 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
     losses = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
     kept = ("step", "loss", "eval_loss", "token_accuracy", "eval_token_accuracy", "learning_rate")
     facts = {
-        **run.identity(),
+        **known,
         **({"start": read_json_if_any(run.start / PROVENANCE)} if run.start else {}),
-        **counts,
         "seconds": round(trainer.state.log_history[-1].get("train_runtime", 0.0), 1),
         "log": [{key: _json_number(entry[key]) for key in kept if key in entry} for entry in losses],
         "versions": versions("torch", "transformers", "peft", "trl", "accelerate"),

@@ -11,19 +11,21 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from shopbench.errors import UserError, exit_code_of
-from shopbench.files import file_hash
+from shopbench.files import file_hash, write_json
 from shopbench.sample import write_samples
 from tests.training.finetune.made import TINY, adapter, samples
 from training.data.build.run import SPLITS
 from training.finetune import command
 from training.finetune.make_trainer import make_trainer
 from training.finetune.run import TrainingRun, finetune, last_checkpoint
+from training.finetune.trainer import AnswerTrainer
 
 
 @pytest.mark.slow
@@ -43,6 +45,39 @@ def test_a_killed_run_goes_on_to_the_same_weights(base: Path, data: Path, tmp_pa
     finetune(TrainingRun(TINY, data, whole, base))
     resumed, expected = adapter(killed), adapter(whole)
     assert resumed.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(resumed[name], tensor, atol=0, rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter_type", [torch.float32, torch.bfloat16])  # the latter is TRL's on a 4-bit base
+def test_a_run_that_goes_on_trains_in_the_same_types(
+    adapter_type: torch.dtype, base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made_in_type(*arguments: Any) -> Any:
+        trainer, counts = make_trainer(*arguments)
+        trained = [weight for weight in trainer.model.parameters() if weight.requires_grad]
+        assert {weight.dtype for weight in trained} == {torch.float32}, "the LM head's too"
+        for weight in trained:
+            weight.data = weight.data.to(adapter_type)
+        return trainer, counts
+
+    def stop_in_the_midst(trainer: Any, *arguments: Any) -> None:
+        save(trainer, *arguments)
+        if trainer.state.global_step == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.finetune.make_trainer.compute_type", lambda: torch.bfloat16)
+    monkeypatch.setattr("training.finetune.run.make_trainer", made_in_type)
+    recipe = replace(TINY, training=replace(TINY.training, epochs=1, train_lm_head=True))
+    finetune(TrainingRun(recipe, data, tmp_path / "whole", base))
+    save, stopped = AnswerTrainer._save_checkpoint, TrainingRun(recipe, data, tmp_path / "stopped", base)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(AnswerTrainer, "_save_checkpoint", stop_in_the_midst)
+        finetune(stopped)
+    finetune(stopped)
+    resumed, expected = adapter(tmp_path / "stopped"), adapter(tmp_path / "whole")
+    assert resumed.keys() == expected.keys() and any(".lm_head." in name for name in expected)
     for name, tensor in expected.items():
         torch.testing.assert_close(resumed[name], tensor, atol=0, rtol=0)
 
@@ -108,6 +143,25 @@ def test_checkpoints_of_another_run_are_refused(base: Path, data: Path, tmp_path
     assert last_checkpoint(run) is None
     with pytest.raises(UserError, match="checkpoints of another run"):
         last_checkpoint(replace(run, recipe=replace(TINY, seed=5)))
+
+
+@pytest.mark.slow
+def test_provenance_tells_of_the_data_that_were_read(
+    base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.copytree(data, tmp_path / "data")
+    run = TrainingRun(replace(TINY, training=replace(TINY.training, epochs=0.2)), own, tmp_path / "out", base)
+    begun_with = run.identity()
+
+    def then_built_anew(*arguments: Any) -> Any:
+        made = make_trainer(*arguments)
+        write_json(own / "manifest.json", {"recipe": "embedded_a", "seed": 7})
+        return made
+
+    monkeypatch.setattr("training.finetune.run.make_trainer", then_built_anew)
+    finetune(run)
+    assert json.loads((tmp_path / "out" / "provenance.json").read_text()).items() >= begun_with.items()
+    assert run.identity() != begun_with
 
 
 def test_weights_from_elsewhere_are_not_overwritten(base: Path, data: Path, tmp_path: Path) -> None:
