@@ -132,7 +132,8 @@ def start_from(model: Any, training: Training, start: Path) -> None:
         raise UserError(
             f"{start}: has rank and alpha {known}, the recipe {wants}; --start wants an adapter of the same"
         )
-    given = load_file(start / "adapter_model.safetensors")
+    stored = load_file(start / "adapter_model.safetensors")
+    given = {name: tensor for name, tensor in stored.items() if ".base_layer." not in name}  # PEFT's copy of the base's
     unused = set_peft_model_state_dict(model, given).unexpected_keys
     own = sum(".lora_" in name for name, _ in model.named_parameters())
     if unused or len(given) != own:

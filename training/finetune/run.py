@@ -196,9 +196,11 @@ def _save_model(trainer: AnswerTrainer, run: TrainingRun, folder: Path) -> None:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(str(folder))
     if isinstance(model, PeftModel) and trainer.is_world_process_zero():
-        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers.
         weights = folder / "adapter_model.safetensors"
-        halves = {name: tensor.to(torch.float16) for name, tensor in load_file(weights).items()}
+        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers. With an LM head's adapter PEFT
+        # saves the base's whole head, whose rounded copy would take that one's place.
+        own = {name: tensor for name, tensor in load_file(weights).items() if ".base_layer." not in name}
+        halves = {name: tensor.to(torch.float16) for name, tensor in own.items()}
         if not halves:
             raise AssertionError(f"{weights}: was saved without a single weight")
         with replacing(weights, "wb") as smaller:

@@ -95,6 +95,7 @@ def test_a_run_lowers_the_loss_and_says_what_it_was(base: Path, data: Path, tmp_
     assert list((output / "tensorboard").rglob("events.out.tfevents.*"))
     assert not (output / "checkpoints").exists()
     weights = adapter(output)
+    assert not any(".base_layer." in name for name in weights), "a copy of the base's head"
     assert any(".lm_head." in name for name in weights) and all(torch.isfinite(t).all() for t in weights.values())
     assert any("lora_B" in name and tensor.abs().max() > 0 for name, tensor in weights.items() if "lm_head" in name)
     assert str(base) not in (output / "adapter_config.json").read_text()
@@ -108,7 +109,7 @@ def test_a_run_lowers_the_loss_and_says_what_it_was(base: Path, data: Path, tmp_
 @pytest.mark.slow
 def test_a_run_begins_with_the_weights_of_another_adapter(base: Path, data: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    short = replace(TINY, training=replace(TINY.training, epochs=0.5))
+    short = replace(TINY, training=replace(TINY.training, epochs=0.5, train_lm_head=True))
     finetune(TrainingRun(short, data, first, base))
     still = replace(short, training=replace(short.training, learning_rate=0.0))
     finetune(TrainingRun(still, data, second, base, start=first))
