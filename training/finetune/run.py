@@ -112,6 +112,7 @@ def _no_room_said_once() -> Iterator[None]:
 def _finetune(run: TrainingRun, done: Path) -> None:
     identity = run.identity()  # now: what it reads may be made anew while this takes hours
     if done.is_file() and identity.items() <= read_json(done, "provenance").items():
+        shutil.rmtree(run.checkpoints, ignore_errors=True)  # of a run that was killed when all else was done
         print(f"{run.output}: is trained already")
         return
     begun = (run.checkpoints / DESCRIBED).is_file()

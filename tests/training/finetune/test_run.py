@@ -100,8 +100,10 @@ def test_a_run_lowers_the_loss_and_says_what_it_was(base: Path, data: Path, tmp_
     assert any("lora_B" in name and tensor.abs().max() > 0 for name, tensor in weights.items() if "lm_head" in name)
     assert str(base) not in (output / "adapter_config.json").read_text()
     before = (output / "adapter_model.safetensors").stat().st_mtime_ns
+    (output / "checkpoints" / "checkpoint-1").mkdir(parents=True)  # as a kill right after provenance.json leaves them
     finetune(run)
     assert (output / "adapter_model.safetensors").stat().st_mtime_ns == before
+    assert not (output / "checkpoints").exists()
     with pytest.raises(UserError, match="holds other weights"):
         finetune(replace(run, recipe=replace(run.recipe, seed=7)))
 
