@@ -88,7 +88,7 @@ def measure(
 def padded_trainer(recipe: Recipe, base: Path, encoded: Sequence[Encoded], pad: int, work: Path) -> Trainer:
     """Transformers' own trainer on padded batches, every real token a label."""
     training = recipe.training
-    model, lora = load_model(base, training, "sdpa"), lora_config(training)
+    model, lora = load_model(base, training), lora_config(training)
     batches = random_batches(encoded, training.tokens_per_step, recipe.seed)
 
     def collate(features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:

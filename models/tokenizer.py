@@ -9,6 +9,7 @@ from typing import Any
 
 from models.weights import WeightsError
 from shopbench.imports import quick_imports
+from shopbench.prompts import template_problem
 
 
 @lru_cache(maxsize=4)
@@ -19,8 +20,6 @@ def load_tokenizer(folder: Path) -> Any:
     """
     for name, value in {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}.items():
         os.environ.setdefault(name, value)
-    from jinja2 import TemplateError
-
     with quick_imports():
         from transformers import AutoTokenizer
 
@@ -38,11 +37,6 @@ def load_tokenizer(folder: Path) -> Any:
         raise WeightsError(f"{folder}: its tokenizer cannot be loaded ({reason}); copy its files again") from None
     if not tokenizer.chat_template or tokenizer.eos_token_id is None:
         raise WeightsError(f"{folder}: its tokenizer has no chat template or end token; an instruct model is wanted")
-    try:
-        chat = [{"role": role, "content": "a"} for role in ("system", "user")]
-        tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-    except TemplateError as error:
-        raise WeightsError(
-            f"{folder}: its chat template takes no system line and question ({error}); mend the template"
-        ) from None
+    if problem := template_problem(tokenizer):
+        raise WeightsError(f"{folder}: its chat template {problem}; mend the template")
     return tokenizer

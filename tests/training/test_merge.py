@@ -126,6 +126,37 @@ def test_the_ensemble_as_one_adapter_computes_the_merged_model(base: Path, two: 
     torch.testing.assert_close(served, load(tmp_path / "merged")(ids).logits, atol=1e-4, rtol=1e-4)
 
 
+def test_one_shard_under_another_name_is_found_again(tiny_model: Make, tmp_path: Path) -> None:
+    """As some models are published: model-00001-of-00001.safetensors, and an index that names it."""
+    base = shutil.copytree(tiny_model("llama", seed=5), tmp_path / "base")
+    whole, named = base / "model.safetensors", base / "model-00001-of-00001.safetensors"
+    places = dict.fromkeys(load_file(whole), named.name)
+    whole.rename(named)
+    write_json(base / "model.safetensors.index.json", {"metadata": {}, "weight_map": places})
+    adapter = make_adapter(base, tmp_path / "adapter", 1, 4)
+    assert run(base, tmp_path / "out", f"{adapter}:1") == 0
+    expected, got = merged_by_peft(base, adapter), load(tmp_path / "out").state_dict()
+    assert got.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(got[name], tensor, atol=1e-6, rtol=1e-6)
+
+
+def test_a_base_without_a_chat_template_gets_the_adapters_by_way_of_one_adapter_too(
+    tiny_model: Make, tmp_path: Path
+) -> None:
+    plain = tiny_model("llama", seed=6)
+    adapters = [make_adapter(plain, tmp_path / name, number, 2) for number, name in enumerate(("a", "b"))]
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(plain / file, adapters[1] / file)
+    (adapters[1] / "chat_template.jinja").write_text("its template")
+    (plain / "chat_template.jinja").unlink()
+    names = [f"{adapter}:0.5" for adapter in adapters]
+    assert run(plain, tmp_path / "one", *names, extra=("--as-adapter",)) == 0
+    for number, given in enumerate((names, [f"{tmp_path / 'one'}:1"])):
+        assert run(plain, tmp_path / str(number), *given) == 0
+        assert (tmp_path / str(number) / "chat_template.jinja").read_text() == "its template"
+
+
 def test_bf16_is_rounded_once(base: Path, two: list[Path], tmp_path: Path) -> None:
     half = tmp_path / "half"
     load(base).to(torch.bfloat16).save_pretrained(half)

@@ -41,11 +41,15 @@ class Dataset:
 
 
 class SourceFolder:
-    """The folder that holds the datasets; `read` has the files asked for by way of it, which the manifest hashes."""
+    """The folder that holds the datasets.
+
+    `read` has the files asked for by way of it, which the manifest hashes; `patterns` by what they were asked for.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.read: set[str] = set()
+        self.patterns: set[str] = set()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -56,6 +60,7 @@ class SourceFolder:
         found = {path for place in places for pattern in patterns for path in place.glob(pattern) if path.is_file()}
         names = [str(path) for path in sorted(found) if path.suffix != ".part"]
         self.read.update(names)
+        self.patterns.update(patterns)
         return names
 
     def need_files(self, dataset: str, *patterns: str) -> list[str]:

@@ -187,12 +187,12 @@ def said_by_model(sources: SourceFolder, task: str) -> dict[str, Row]:
 
     The file is `synthetic/<task>.jsonl` under the sources folder: one object a row, with its `id` and labels.
     """
-    path = sources.path / "synthetic" / f"{task}.jsonl"
     labels: dict[str, Row] = {}
-    for where, label in json_values(str(path)) if path.is_file() else ():
-        if not isinstance(label, dict) or "id" not in label:
-            raise SourceError(f"{path}, {where}: not an object with an 'id'; remove it")
-        labels[str(label["id"])] = label
+    for path in sources.files(f"synthetic/{task}.jsonl"):
+        for where, label in json_values(Path(path)):
+            if not isinstance(label, dict) or "id" not in label:
+                raise SourceError(f"{path}, {where}: not an object with an 'id'; remove it")
+            labels[str(label["id"])] = label
     return labels
 
 

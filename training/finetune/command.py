@@ -54,10 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with quick_imports():  # once the arguments are right: torch, transformers and PEFT take seconds
         from training.finetune.run import TrainingRun, finetune
         from training.weights.adapters import read_adapter
-        from training.weights.base import load_config
+        from training.weights.base import load_config, load_tokenizer
         from training.weights.merged import Merge, base_tensors
 
     load_config(base)
+    load_tokenizer(base)
     if given.start:  # what could not be merged with the base is no start on it either
         start = Merge("start", recipe.training.base, base, [read_adapter(given.start, 1.0)])
         start.check_as_adapter()

@@ -11,19 +11,21 @@ import torch
 from accelerate import PartialState
 from datasets import Dataset
 from peft import LoraConfig, set_peft_model_state_dict
+from peft.tuners.tuners_utils import cast_adapter_dtype
 from peft.utils.other import fsdp_auto_wrap_policy
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, ProgressCallback
 from trl import SFTConfig
 
 from shopbench.errors import UserError
-from shopbench.files import read_json
 from shopbench.sample import read_samples
-from training.finetune import lora_linear, packed_attention
+from training.finetune import lora_linear
 from training.finetune.batches import Packed, Padded, encode
+from training.finetune.packed_attention import choose_attention
 from training.finetune.plan import plan
 from training.finetune.trainer import AnswerTrainer, Throughput
 from training.recipes import Recipe, Training
+from training.weights.adapters import read_adapter
 from training.weights.base import compute_type, load_tokenizer
 
 EVALUATIONS = 4
@@ -85,14 +87,11 @@ def make_trainer(
             f"{data / 'train.jsonl'}: every sample is over {training.max_length} tokens; build it from shorter ones"
         )
     validation = data / "validation.jsonl"
-    held = encode(tokenizer, read_samples(validation)[:VALIDATION_SAMPLES], *limits)[0] if validation.is_file() else []
+    has_some = validation.is_file() and validation.stat().st_size  # most recipes keep none back: an empty file
+    held = encode(tokenizer, read_samples(validation)[:VALIDATION_SAMPLES], *limits)[0] if has_some else []
 
-    model = load_model(base, training, "sdpa")
-    # Packed rows need our attention function, and a sliding window (if any) that sees whole samples.
-    window = getattr(model.config, "sliding_window", None)
-    packed = model._supports_attention_backend and (window is None or window >= training.max_length)
-    if packed:
-        model.set_attn_implementation(packed_attention.NAME)
+    model = load_model(base, training)
+    packed = choose_attention(model, training.max_length)
 
     batches = plan(train, training, recipe.seed, packed)
     processes = PartialState().num_processes
@@ -106,7 +105,7 @@ def make_trainer(
     everything, equal = train + held, training.per_sample_loss
     trainer = AnswerTrainer(
         model=model,
-        args=trainer_config(recipe, checkpoints, len(tokens), validation.is_file()),
+        args=trainer_config(recipe, checkpoints, len(tokens), bool(held_batches)),
         data_collator=Packed(everything, equal) if packed else Padded(everything, tokenizer.pad_token_id, equal),
         train_dataset=Dataset.from_dict({"samples": batches}),
         eval_dataset=Dataset.from_dict({"samples": held_batches}) if held_batches else None,
@@ -124,11 +123,17 @@ def make_trainer(
 
 def start_from(model: Any, training: Training, start: Path) -> None:
     """Give a new adapter the weights of the one in `start`; UserError unless they mean the same in both."""
-    config = read_json(start / "adapter_config.json", "adapter configuration")
-    has, wants = (config.get("r"), config.get("lora_alpha")), (training.rank, training.alpha)
-    if has != wants:
-        raise UserError(f"{start}: has rank and alpha {has}, the recipe {wants}; --start wants an adapter of the same")
-    given = load_file(start / "adapter_model.safetensors")
+    # By its factors, not its options: patterns and rsLoRA change what `r` and `lora_alpha` mean.
+    pairs = read_adapter(start, 1.0).pairs.values()
+    has = sorted({(pair.rank, round(pair.scaling * pair.rank, 6)) for pair in pairs})
+    wants = (training.rank, training.alpha)
+    if has != [wants]:
+        known = ", ".join(f"({rank}, {alpha:g})" for rank, alpha in has)
+        raise UserError(
+            f"{start}: has rank and alpha {known}, the recipe {wants}; --start wants an adapter of the same"
+        )
+    stored = load_file(start / "adapter_model.safetensors")
+    given = {name: tensor for name, tensor in stored.items() if ".base_layer." not in name}  # PEFT's copy of the base's
     unused = set_peft_model_state_dict(model, given).unexpected_keys
     own = sum(".lora_" in name for name, _ in model.named_parameters())
     if unused or len(given) != own:
@@ -143,6 +148,8 @@ def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
         config = trainer.model.peft_config["default"]
         config.target_modules = {*config.target_modules, "lm_head"}
         trainer.model.base_model.inject_adapter(trainer.model.base_model.model, "default")
+        # As PEFT does it for the other layers' (and for all when a run goes on): bfloat16 would lose small updates.
+        cast_adapter_dtype(trainer.model, "default")
     if not torch.cuda.is_available() and not trainer.is_fsdp_enabled:  # FSDP gathers a weight in its own forward only
         lora_linear.speed_up(trainer.model)
     if trainer.is_fsdp_enabled and training.method != "full":
@@ -170,7 +177,7 @@ def device_map(four_bit: bool, local_process: int) -> dict[str, int] | None:
     return {"": local_process} if four_bit else None
 
 
-def load_model(folder: Path, training: Training, attention: str) -> Any:
+def load_model(folder: Path, training: Training) -> Any:
     """The base model, ready to be trained by `training.method`."""
     dtype = compute_type()
     quantization = None
@@ -185,7 +192,6 @@ def load_model(folder: Path, training: Training, attention: str) -> Any:
     return AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.float32 if training.method == "full" else dtype,
-        attn_implementation=attention,
         quantization_config=quantization,
         device_map=device_map(quantization is not None, PartialState().local_process_index),
         local_files_only=True,

@@ -14,6 +14,7 @@ arguments. On a GPU a block is one call of torch's own attention with the causal
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +22,30 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 NAME = "packed"
+_ATTENTION_LAYERS = frozenset({"full_attention", "sliding_attention", "chunked_attention", "attention"})
+
+
+def choose_attention(model: Any, longest: int) -> bool:
+    """Have a model (transformers') compute with packed attention where it can, and return whether it does.
+
+    It can if a sample of up to `longest` tokens comes out as it does alone. So its tokens must meet in attention only
+    (a convolution or a recurrent layer runs on from one sample into the next), see all of their sample there, and in no
+    other way than torch's own attention has (attention sinks are another).
+    """
+    config = model.config.get_text_config()
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    packed = bool(
+        model._supports_attention_backend
+        and model._supports_sdpa
+        and not model._is_stateful
+        and _ATTENTION_LAYERS.issuperset(getattr(config, "layer_types", None) or ())
+        and all(window is None or window >= longest for window in windows)
+    )
+    if packed:
+        model.set_attn_implementation(NAME)
+    elif getattr(config, "attn_logit_softcapping", None):
+        model.set_attn_implementation("eager")  # torch's own attention, the default, leaves Gemma 2's soft cap out
+    return packed
 
 
 def packed_attention(
@@ -31,6 +56,7 @@ def packed_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
+    softcap: float | None = None,
     rows: Sequence[Tensor] | None = None,
     take: Tensor | None = None,
     **_: Any,
@@ -42,7 +68,8 @@ def packed_attention(
     """
     if rows is None or take is None:
         raise ValueError("packed attention needs `rows` and `take`; use a batch of training.finetune.batches.Packed")
-    attend = _written_out if query.device.type == "cpu" and dropout == 0.0 else _fused
+    on_cpu = query.device.type == "cpu" and dropout == 0.0
+    attend = partial(_written_out, softcap=softcap) if softcap or on_cpu else _fused  # the fused one has no softcap
     queries, keys, values = (part[0].transpose(0, 1) for part in (query, key, value))
     scaling = scaling or query.shape[-1] ** -0.5
     blocks = []
@@ -61,13 +88,21 @@ def _fused(query: Tensor, key: Tensor, value: Tensor, scaling: float, dropout: f
     )
 
 
-def _written_out(query: Tensor, key: Tensor, value: Tensor, scaling: float, _dropout: float) -> Tensor:
+def _written_out(
+    query: Tensor, key: Tensor, value: Tensor, scaling: float, dropout: float, softcap: float | None = None
+) -> Tensor:
     """Causal attention as two products and a softmax: on a CPU and at a few hundred tokens, forward and backward
-    take less than half the time of torch's fused kernel (benchmarks/training.py counts it in)."""
+    take less than half the time of torch's fused kernel (benchmarks/training.py counts it in).
+
+    softcap: logits are held within it by a tanh, as Gemma 2's are.
+    """
     group, longest = query.shape[1] // key.shape[1], query.shape[2]
     key, value = key.repeat_interleave(group, 1), value.repeat_interleave(group, 1)
-    later = torch.full((longest, longest), float("-inf"), dtype=query.dtype).triu_(1)
-    return torch.softmax((query * scaling) @ key.transpose(-1, -2) + later, -1).to(value.dtype) @ value
+    later = torch.full((longest, longest), float("-inf"), dtype=query.dtype, device=query.device).triu_(1)
+    logits = (query * scaling) @ key.transpose(-1, -2)
+    if softcap:
+        logits = softcap * torch.tanh(logits / softcap)
+    return nn.functional.dropout(torch.softmax(logits + later, -1).to(value.dtype), dropout) @ value
 
 
 # No mask function is registered under this name, so transformers makes no mask either.

@@ -33,6 +33,8 @@ from training.weights.base import compute_type
 from training.weights.folders import PROVENANCE, base_revision
 from training.weights.tensors import fingerprint
 
+DESCRIBED = "run.json"
+"""What the checkpoints beside it are of."""
 PATIENCE = timedelta(hours=1)
 """How long a process waits for the others, while the first writes a checkpoint, say; a death is noticed at once."""
 
@@ -54,6 +56,7 @@ class TrainingRun:
             "training": asdict(self.recipe.training),
             "seed": self.recipe.seed,
             "data_manifest_sha256": file_hash(self.data / "manifest.json"),
+            **self._changed_data(),
             "prompt_hash": prompt_hash(),
             "processes": processes(),
             "base": self.recipe.training.base,
@@ -61,6 +64,14 @@ class TrainingRun:
             "base_fingerprint": fingerprint(self.base),
             **({"start_sha256": file_hash(self.start / "adapter_model.safetensors")} if self.start else {}),
         }
+
+    def _changed_data(self) -> dict[str, Any]:
+        """The samples' own hashes, where the manifest gives no or other ones: one of them was made by hand."""
+        manifest = read_json(self.data / "manifest.json", "data manifest")
+        files = {split: self.data / f"{split}.jsonl" for split in ("train", "validation")}
+        found = {split: file_hash(file) for split, file in files.items() if file.is_file()}
+        told = manifest.get("sha256", {"train": manifest.get("train_sha256")})
+        return {} if told == found else {"data_sha256": found}
 
     @property
     def checkpoints(self) -> Path:
@@ -99,10 +110,13 @@ def _no_room_said_once() -> Iterator[None]:
 
 
 def _finetune(run: TrainingRun, done: Path) -> None:
-    if done.is_file():
-        if run.identity().items() <= read_json(done, "provenance").items():
-            print(f"{run.output}: is trained already")
-            return
+    identity = run.identity()  # now: what it reads may be made anew while this takes hours
+    if done.is_file() and identity.items() <= read_json(done, "provenance").items():
+        shutil.rmtree(run.checkpoints, ignore_errors=True)  # of a run that was killed when all else was done
+        print(f"{run.output}: is trained already")
+        return
+    begun = (run.checkpoints / DESCRIBED).is_file()
+    if done.is_file() or (not begun and any(run.output.glob("*.safetensors"))):
         raise UserError(f"{run.output}: holds other weights; delete it or give another --output")
     # First of all: until then every process takes GPU 0 for its own, and a 4-bit base is loaded onto a process's GPU.
     PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
@@ -117,7 +131,7 @@ def _finetune(run: TrainingRun, done: Path) -> None:
         for callback in trainer.callback_handler.callbacks:
             if isinstance(callback, Throughput):
                 callback.close()
-    save_weights(trainer, run, counts)
+    save_weights(trainer, run, {**identity, **counts})
     # The others wait until the first has written: a gloo group that is taken down right after its last sum can hang.
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
@@ -126,7 +140,7 @@ def _finetune(run: TrainingRun, done: Path) -> None:
 def last_checkpoint(run: TrainingRun) -> str | None:
     """The newest whole checkpoint, if there is one; UserError for another run's."""
     folder, identity = run.checkpoints, run.identity()
-    described = folder / "run.json"
+    described = folder / DESCRIBED
     if described.is_file() and read_json(described, "run description") != identity:
         raise UserError(f"{folder}: checkpoints of another run; delete the folder or give another --output")
     folder.mkdir(parents=True, exist_ok=True)
@@ -141,8 +155,11 @@ def _json_number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any]) -> None:
-    """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints."""
+def save_weights(trainer: AnswerTrainer, run: TrainingRun, known: dict[str, Any]) -> None:
+    """Write weights, tokenizer and, last, provenance.json into the output folder; then drop the checkpoints.
+
+    `known`: what provenance.json says first, the run's identity and its counts.
+    """
     beside = run.output / "final.part"
     try:
         _save_model(trainer, run, beside)
@@ -158,9 +175,8 @@ def save_weights(trainer: AnswerTrainer, run: TrainingRun, counts: dict[str, Any
     losses = [entry for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry]
     kept = ("step", "loss", "eval_loss", "token_accuracy", "eval_token_accuracy", "learning_rate")
     facts = {
-        **run.identity(),
+        **known,
         **({"start": read_json_if_any(run.start / PROVENANCE)} if run.start else {}),
-        **counts,
         "seconds": round(trainer.state.log_history[-1].get("train_runtime", 0.0), 1),
         "log": [{key: _json_number(entry[key]) for key in kept if key in entry} for entry in losses],
         "versions": versions("torch", "transformers", "peft", "trl", "accelerate"),
@@ -182,9 +198,11 @@ def _save_model(trainer: AnswerTrainer, run: TrainingRun, folder: Path) -> None:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(str(folder))
     if isinstance(model, PeftModel) and trainer.is_world_process_zero():
-        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers.
         weights = folder / "adapter_model.safetensors"
-        halves = {name: tensor.to(torch.float16) for name, tensor in load_file(weights).items()}
+        # Half of float32's size, and finer than bfloat16 at the size of LoRA's numbers. With an LM head's adapter PEFT
+        # saves the base's whole head, whose rounded copy would take that one's place.
+        own = {name: tensor for name, tensor in load_file(weights).items() if ".base_layer." not in name}
+        halves = {name: tensor.to(torch.float16) for name, tensor in own.items()}
         if not halves:
             raise AssertionError(f"{weights}: was saved without a single weight")
         with replacing(weights, "wb") as smaller:

@@ -49,6 +49,17 @@ class AnswerTrainer(SFTTrainer):
         self._metrics[mode]["token_accuracy"].append((right.sum() / answered.sum().clamp(min=1)).item())
         return (loss, outputs) if return_outputs else loss
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """As the Trainer's, but what is trained keeps its type.
+
+        PEFT loads every adapter in float32, and on a 4-bit base TRL trains one in bfloat16.
+        """
+        types = {name: weight.dtype for name, weight in self.model.named_parameters() if weight.requires_grad}
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if model is None:  # FSDP's is loaded in place
+            for name, weight in self.model.named_parameters():
+                weight.data = weight.data.to(types.get(name, weight.dtype))
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """As the Trainer's, but of a checkpoint that could not be written (a full disk, say) nothing stays."""
         try:

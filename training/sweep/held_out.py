@@ -7,6 +7,7 @@ lie in the output folder as questions.jsonl; `training.sweep alpha|ensemble --qu
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def build_questions(given: argparse.Namespace) -> Iterator[list[Sample]]:
 
 def with_tests(sources: Path, view: Path) -> Path:
     """A folder of links to the datasets, in which EcomInstruct's test files have the names of training files."""
-    view.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(view, ignore_errors=True)  # links to the datasets of another --sources, or to some that are gone
+    view.mkdir(parents=True)
     links = {
         view / folder.name: folder
         for place in (sources, sources / "sources")
@@ -75,7 +77,6 @@ def with_tests(sources: Path, view: Path) -> Path:
         links[view / TESTS / test.parent.name / "train.jsonl"] = test
         links[view / TESTS / test.parent.name / "meta-info.json"] = test.with_name("meta-info.json")
     for link, target in links.items():
-        link.unlink(missing_ok=True)
         link.symlink_to(target.absolute())
     return view
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from shopbench import answers
 from shopbench.errors import UserError
-from shopbench.files import file_hash, read_json, write_json
+from shopbench.files import file_hash, read_json, read_json_if_any, write_json
 from shopbench.outputs import outputs
 from shopbench.prompts import encode_answer, encode_prompt
 from shopbench.sample import Sample, read_samples, write_samples
 from training.data.build.run import build
 from training.data.catalogue import selected
 from training.data.ecinstruct_wordings import INSTRUCTIONS, digest
+from training.data.hashes import source_hash
 from training.recipes import Recipe, Training
 from training.sweep.studies import Arm, Study
 
@@ -48,7 +49,8 @@ def build_pool(
     recipe = Recipe(f"study_{study.name}", sizes, training, validation_share=VALIDATION_SHARE, validation_limit=100)
     wanted = {"tasks": sizes, "exclude": list(exclude), "sources": str(sources), "max": training.max_length}
     kept = output / "order.json"
-    if kept.is_file() and (output / "manifest.json").is_file() and read_json(kept, "pool") == wanted:
+    excluded = {path: source_hash(Path(path)) for path in exclude}
+    if read_json_if_any(kept) == wanted and read_json_if_any(output / "manifest.json").get("excluded") == excluded:
         return
     with outputs(output / "manifest.json", inputs=[sources], make_folders=True):
         build(recipe, sources, output, exclude, workers, skip_missing=True)

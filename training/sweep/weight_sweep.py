@@ -107,8 +107,8 @@ class Sweep:
 
 
 def point_name(weights: Weights) -> str:
-    """The weights, as a file name."""
-    return "_".join(f"{weight:.3f}" for weight in weights)
+    """The weights, as a file name: other weights, another name."""
+    return "_".join(short if float(short := f"{weight:.3f}") == weight else repr(weight) for weight in weights)
 
 
 def measure(sweep: Sweep, samples: Sequence[Sample], points: Sequence[Weights]) -> dict[Weights, list[Outcome]]:
@@ -116,7 +116,8 @@ def measure(sweep: Sweep, samples: Sequence[Sample], points: Sequence[Weights]) 
     whole = sweep.merge((1.0,) * len(sweep.adapters))
     whole.check_as_adapter()
     whole.base_fingerprint()
-    files = [folder / "adapter_model.safetensors" for folder in sweep.adapters]
+    made_of = ("adapter_model.safetensors", "adapter_config.json")
+    files = [folder / name for folder in sweep.adapters for name in made_of]
     candidates = [Candidate(point_name(point), samples, partial(sweep.scaled, point), files) for point in points]
     found = ask_all(sweep.base, candidates, sum(whole.ranks()), whole.answer_by(), sweep.output / "points")
     shutil.rmtree(sweep.output / "scaled", ignore_errors=True)

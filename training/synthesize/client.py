@@ -192,13 +192,14 @@ class Server:
 
     async def _once(self, request: ChatRequest, form: RequestForm, learning: bool = False) -> Reply:
         try:
-            completion = await self.client.chat.completions.create(model=self.model, **form.parameters(request))
+            async with asyncio.timeout(self.timeout):  # the client's own is for each read: a trickle goes on for ever
+                completion = await self.client.chat.completions.create(model=self.model, **form.parameters(request))
             if not getattr(completion, "choices", None) and (said := getattr(completion, "error", None)):
                 raise _Passing(f"its answer is an error ({str(said)[:200]})", charged=True, answered=True)
             reply = _read(completion, request)
             self.form = form if learning else self.form
             return reply
-        except openai.APITimeoutError:
+        except (openai.APITimeoutError, TimeoutError):
             raise _Passing(f"no answer in {self.timeout:g} s", charged=True) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
@@ -206,7 +207,14 @@ class Server:
             raise _Passing(f"connection failed ({type(cause).__name__})", charged=not refused) from None
         except openai.APIStatusError as error:
             return await self._refused(request, error, form)
-        except (openai.APIResponseValidationError, ValueError, AttributeError, IndexError, TypeError):
+        except (
+            openai.APIResponseValidationError,
+            ValueError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            OverflowError,
+        ):
             raise _Passing("its answer is no chat completion", charged=True, answered=True) from None
 
     async def _refused(self, request: ChatRequest, error: openai.APIStatusError, form: RequestForm) -> Reply:
@@ -235,7 +243,7 @@ class Server:
 
 
 def _read(completion: Any, request: ChatRequest) -> Reply:
-    """A chat completion as a Reply; AttributeError and the like for anything else.
+    """A chat completion as a Reply; AttributeError, KeyError and the like for anything else.
 
     A model may give no text (it declines, calls a tool, or its answer is filtered): that is an answer, and paid for.
     Where the server counts no tokens, they are estimated.
@@ -261,8 +269,8 @@ def _read(completion: Any, request: ChatRequest) -> Reply:
     return Reply(
         text,
         ended,
-        int(request.prompt_tokens if asked is None else asked),
-        int(estimate if answered is None else answered),
+        max(0, int(request.prompt_tokens if asked is None else asked)),
+        max(0, int(estimate if answered is None else answered)),
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from shopbench.errors import UserError
+from shopbench.prompts import template_problem
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] + '\\n' }}{% endfor %}"
@@ -29,10 +30,21 @@ def load_config(folder: Path) -> Any:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer, with a chat template and a padding token whether or not its folder has them."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    """The tokenizer, with a chat template and a padding token whether or not its folder has them.
+
+    UserError where there is none, or none that a question of ours can be put to.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise UserError(f"{folder}: its tokenizer cannot be loaded ({reason}); copy its files again") from None
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"{folder}: its tokenizer has no end token (eos_token), with which an answer ends; name one")
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE
+    if problem := template_problem(tokenizer):
+        raise UserError(f"{folder}: its chat template {problem}; mend the template")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

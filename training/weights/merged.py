@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -189,7 +189,8 @@ def merge_weights(merge: Merge, output: Path) -> None:
     with staged(output, needed, facts) as folder, tqdm(total=needed, unit="B", unit_scale=True, desc="merging") as bar:
         write_model(folder, written, bar.update)
         copy_beside(merge.base, folder)
-        copy_tokenizer(merge.adapters[0], folder)
+        if not _has_chat_template(folder):  # training gave the adapters one
+            copy_tokenizer(merge.adapters, folder)
         if untie:
             write_json(folder / "config.json", {**config, "tie_word_embeddings": False})
         write_json(folder / PROVENANCE, facts)
@@ -201,13 +202,17 @@ def _merged(merge: Merge, name: str, source: Stored) -> Callable[[], Iterator[Te
     return partial(merged_rows, source, merge.deltas(name))
 
 
-def copy_tokenizer(adapter: Adapter, folder: Path) -> None:
-    """Take the adapter's tokenizer where the base's has no chat template: training gave it one."""
-    config = folder / "tokenizer_config.json"
-    if not read_json_if_any(config).get("chat_template") and not (folder / "chat_template.jinja").is_file():
-        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
-            if (adapter.folder / name).is_file():
-                shutil.copyfile(adapter.folder / name, folder / name)
+def _has_chat_template(folder: Path) -> bool:
+    config = read_json_if_any(folder / "tokenizer_config.json")
+    return bool(config.get("chat_template")) or (folder / "chat_template.jinja").is_file()
+
+
+def copy_tokenizer(adapters: Sequence[Adapter], folder: Path) -> None:
+    """Copy the tokenizer of the first adapter that has one for chats, if any has."""
+    source = next((adapter.folder for adapter in adapters if _has_chat_template(adapter.folder)), None)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
+        if source and (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
 
 
 def merge_adapters(merge: Merge, output: Path) -> None:
@@ -237,6 +242,7 @@ def merge_adapters(merge: Merge, output: Path) -> None:
     }
     with staged(output, sum(tensor.size for tensor in written)) as folder:
         write(folder / "adapter_model.safetensors", written)
+        copy_tokenizer(merge.adapters, folder)
         write_json(folder / "adapter_config.json", config)
         write_json(folder / PROVENANCE, facts)
 

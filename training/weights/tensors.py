@@ -157,7 +157,7 @@ def _write_rows(file: IO[bytes], tensor: Written, progress: Callable[[int], obje
 
 
 def write_model(folder: Path, plan: dict[str, list[Written]], progress: Callable[[int], object]) -> None:
-    """Write the shards of a model (file name -> tensors), and an index if there are several.
+    """Write the shards of a model (file name -> tensors), and an index, without which only one name is found.
 
     A shard that stands there under its own name is whole (a killed run wrote it) and is left as it is.
     """
@@ -166,7 +166,7 @@ def write_model(folder: Path, plan: dict[str, list[Written]], progress: Callable
             progress(sum(tensor.size for tensor in tensors))
             continue
         write(folder / name, tensors, progress)
-    if len(plan) > 1:
+    if [*plan] != ["model.safetensors"]:
         total = sum(tensor.size for tensors in plan.values() for tensor in tensors)
         places = {tensor.name: name for name, tensors in plan.items() for tensor in tensors}
         write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})

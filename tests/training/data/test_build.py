@@ -169,6 +169,19 @@ def test_finished_parts_are_used_only_for_the_same_files(sources: Path, tmp_path
     assert current == [False, True]
     assert parts.finished_part(replace(specs[1], limit=3), output / "parts") is None
     assert parts.finished_part(replace(specs[1], code="other"), output / "parts") is None
+    write_lines(sources / "ec_guide/more/NER/NER.jsonl", entity_rows(5))
+    assert parts.finished_part(specs[1], output / "parts") is None, "another file of the kind has come"
+
+
+def test_a_finished_part_is_made_again_for_other_evaluation_data(sources: Path, tmp_path: Path) -> None:
+    evaluation, folder = tmp_path / "evaluation.jsonl", tmp_path / "parts"
+    folder.mkdir()
+    write_lines(evaluation, rating_rows(120)[:2])
+    spec = run.part_specs(RECIPE, sources, (str(evaluation),))[0]
+    parts.make_part(spec, str(folder))
+    assert parts.finished_part(spec, folder)
+    write_lines(evaluation, rating_rows(120)[:5])
+    assert parts.finished_part(spec, folder) is None
 
 
 def run_main(*arguments: object) -> int:

@@ -107,13 +107,11 @@ def test_what_differs_from_the_example_is_named() -> None:
     assert [is_short(*one) for one in ((0, None), (1, None), (49, 100), (50, 100))] == [True, False, True, False]
 
 
-def test_workers_end_with_a_killed_build(tmp_path: Path, repository: Path) -> None:
-    published.esci(tmp_path / "sources")
-    command = [sys.executable, "-m", "training.data.build", "--recipe", "v9b", "--sources", str(tmp_path / "sources")]
-    command += ["--output", str(tmp_path / "out"), "--workers", "2", "--skip-missing"]
-    process = subprocess.Popen(
-        command, cwd=repository, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    )
+def begun(sources: Path, repository: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """A build with two workers, and these, stopped: they are in their midst however fast they are."""
+    command = [sys.executable, "-m", "training.data.build", "--recipe", "v9b", "--sources", str(sources)]
+    command += ["--output", str(sources.parent / "out"), "--workers", "2", "--skip-missing"]
+    process = subprocess.Popen(command, cwd=repository, stderr=subprocess.PIPE, text=True)
     workers: list[psutil.Process] = []
     deadline = time.monotonic() + 60
     while len(workers) < 2 and time.monotonic() < deadline:
@@ -121,13 +119,30 @@ def test_workers_end_with_a_killed_build(tmp_path: Path, repository: Path) -> No
         children = psutil.Process(process.pid).children()
         workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
     for worker in workers:
-        os.kill(worker.pid, signal.SIGSTOP)  # they are in their midst however fast they are
+        os.kill(worker.pid, signal.SIGSTOP)
+    assert len(workers) == 2
+    return process, workers
+
+
+def test_workers_end_with_a_killed_build(tmp_path: Path, repository: Path) -> None:
+    published.esci(tmp_path / "sources")
+    process, workers = begun(tmp_path / "sources", repository)
     process.kill()
-    process.wait()
     for worker in workers:
         os.kill(worker.pid, signal.SIGCONT)
-    assert len(workers) == 2
     gone, alive = psutil.wait_procs(workers, timeout=30)
     for worker in alive:
         worker.kill()
+    process.communicate()
     assert len(gone) == 2, "no worker is left"
+
+
+def test_a_build_whose_worker_was_killed_says_so_in_one_line(tmp_path: Path, repository: Path) -> None:
+    published.esci(tmp_path / "sources")
+    process, workers = begun(tmp_path / "sources", repository)
+    workers[0].kill()
+    os.kill(workers[1].pid, signal.SIGCONT)
+    _, said = process.communicate(timeout=60)
+    last = said.splitlines()[-1]
+    assert process.returncode == 2 and "a worker was killed" in last and "finished tasks are kept" in last
+    assert "Traceback" not in said

@@ -19,6 +19,7 @@ from shopbench.question import Question
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
 from training.data import reading
+from training.data.build.parts import PartSpec, finished_part, make_part
 from training.data.catalogue import all_tasks
 from training.data.formats import DataTask, MissingDataset, Row, SourceError, SourceFolder
 from training.data.sources import amazon_reviews_also, esci, esci_match
@@ -160,12 +161,18 @@ def test_a_models_labels_are_used_where_there_are_some(invented: Path, tmp_path:
     published.amazon_m2(tmp_path)
     task = all_tasks()["amazon_m2_category_of_attribute"]
     assert {row["label_source"] for row in task.rows(SourceFolder(tmp_path))} == {"metadata"}
+    spec = PartSpec(task.name, 5, 0.0, None, 2048, str(tmp_path), (), "code")
+    make_part(spec, str(tmp_path))
+    assert finished_part(spec, tmp_path)
     labels = [
         {"id": f"UK:B0{number:08d}", "category": f"{published.THINGS[number % 10]}s", "attributes": [f"trait {number}"]}
         for number in range(10)
     ]
     published.write_lines(tmp_path / "synthetic/amazon_m2_category_of_attribute.jsonl", labels)
-    rows = list(task.rows(SourceFolder(tmp_path)))
+    assert finished_part(spec, tmp_path) is None, "made of the metadata"
+    sources = SourceFolder(tmp_path)
+    rows = list(task.rows(sources))
+    assert any(path.endswith("synthetic/amazon_m2_category_of_attribute.jsonl") for path in sources.read)
     assert len(rows) == 10 and {row["label_source"] for row in rows} == {"llm"}
     for sample in samples(task, iter(rows)):
         law(sample)

@@ -155,7 +155,7 @@ def test_a_four_bit_base_is_loaded_onto_the_gpu_of_its_own_process(monkeypatch: 
         monkeypatch.setattr(
             make_trainer, "PartialState", lambda local=local: SimpleNamespace(local_process_index=local)
         )
-        make_trainer.load_model(Path("base"), RECIPES["v8"].training, "sdpa")
+        make_trainer.load_model(Path("base"), RECIPES["v8"].training)
     assert [options["device_map"] for options in asked] == [{"": 0}, {"": 1}, {"": 2}]
     assert all(options["quantization_config"]["load_in_4bit"] for options in asked)
 

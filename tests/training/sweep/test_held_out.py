@@ -43,6 +43,10 @@ def test_only_here_tests_stand_in_for_training_rows(tmp_path: Path) -> None:
     assert (view / "ecom_instruct" / folder.name / "train.jsonl").read_text() == "rows"
     assert (view / "ecom_instruct" / folder.name / "meta-info.json").read_text() == "{}"
     assert (view / "amazonqa").is_dir() and not list(sources.rglob("train*"))
+    (tmp_path / "others" / "commonsense").mkdir(parents=True)
+    view = with_tests(tmp_path / "others", tmp_path / "view")
+    assert [link.name for link in view.iterdir()] == ["commonsense"], "nothing of the sources before"
+    assert (sources / "sources" / "amazonqa").is_dir()
 
 
 def answered(*values: float) -> list[Outcome]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from shopbench.files import read_json, write_json
 from shopbench.sample import Sample, read_samples, write_samples
 from shopbench.tasks import TaskType
 from training.data.ecinstruct_wordings import INSTRUCTIONS
+from training.data.hashes import source_hash
 from training.recipes import Training
 from training.sweep import study_data
 from training.sweep.studies import NEVER_TRAINED, STUDIES, Arm, Study
@@ -205,6 +207,21 @@ def test_a_task_with_no_sample_is_not_in_the_pool(tmp_path: Path) -> None:
     write_json(folder / "manifest.json", {"tasks": {"a": {}, "b": {}, "c": {}}, "sha256": {}})
     assert study_data.tasks_with_samples(folder, "train", STUDIES["rank"]) == {"a"}
     assert study_data.tasks_with_samples(folder, "validation", STUDIES["rank"]) == {"b"}
+
+
+def test_a_pool_is_built_again_for_other_evaluation_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluation, sources, built = tmp_path / "evaluation.jsonl", tmp_path / "sources", []
+    sources.mkdir()
+
+    def build(recipe: Any, sources: Path, output: Path, exclude: tuple[str, ...], *_: Any, **__: Any) -> None:
+        built.append(recipe.name)
+        write_json(output / "manifest.json", {"excluded": {path: source_hash(Path(path)) for path in exclude}})
+
+    monkeypatch.setattr(study_data, "build", build)
+    for questions, builds in (("one", 1), ("one", 1), ("one, two", 2)):
+        evaluation.write_text(questions)
+        study_data.build_pool(STUDIES["rank"], TRAINING, 600, sources, tmp_path / "pool", (str(evaluation),), 1)
+        assert len(built) == builds
 
 
 def test_a_task_made_from_metadata_is_no_synthetic_data(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,27 @@ def test_a_sweep_goes_on_where_it_was_killed_and_asks_nothing_twice(
     write_samples(tmp_path / "q.jsonl", [question(number) for number in range(21)])
     assert alpha(base, two[0], tmp_path / "q.jsonl", tmp_path / "out", *points) == 0
     assert len(machine.asked) == 6, "other questions: everything anew"
+
+
+def test_an_adapter_that_means_something_else_is_asked_again(
+    machine: Machine, base: Path, two: list[Path], tmp_path: Path
+) -> None:
+    write_samples(tmp_path / "q.jsonl", [question(number) for number in range(20)])
+    adapter = shutil.copytree(two[0], tmp_path / "adapter")
+    for scale in (1, 2):
+        options = json.loads((two[0] / "adapter_config.json").read_text())
+        changed = options | {"lora_alpha": scale * options["lora_alpha"]}
+        (adapter / "adapter_config.json").write_text(json.dumps(changed))
+        assert alpha(base, adapter, tmp_path / "q.jsonl", tmp_path / "out", "--points", "0.5") == 0
+    assert machine.asked == ["0.000", "0.500"] * 2
+
+
+def test_points_that_are_close_are_not_taken_for_one(
+    machine: Machine, base: Path, two: list[Path], tmp_path: Path
+) -> None:
+    write_samples(tmp_path / "q.jsonl", [question(number) for number in range(20)])
+    assert alpha(base, two[0], tmp_path / "q.jsonl", tmp_path / "out", "--points", "0.4,0.4004") == 0
+    assert machine.asked == ["0.000", "0.400", "0.4004"]
 
 
 def test_scaling_is_a_factor_of_the_delta(base: Path, two: list[Path], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,6 +77,12 @@ def serving(fake: Fake) -> Iterator[str]:
             if fault == "no choices":
                 self._send(200, b'{"id": "x", "object": "chat.completion", "choices": []}')
                 return
+            if fault == "choices by name":
+                self._send(200, b'{"id": "x", "object": "chat.completion", "choices": {"first": {}}}')
+                return
+            if fault == "trickle":
+                self._send(200, b" " * 500, pause=0.05)
+                return
             if fault == "echo key":
                 self._send(401, json.dumps({"error": {"message": f"bad key {self.headers['Authorization']}"}}).encode())
                 return
@@ -109,7 +116,13 @@ def serving(fake: Fake) -> Iterator[str]:
             ).encode()
 
         def _send(
-            self, status: int, content: bytes, kind: str = "application/json", cut: int = 0, retry_after: str = ""
+            self,
+            status: int,
+            content: bytes,
+            kind: str = "application/json",
+            cut: int = 0,
+            retry_after: str = "",
+            pause: float = 0.0,
         ) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
@@ -117,6 +130,10 @@ def serving(fake: Fake) -> Iterator[str]:
             if retry_after:
                 self.send_header("Retry-After", retry_after)
             self.end_headers()
+            while pause and content:  # a byte at a time
+                self.wfile.write(content[:1])
+                time.sleep(pause)
+                content = content[1:]
             self.wfile.write(content[: len(content) - cut])
             if cut:
                 self.close_connection = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,40 @@ def test_a_lone_surrogate_in_an_answer_crashes_no_run(work: Path) -> None:
         with serving(Fake(answer)) as url:
             assert run(url, work) == 0
         assert len(lines(work / "out.jsonl")) >= 6
+
+
+@pytest.mark.parametrize("fault", ["choices by name", "trickle"])
+def test_an_answer_that_is_none_or_never_ends_is_asked_for_again(work: Path, fault: str) -> None:
+    """A trickle of bytes keeps every single read short of the time for an answer."""
+    fake = Fake(label_and_check, faults=[fault])
+    began = time.monotonic()
+    with serving(fake) as url:
+        assert run(url, work, "--concurrency", "1", "--timeout", "1") == 0
+    assert len(lines(work / "out.jsonl")) == 8 and len(fake.bodies) == 1 + 8 * 4
+    assert manifest(work)["spent"]["lost_requests"] == 1 and time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 1e999}, {"prompt_tokens": -5, "completion_tokens": -5}])
+def test_a_count_of_tokens_that_is_none_stops_no_run_and_makes_no_room_under_a_ceiling(work: Path, usage: Any) -> None:
+    fake = Fake(label_and_check, usage=usage)
+    with serving(fake) as url:
+        code = run(url, work, "--concurrency", "1", "--tries", "2", "--first-wait", "0.01")
+    if usage["prompt_tokens"] < 0:
+        assert code == 0 and manifest(work)["spent"]["prompt_tokens"] == 0
+    else:
+        assert code == 2, "no chat completion, time and again"
+
+
+def test_a_part_of_an_answer_without_text_is_no_answer(work: Path) -> None:
+    asked: list[str] = []
+
+    def answer(body: dict[str, Any]) -> Any:
+        asked.append(body["messages"][1]["content"])
+        return ([{"type": "text"}], "stop") if len(asked) == 1 else label_and_check(body)
+
+    with serving(Fake(answer)) as url:
+        assert run(url, work, "--concurrency", "1") == 0
+    assert len(lines(work / "out.jsonl")) == 8 and asked[0] == asked[1]
 
 
 def test_an_error_that_comes_as_an_answer_is_said(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

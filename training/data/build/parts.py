@@ -48,7 +48,7 @@ class PartSpec:
 
 @dataclass
 class Tally:
-    """What became of the rows of a task, as the manifest tells it, and the files they came from."""
+    """What became of the rows of a task, as the manifest tells it, the files they came from, and their patterns."""
 
     counts: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -56,6 +56,7 @@ class Tally:
     answers: Counter[str] = field(default_factory=Counter)
     label_sources: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
+    patterns: set[str] = field(default_factory=set)
     unlike: str = ""
     """How the first row that made no sample differs from the task's example."""
 
@@ -86,7 +87,7 @@ def part_samples(task: DataTask, spec: PartSpec, tally: Tally) -> Iterator[tuple
     """(split, sample) of one task, until the limits are reached; `tally` says what became of the rows."""
     limits = {"train": spec.limit, "validation": spec.validation_limit if spec.validation_share else 0}
     sources = SourceFolder(Path(spec.sources))
-    tally.files = sources.read
+    tally.files, tally.patterns = sources.read, sources.patterns
     checks = Checks(spec.max_tokens, spec.exclude)
     for row in task.rows(sources):
         full = {split for split, limit in limits.items() if limit is not None and tally.counts[split] >= limit}
@@ -149,16 +150,25 @@ def make_part(spec: PartSpec, folder: str) -> None:
     facts |= {name: dict(sorted(value.items())) for name, value in vars(tally).items() if isinstance(value, dict)}
     if is_short(tally.counts["train"], spec.limit):
         facts["short"] = reason(task, tally.counts, tally.dropped, sorted(tally.files), tally.unlike)
-    known = {"spec": repr(spec), "files": _stamps(tally.files), "facts": facts}
+    known = {
+        "spec": repr(spec),
+        "files": _stamps(tally.files),
+        "patterns": sorted(tally.patterns),
+        "excluded": _stamps(spec.exclude),
+        "facts": facts,
+    }
     with replacing(Path(folder) / f"{task.name}.json", shared=True) as file:
         file.write(json_text(known))
 
 
 def finished_part(spec: PartSpec, folder: Path) -> dict[str, Any] | None:
-    """What is known about a part of this specification whose files have not changed since; None if there is none."""
+    """What is known about a part of this specification whose files have not changed since, sources and evaluation
+    files alike, and no other source has come to them; None if there is none."""
     try:
         known: dict[str, Any] = json.loads((folder / f"{spec.task}.json").read_text(encoding="utf-8"))
-        current = known["spec"] == repr(spec) and known["files"] == _stamps(known["files"])
+        files = SourceFolder(Path(spec.sources)).files(*known["patterns"])
+        current = (known["spec"], known["files"]) == (repr(spec), _stamps(files))
+        current = current and known["excluded"] == _stamps(spec.exclude)
     except (OSError, ValueError, KeyError):
         return None
     return known if current else None

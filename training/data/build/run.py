@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from itertools import chain
 from multiprocessing import get_context
@@ -110,7 +111,13 @@ def _locally(specs: list[PartSpec], folder: Path, workers: int) -> Iterator[tupl
         waiting = {pool.submit(make_part, spec, str(folder)): spec for spec in specs}
         try:
             for future in as_completed(waiting):
-                yield waiting[future], future.exception()
+                problem = future.exception()
+                if isinstance(problem, BrokenProcessPool):
+                    problem = UserError(
+                        f"{folder.parent}: a worker was killed, as where memory runs out; give fewer --workers "
+                        f"(there were {workers}), or make room, and run it again: finished tasks are kept"
+                    )
+                yield waiting[future], problem
         finally:
             pool.shutdown(cancel_futures=True)
 
