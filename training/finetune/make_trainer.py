@@ -26,7 +26,7 @@ from training.finetune.plan import plan
 from training.finetune.trainer import AnswerTrainer, Throughput
 from training.recipes import Recipe, Training
 from training.weights.adapters import read_adapter
-from training.weights.base import compute_type, load_tokenizer
+from training.weights.base import compute_type, load_config, load_tokenizer
 
 EVALUATIONS = 4
 """How often the validation loss is taken in a run."""
@@ -189,8 +189,11 @@ def load_model(folder: Path, training: Training) -> Any:
             bnb_4bit_compute_dtype=dtype,
             bnb_4bit_quant_storage=dtype,  # FSDP shards tensors of one type only
         )
+    config = load_config(folder)
+    config._attn_implementation = None  # config.json may name one that is not installed (FlashAttention)
     return AutoModelForCausalLM.from_pretrained(
         folder,
+        config=config,
         dtype=torch.float32 if training.method == "full" else dtype,
         quantization_config=quantization,
         device_map=device_map(quantization is not None, PartialState().local_process_index),

@@ -54,16 +54,23 @@ def measure_held_out(given: argparse.Namespace) -> None:
 def build_questions(given: argparse.Namespace) -> Iterator[list[Sample]]:
     """The held-out samples of seen tasks, then those of unseen ones; a task whose dataset is missing is left out."""
     exclude = tuple(given.exclude)
+    sources = with_tests(given.sources, given.output / "sources")
     build(HELD_OUT, given.sources, given.output / "seen", exclude, given.workers, skip_missing=True)
     yield read_samples(given.output / "seen" / "validation.jsonl")
-    sources = with_tests(given.sources, given.output / "sources")
     build(UNSEEN, sources, given.output / "unseen", exclude, given.workers, skip_missing=True)
     yield read_samples(given.output / "unseen" / "train.jsonl")
 
 
 def with_tests(sources: Path, view: Path) -> Path:
-    """A folder of links to the datasets, in which EcomInstruct's test files have the names of training files."""
-    shutil.rmtree(view, ignore_errors=True)  # links to the datasets of another --sources, or to some that are gone
+    """A folder of links to the datasets, in which EcomInstruct's test files have the names of training files.
+
+    Links of an earlier run are removed: they may be to datasets of another --sources. UserError for a folder that holds
+    more than links, or the datasets themselves.
+    """
+    own = [path for path in view.rglob("*") if not path.is_dir() and not path.is_symlink()]
+    if own or view.is_symlink() or view.resolve() == sources.resolve():
+        raise UserError(f"{view}: is no folder of links to datasets, as this command makes; give another --output")
+    shutil.rmtree(view, ignore_errors=True)
     view.mkdir(parents=True)
     links = {
         view / folder.name: folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from shopbench.files import read_json, write_json
 from tests.training.finetune.made import TINY, alone, model_of, samples
 from training.finetune import make_trainer
 from training.finetune.batches import Packed, Padded, encode
@@ -51,3 +53,12 @@ def test_a_batch_computes_what_its_samples_compute_alone(
         expected = torch.cat([alone(model_of(folder, "eager"), items[number]) for number in numbers])
     together = logits[0] if packed else logits[batch["labels"] != -100]
     torch.testing.assert_close(together, expected, atol=2e-4, rtol=1e-3)
+
+
+def test_a_base_whose_configuration_names_flash_attention_is_trained_without(
+    tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = shutil.copytree(tiny_model("llama"), tmp_path / "base")
+    named = read_json(base / "config.json", "configuration") | {"_attn_implementation": "flash_attention_2"}
+    write_json(base / "config.json", named)
+    assert choose_attention(make_trainer.load_model(base, TINY.training), LONGEST)

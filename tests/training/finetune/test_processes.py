@@ -142,7 +142,7 @@ def test_two_processes_of_which_one_is_killed_go_on_to_the_same_weights(
     assert all(torch.equal(resumed[name], tensor) for name, tensor in whole.items())
 
 
-def test_a_four_bit_base_is_loaded_onto_the_gpu_of_its_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_four_bit_base_is_loaded_onto_the_gpu_of_its_own_process(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert device_map(False, 1) is None, "into host memory, from where the trainer or FSDP takes it"
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -155,7 +155,7 @@ def test_a_four_bit_base_is_loaded_onto_the_gpu_of_its_own_process(monkeypatch: 
         monkeypatch.setattr(
             make_trainer, "PartialState", lambda local=local: SimpleNamespace(local_process_index=local)
         )
-        make_trainer.load_model(Path("base"), RECIPES["v8"].training)
+        make_trainer.load_model(base, RECIPES["v8"].training)
     assert [options["device_map"] for options in asked] == [{"": 0}, {"": 1}, {"": 2}]
     assert all(options["quantization_config"]["load_in_4bit"] for options in asked)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.scoring import Outcome
-from shopbench.errors import exit_code_of
+from shopbench.errors import UserError, exit_code_of
 from shopbench.tasks import TaskType
 from training.data.catalogue import all_tasks
 from training.recipes.embedded import HELD_OUT, RECIPES, UNSEEN
@@ -47,6 +47,19 @@ def test_only_here_tests_stand_in_for_training_rows(tmp_path: Path) -> None:
     view = with_tests(tmp_path / "others", tmp_path / "view")
     assert [link.name for link in view.iterdir()] == ["commonsense"], "nothing of the sources before"
     assert (sources / "sources" / "amazonqa").is_dir()
+
+
+def test_no_folder_of_the_user_s_is_taken_for_its_own_links(tmp_path: Path) -> None:
+    """As with `--sources data/sources --output data`."""
+    datasets, linked = tmp_path / "datasets", tmp_path / "linked"
+    (datasets / "amazonqa").mkdir(parents=True)
+    (datasets / "amazonqa" / "rows.json").write_text("rows")
+    linked.mkdir()
+    (linked / "amazonqa").symlink_to(datasets / "amazonqa")
+    for sources, view in ((datasets, datasets), (linked, datasets), (linked, linked)):
+        with pytest.raises(UserError, match="give another --output"):
+            with_tests(sources, view)
+        assert (sources / "amazonqa" / "rows.json").read_text() == "rows"
 
 
 def answered(*values: float) -> list[Outcome]:
