@@ -33,12 +33,13 @@ def choose_attention(model: Any, longest: int) -> bool:
     other way than torch's own attention has (attention sinks are another).
     """
     config = model.config.get_text_config()
+    layers = getattr(config, "layer_types", None)  # a class may have more kinds than this model (Granite 4's small ones)
+    attention_only = _ATTENTION_LAYERS.issuperset(layers) if layers else not model._is_stateful
     windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
     packed = bool(
         model._supports_attention_backend
         and model._supports_sdpa
-        and not model._is_stateful
-        and _ATTENTION_LAYERS.issuperset(getattr(config, "layer_types", None) or ())
+        and attention_only
         and all(window is None or window >= longest for window in windows)
     )
     if packed:

@@ -58,7 +58,8 @@ class AnswerTrainer(SFTTrainer):
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         if model is None:  # FSDP's is loaded in place
             for name, weight in self.model.named_parameters():
-                weight.data = weight.data.to(types.get(name, weight.dtype))
+                if name in types:
+                    weight.data = weight.data.to(types[name])
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """As the Trainer's, but of a checkpoint that could not be written (a full disk, say) nothing stays."""

@@ -19,6 +19,7 @@ from training.weights.base import load_tokenizer
 
 LONGEST = 400
 GEMMA: dict[str, Any] = {"head_dim": 8}
+GRANITE: dict[str, Any] = {"num_local_experts": 0, "shared_intermediate_size": 32, "mamba_n_heads": 6, "mamba_d_head": 8}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,8 @@ GEMMA: dict[str, Any] = {"head_dim": 8}
         ("bloom", {"n_layer": 2, "n_head": 4}, False),  # has no attention by torch's own function
         ("gpt_oss", {**GEMMA, "num_local_experts": 2, "num_experts_per_tok": 1, "sliding_window": 4096}, False),
         ("lfm2", {"layer_types": ["conv", "full_attention"]}, False),
+        ("granitemoehybrid", {**GRANITE, "layer_types": ["attention", "attention"]}, True),
+        ("granitemoehybrid", {**GRANITE, "layer_types": ["attention", "mamba"]}, False),
         ("minimax", {"layer_types": ["linear_attention", "full_attention"], "num_local_experts": 2}, False),
     ],
 )

@@ -225,7 +225,7 @@ def test_an_answer_that_is_none_or_never_ends_is_asked_for_again(work: Path, fau
     fake = Fake(label_and_check, faults=[fault])
     began = time.monotonic()
     with serving(fake) as url:
-        assert run(url, work, "--concurrency", "1", "--timeout", "1") == 0
+        assert run(url, work, "--concurrency", "1", "--timeout", "2") == 0
     assert len(lines(work / "out.jsonl")) == 8 and len(fake.bodies) == 1 + 8 * 4
     assert manifest(work)["spent"]["lost_requests"] == 1 and time.monotonic() - began < 20
 
