@@ -16,7 +16,7 @@ from tabulate import tabulate
 from shopbench.sample import Sample
 from shopbench.tracks import Track
 from tools.budget.projection import Projection, Target, project
-from tools.budget.workload import GPU_BLOCK, Asking, BatchLoad, batches_of_track
+from tools.budget.workload import GPU_BLOCK, USUAL, Asking, BatchLoad, batches_of_track
 
 _STEP = 32
 """Contexts are looked for in steps of so many tokens: the projection is no finer."""
@@ -24,7 +24,6 @@ SHORTEST = 128
 """What SHOPBENCH_CONTEXT may be at least."""
 _SPARE = 0.97
 """Share of the minutes that the recommended setting may take."""
-_USUAL = Asking()
 _INT8_SPEED = 2.0
 """Peak of 8-bit tensor cores over fp16's, on every GPU of devices.py."""
 
@@ -58,7 +57,7 @@ class Cut:
 
 
 def cuts(
-    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = _USUAL
+    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = USUAL
 ) -> Iterator[Cut]:
     """Each change alone, first none; `asking`: without a change."""
     shape = target.shape
@@ -82,7 +81,7 @@ def cuts(
 
 
 def certain_context(
-    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = _USUAL
+    target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = USUAL
 ) -> Cut | None:
     """The longest context with which the track ends in time even in the pessimistic case; None if none does."""
     few, many = SHORTEST // _STEP, asking.context // _STEP
@@ -98,7 +97,7 @@ def certain_context(
     return found
 
 
-def cuts_text(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = _USUAL) -> str:
+def cuts_text(target: Target, samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = USUAL) -> str:
     """The table of changes, and what to do."""
     rows = [cut.row() for cut in cuts(target, samples, tokenizer, track, asking)]
     table = tabulate(rows, ["change", "typical", "pessimistic", "certain"], disable_numparse=True)

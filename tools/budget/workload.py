@@ -45,7 +45,7 @@ class Asking:
         return [word for pair in named.items() for word in pair]
 
 
-_USUAL = Asking()
+USUAL = Asking()
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def draw(samples: Sequence[Sample], track: Track, count: int | None) -> list[Sam
 
 
 def batches_of_track(
-    samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = _USUAL
+    samples: Sequence[Sample], tokenizer: Any, track: Track, asking: Asking = USUAL
 ) -> list[BatchLoad]:
     """A track's full batches on GPUs; one without questions of its own is taken to ask what the others ask.
 

@@ -148,7 +148,7 @@ def adapt_model(trainer: AnswerTrainer, training: Training) -> None:
         config = trainer.model.peft_config["default"]
         config.target_modules = {*config.target_modules, "lm_head"}
         trainer.model.base_model.inject_adapter(trainer.model.base_model.model, "default")
-        # As PEFT does it for the other layers' (and for all when a run goes on): bfloat16 would lose small updates.
+        # As PEFT does it for the other layers' adapters: bfloat16 would lose small updates.
         cast_adapter_dtype(trainer.model, "default")
     if not torch.cuda.is_available() and not trainer.is_fsdp_enabled:  # FSDP gathers a weight in its own forward only
         lora_linear.speed_up(trainer.model)

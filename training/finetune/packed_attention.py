@@ -33,7 +33,7 @@ def choose_attention(model: Any, longest: int) -> bool:
     other way than torch's own attention has (attention sinks are another).
     """
     config = model.config.get_text_config()
-    layers = getattr(config, "layer_types", None)  # a class may have more kinds than this model (Granite 4's small ones)
+    layers = getattr(config, "layer_types", None)  # Granite 4's class has Mamba layers, its small models have none
     attention_only = _ATTENTION_LAYERS.issuperset(layers) if layers else not model._is_stateful
     windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
     packed = bool(

@@ -67,8 +67,8 @@ def with_tests(sources: Path, view: Path) -> Path:
     Links of an earlier run are removed: they may be to datasets of another --sources. UserError for a folder that holds
     more than links, or the datasets themselves.
     """
-    own = [path for path in view.rglob("*") if not path.is_dir() and not path.is_symlink()]
-    if own or view.is_symlink() or view.resolve() == sources.resolve():
+    has_files = any(not path.is_dir() and not path.is_symlink() for path in view.rglob("*"))
+    if has_files or view.is_symlink() or view.resolve() == sources.resolve():
         raise UserError(f"{view}: is no folder of links to datasets, as this command makes; give another --output")
     shutil.rmtree(view, ignore_errors=True)
     view.mkdir(parents=True)

@@ -19,7 +19,12 @@ from training.weights.base import load_tokenizer
 
 LONGEST = 400
 GEMMA: dict[str, Any] = {"head_dim": 8}
-GRANITE: dict[str, Any] = {"num_local_experts": 0, "shared_intermediate_size": 32, "mamba_n_heads": 6, "mamba_d_head": 8}
+GRANITE: dict[str, Any] = {
+    "num_local_experts": 0,
+    "shared_intermediate_size": 32,
+    "mamba_n_heads": 6,
+    "mamba_d_head": 8,
+}
 
 
 @pytest.mark.parametrize(
