@@ -200,7 +200,7 @@ class Server:
             self.form = form if learning else self.form
             return reply
         except (openai.APITimeoutError, TimeoutError):
-            raise _Passing(f"no answer in {self.timeout:g} s", charged=True) from None
+            raise _Passing(f"no answer in {self.timeout:g} s (--timeout)", charged=True) from None
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
             refused = "Connect" in type(cause).__name__  # then nothing was sent
