@@ -15,3 +15,12 @@ def test_it_trains_on_a_part_of_what_the_embedded_model_was_trained_on() -> None
     assert recipe.validation_share == HELD_OUT.validation_share, "what others hold out is held out here"
     assert all(all_tasks()[task].shareable for task in sizes)
     assert ensemble_named(recipe.name).base == recipe.training.base != RECIPES["embedded_d"].training.base
+
+
+def test_the_longer_training_goes_on_with_samples_that_the_first_did_not_read() -> None:
+    first, more = RECIPES["qwen05b_cpu"], RECIPES["qwen05b_more"]
+    assert set(mixture_of(more)) == set(mixture_of(HELD_OUT))
+    assert dict(more.skip) == dict(mixture_of(first))
+    assert more.validation_share == first.validation_share
+    assert (more.training.rank, more.training.alpha) == (first.training.rank, first.training.alpha), "--start wants it"
+    assert all(all_tasks()[task].shareable for task in mixture_of(more))

@@ -1,7 +1,8 @@
 """The embedded model's recipe on another base, of the winners' own family: nothing here is tied to SmolLM2.
 
 qwen05b_cpu: Qwen2.5-Coder-0.5B-Instruct on one CPU core, in an hour and a half: a part of each task of
-embedded_d's mixture (docs/results/second_base). A longer training is a larger SHARE.
+embedded_d's mixture. qwen05b_more goes on from it (`training.finetune --start`) with two processes, on twice as many
+samples that it had not read (docs/results/second_base).
 """
 
 from __future__ import annotations
@@ -23,13 +24,26 @@ QWEN = replace(
     whole_names=True,
 )
 
+FIRST = {task: ceil(size * SHARE) for task, size in EMBEDDED_D.tasks.items() if size}
+MORE = {task: min(400, ceil(max(sizes[1:3]) * 0.55)) for task, sizes in embedded.SIZES.items()}
+"""A part of what embedded_c or embedded_d has, whichever has more; no task crowds out the others."""
+
 RECIPES = (
     Recipe(
         "qwen05b_cpu",
-        {task: ceil(size * SHARE) for task, size in EMBEDDED_D.tasks.items() if size},
+        FIRST,
         QWEN,
         seed=46,
         validation_share=embedded.VALIDATION_SHARE,
         validation_limit=1,
+    ),
+    Recipe(
+        "qwen05b_more",
+        MORE,
+        replace(QWEN, tokens_per_batch=512, warmup=30),
+        seed=47,
+        validation_share=embedded.VALIDATION_SHARE,
+        validation_limit=1,
+        skip=FIRST,
     ),
 )
