@@ -3,7 +3,7 @@
 R is an ensemble ("track1" ... "track5", "embedded") or one adapter's recipe ("v7"). `--adapters A:0.56 B:0.75` names
 other folders and weights, `--alpha` scales them all. `--as-adapter` writes the same sum as ONE adapter, ranks
 concatenated, to be served without a merge (not where biases were trained as well, PEFT's bias="all" or "lora_only":
-those go into the base only). The sum itself is training/weights/merged.py.
+those go into the base only); `--rank` makes that one smaller. The sum itself is training/weights/merged.py.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from shopbench.arguments import finite
+from shopbench.arguments import finite, positive
 from training.recipes import ENSEMBLES, RECIPES, ensemble_named
 from training.weights.adapters import adapter_folder, read_adapter
 from training.weights.folders import base_folder, base_name, is_hub_name
-from training.weights.merged import Merge, merge_adapters, merge_weights
+from training.weights.joined import merge_adapters
+from training.weights.merged import Merge, merge_weights
 
 
 def resolve(recipe: str, base: Path | None, adapters: Sequence[str] | None, alpha: float) -> Merge:
@@ -56,8 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--adapters", nargs="+", metavar="A:WEIGHT", help="adapter folders or names, and weights")
     parser.add_argument("--alpha", type=finite, default=1.0, help="factor of all weights (wise-ft)")
     parser.add_argument("--as-adapter", action="store_true", help="write one adapter instead of a merged model")
+    rank_help = "with --as-adapter: of a sum of higher rank, write the nearest of this one"
+    parser.add_argument("--rank", type=positive, metavar="N", help=rank_help)
     given = parser.parse_args(argv)
+    if given.rank and not given.as_adapter:
+        parser.error("--rank goes with --as-adapter: a merged model has no rank")
     merge = resolve(given.recipe, given.base, given.adapters, given.alpha)
-    (merge_adapters if given.as_adapter else merge_weights)(merge, given.output)
+    if given.as_adapter:
+        merge_adapters(merge, given.output, given.rank)
+    else:
+        merge_weights(merge, given.output)
     print(f"{given.output}: " + " + ".join(["base", *(f"{a.weight:g} x {a.folder.name}" for a in merge.adapters)]))
     return 0

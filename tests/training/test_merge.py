@@ -126,6 +126,30 @@ def test_the_ensemble_as_one_adapter_computes_the_merged_model(base: Path, two: 
     torch.testing.assert_close(served, load(tmp_path / "merged")(ids).logits, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rank", [5, 12, 100])
+def test_the_ensemble_as_one_adapter_of_a_lower_rank_is_the_nearest_there_is(
+    rank: int, base: Path, two: list[Path], tmp_path: Path
+) -> None:
+    adapters = (f"{two[0]}:0.56", f"{two[1]}:0.25")
+    for name, extra in (("whole", ()), ("one", ("--rank", str(rank)))):
+        assert run(base, tmp_path / name, *adapters, extra=("--as-adapter", *extra)) == 0
+    config = json.loads((tmp_path / "one" / "adapter_config.json").read_text())
+    assert config["r"] == config["lora_alpha"] == min(rank, 12)
+    whole, one = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "one"))
+    assert whole.keys() == one.keys()
+    for name in (name for name in whole if name.endswith("lora_A.weight")):
+        other = name.replace("lora_A", "lora_B")
+        u, values, v = torch.linalg.svd(whole[other] @ whole[name], full_matrices=False)
+        kept = torch.where(torch.arange(len(values)) < rank, values, 0.0)
+        torch.testing.assert_close(one[other] @ one[name], (u * kept) @ v, atol=1e-6, rtol=1e-4)
+
+
+def test_a_merged_model_has_no_rank(base: Path, two: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(base, tmp_path / "out", f"{two[0]}:1", extra=("--rank", "4"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_shard_under_another_name_is_found_again(tiny_model: Make, tmp_path: Path) -> None:
     """As some models are published: model-00001-of-00001.safetensors, and an index that names it."""
     base = shutil.copytree(tiny_model("llama", seed=5), tmp_path / "base")

@@ -24,7 +24,8 @@ from training.sweep.engine import Candidate, ask_all
 from training.sweep.report import plot_alpha, plot_grid, points_table, score_row, write_results
 from training.weights.adapters import adapter_folder, read_adapter
 from training.weights.folders import base_folder
-from training.weights.merged import Merge, merge_adapters
+from training.weights.joined import merge_adapters
+from training.weights.merged import Merge
 
 Weights = tuple[float, ...]
 

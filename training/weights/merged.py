@@ -3,9 +3,8 @@
     W = W0 + sum_i weight_i * scale_i * B_i A_i        (one adapter: wise-ft with alpha = weight; several: ensemble)
     b = b0 + sum_i weight_i * (b_i - b0)               (biases, where an adapter was trained with them)
 
-computed in float32 and rounded once to the base's type (Table 6 of the winning solution's paper). The same sum can be
-written as ONE adapter, ranks side by side, to be served with the base without a merge; not with biases, which vLLM
-takes from no adapter.
+computed in float32 and rounded once to the base's type (Table 6 of the winning solution's paper). joined.py writes the
+same sum as ONE adapter; not with biases, which vLLM takes from no adapter.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -27,9 +25,9 @@ from shopbench.errors import UserError
 from shopbench.files import read_json, read_json_if_any, write_json
 from shopbench.naming import answer_by_of
 from shopbench.requirements import versions
-from training.weights.adapters import PREFIX, Adapter, Pair
+from training.weights.adapters import Adapter, Pair
 from training.weights.folders import PROVENANCE, copy_beside, shards, staged
-from training.weights.tensors import Stored, Written, fingerprint, stored, write, write_model
+from training.weights.tensors import Stored, Written, fingerprint, stored, write_model
 
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
@@ -189,7 +187,7 @@ def merge_weights(merge: Merge, output: Path) -> None:
     with staged(output, needed, facts) as folder, tqdm(total=needed, unit="B", unit_scale=True, desc="merging") as bar:
         write_model(folder, written, bar.update)
         copy_beside(merge.base, folder)
-        if not _has_chat_template(folder):  # training gave the adapters one
+        if not has_chat_template(folder):  # training gave the adapters one
             copy_tokenizer(merge.adapters, folder)
         if untie:
             write_json(folder / "config.json", {**config, "tie_word_embeddings": False})
@@ -202,67 +200,14 @@ def _merged(merge: Merge, name: str, source: Stored) -> Callable[[], Iterator[Te
     return partial(merged_rows, source, merge.deltas(name))
 
 
-def _has_chat_template(folder: Path) -> bool:
+def has_chat_template(folder: Path) -> bool:
     config = read_json_if_any(folder / "tokenizer_config.json")
     return bool(config.get("chat_template")) or (folder / "chat_template.jinja").is_file()
 
 
 def copy_tokenizer(adapters: Sequence[Adapter], folder: Path) -> None:
     """Copy the tokenizer of the first adapter that has one for chats, if any has."""
-    source = next((adapter.folder for adapter in adapters if _has_chat_template(adapter.folder)), None)
+    source = next((adapter.folder for adapter in adapters if has_chat_template(adapter.folder)), None)
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
         if source and (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
-
-
-def merge_adapters(merge: Merge, output: Path) -> None:
-    """Write the sum as one adapter: A's stacked, weighted and scaled B's side by side, factor 1.
-
-    All modules get the same rank (missing parts are zeros), because engines expect one rank for an adapter.
-    """
-    merge.check_as_adapter()
-    base_tensors(merge)
-    ranks = merge.ranks()
-    total = sum(ranks)
-    facts = {**merge.provenance(), "rank": total}
-    modules = sorted({name for adapter in merge.adapters for name in adapter.pairs})
-    written = [tensor for name in modules for tensor in _stacked(merge, name, ranks)]
-    config = {
-        **merge.adapters[0].config,
-        "r": total,
-        "lora_alpha": total,
-        "lora_dropout": 0.0,
-        "use_rslora": False,
-        "rank_pattern": {},
-        "alpha_pattern": {},
-        **dict.fromkeys(("exclude_modules", "layers_to_transform", "layers_pattern")),  # of the first adapter alone
-        "target_modules": sorted({name.removesuffix(".weight").split(".")[-1] for name in modules}),
-        "inference_mode": True,
-        "bias": "none",  # vLLM takes no other value, and on a base without biases "all" has trained none
-    }
-    with staged(output, sum(tensor.size for tensor in written)) as folder:
-        write(folder / "adapter_model.safetensors", written)
-        copy_tokenizer(merge.adapters, folder)
-        write_json(folder / "adapter_config.json", config)
-        write_json(folder / PROVENANCE, facts)
-
-
-def _stacked(merge: Merge, name: str, ranks: list[int]) -> list[Written]:
-    total = sum(ranks)
-    some = next(adapter.pairs[name] for adapter in merge.adapters if name in adapter.pairs)
-    (outputs, inputs), dtype, module = some.shape, some.a.dtype, PREFIX + name.removesuffix(".weight")
-
-    def both() -> tuple[Tensor, Tensor]:
-        left, right = torch.zeros(outputs, total), torch.zeros(total, inputs)
-        start = 0
-        for adapter, rank in zip(merge.adapters, ranks, strict=True):
-            if pair := adapter.pairs.get(name):
-                b, a = pair.factors()
-                left[:, start : start + pair.rank], right[start : start + pair.rank] = b * adapter.weight, a
-            start += rank
-        return left, right
-
-    return [
-        Written(f"{module}.lora_A.weight", dtype, (total, inputs), lambda: iter([both()[1].to(dtype)])),
-        Written(f"{module}.lora_B.weight", dtype, (outputs, total), lambda: iter([both()[0].to(dtype)])),
-    ]

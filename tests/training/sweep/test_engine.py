@@ -19,9 +19,10 @@ from shopbench.errors import UserError
 from shopbench.files import write_json
 from shopbench.sample import Sample
 from shopbench.tasks import TaskType
-from training import merge
 from training.sweep.engine import Served, serving
 from training.sweep.weight_sweep import Sweep
+from training.weights.joined import merge_adapters
+from training.weights.merged import merge_weights
 from training.weights.tensors import fingerprint
 
 pytestmark = pytest.mark.engine
@@ -71,8 +72,8 @@ def test_a_scaled_adapter_answers_as_the_merged_model_does(
     weights = {"none": (0.0, 0.0), "first": (1.0, 0.0), "both": (1.0, 0.5)}
     sweep = Sweep(str(base), base, parts, tmp_path)
     for name, pair in weights.items():
-        merge.merge_adapters(sweep.merge(pair), tmp_path / name)
-    merge.merge_weights(sweep.merge(weights["both"]), tmp_path / "merged")
+        merge_adapters(sweep.merge(pair), tmp_path / name)
+    merge_weights(sweep.merge(weights["both"]), tmp_path / "merged")
 
     ranks = sum(sweep.merge(weights["both"]).ranks())
     with ExitStack() as stack, ThreadPoolExecutor() as pool:  # both start at once: mostly each uses one core

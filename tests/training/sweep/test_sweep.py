@@ -27,12 +27,12 @@ from shopbench.sample import Sample, write_samples
 from shopbench.tasks import TaskType
 from shopbench.tracks import TRACKS
 from tests.training.test_merge import make_adapter
-from training import merge
 from training.sweep import command as sweep
 from training.sweep import engine as sweep_engine
 from training.sweep import report as sweep_report
 from training.sweep import study_run, weight_sweep
 from training.sweep.studies import STUDIES, Claim
+from training.weights.joined import merge_adapters
 
 Make = Callable[..., Path]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -158,7 +158,7 @@ def test_scaling_is_a_factor_of_the_delta(base: Path, two: list[Path], tmp_path:
     found = {}
     for weight in (1.0, 0.25, 0.0):
         points = weight_sweep.Sweep(str(base), base, (two[0],), tmp_path)
-        merge.merge_adapters(points.merge((weight,)), tmp_path / str(weight))
+        merge_adapters(points.merge((weight,)), tmp_path / str(weight))
         found[weight] = load_file(tmp_path / str(weight) / "adapter_model.safetensors")
     for name, whole in found[1.0].items():
         part = 0.25 if "lora_B" in name else 1.0
