@@ -111,7 +111,7 @@ def test_the_first_subtasks_of_a_domain_are_unlike_each_other(domain: str) -> No
 
 
 def test_every_track_has_its_ensemble_of_known_recipes() -> None:
-    assert {f"track{number}" for number in range(1, 6)} | {"embedded", "embedded_start"} == set(ENSEMBLES)
+    assert {f"track{number}" for number in range(1, 6)} | {"embedded", "embedded_start", "qwen05b"} == set(ENSEMBLES)
     for ensemble in ENSEMBLES.values():
         for adapter, weight in ensemble.adapters:
             assert RECIPES[adapter].training.base == ensemble.base and weight > 0

@@ -15,9 +15,9 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {recipe.name: recipe for system in (winners, one_gpu, papers, embedded, second_base) for recipe in system.RECIPES}
 )
 ENSEMBLES: Mapping[str, Ensemble] = MappingProxyType(
-    {ensemble.name: ensemble for system in (winners, embedded) for ensemble in system.ENSEMBLES}
+    {ensemble.name: ensemble for system in (winners, embedded, second_base) for ensemble in system.ENSEMBLES}
 )
-"""By name: the submission of a track ("track1" ... "track5") and the model of this repository ("embedded")."""
+"""By name: the submission of a track ("track1" ... "track5"), and this repository's models ("embedded", "qwen05b")."""
 
 
 def recipe_named(name: str) -> Recipe:

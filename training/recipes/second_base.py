@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import ceil
 
 from training.recipes import embedded
-from training.recipes.recipe import Recipe
+from training.recipes.recipe import Ensemble, Recipe
 
 EMBEDDED_D = next(recipe for recipe in embedded.RECIPES if recipe.name == "embedded_d")
 SHARE = 0.3
@@ -46,4 +46,8 @@ RECIPES = (
         validation_limit=1,
         skip=FIRST,
     ),
+)
+ENSEMBLES = (
+    # The first knows less of the tasks, the second no longer answers new ones as well: together they do both.
+    Ensemble("qwen05b", QWEN.base, (("qwen05b_cpu", 0.5), ("qwen05b_more", 0.5))),
 )
