@@ -57,19 +57,6 @@ def chat_frame(tokenizer: Tokenizer, system: str) -> tuple[list[int], list[int]]
     return cache[system]
 
 
-def template_problem(tokenizer: Tokenizer) -> str | None:
-    """Why a tokenizer's chat template cannot frame a question; None if it can."""
-    from jinja2 import TemplateError  # what templates raise: some refuse a system line
-
-    try:
-        chat_frame(tokenizer, "A system line.")
-    except TemplateError as error:
-        return f"takes no system line and question ({error})"
-    except ValueError:  # from `split`
-        return "does not show a question once, as it is"
-    return None
-
-
 def prompt_frame(tokenizer: Tokenizer, task_type: TaskType) -> tuple[list[int], list[int]]:
     """The token ids before and after a question of this task type."""
     return chat_frame(tokenizer, system_line(task_type))

@@ -121,7 +121,7 @@ def _finetune(run: TrainingRun, done: Path) -> None:
     # First of all: until then every process takes GPU 0 for its own, and a 4-bit base is loaded onto a process's GPU.
     PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
     set_seed(run.recipe.seed)
-    checkpoint = last_checkpoint(run)
+    checkpoint = last_checkpoint(run, identity)
     trainer, counts = make_trainer(run.recipe, run.data, run.base, run.checkpoints, run.start)
     if trainer.is_world_process_zero():
         print(" · ".join(f"{name} {count}" for name, count in counts.items()), "· type", compute_type(), flush=True)
@@ -137,9 +137,9 @@ def _finetune(run: TrainingRun, done: Path) -> None:
     trainer.accelerator.end_training()
 
 
-def last_checkpoint(run: TrainingRun) -> str | None:
-    """The newest whole checkpoint, if there is one; UserError for another run's."""
-    folder, identity = run.checkpoints, run.identity()
+def last_checkpoint(run: TrainingRun, identity: dict[str, Any]) -> str | None:
+    """The newest whole checkpoint, if there is one; UserError for another run's, whose identity is another."""
+    folder = run.checkpoints
     described = folder / DESCRIBED
     if described.is_file() and read_json(described, "run description") != identity:
         raise UserError(f"{folder}: checkpoints of another run; delete the folder or give another --output")

@@ -13,8 +13,6 @@ from math import ceil
 from training.recipes import embedded
 from training.recipes.recipe import Ensemble, Recipe
 
-EMBEDDED_D = next(recipe for recipe in embedded.RECIPES if recipe.name == "embedded_d")
-SHARE = 0.3
 QWEN = replace(
     embedded.SMOLLM2,
     base="Qwen/Qwen2.5-Coder-0.5B-Instruct",
@@ -24,7 +22,8 @@ QWEN = replace(
     whole_names=True,
 )
 
-FIRST = {task: ceil(size * SHARE) for task, size in EMBEDDED_D.tasks.items() if size}
+FIRST = {task: ceil(sizes[2] * 0.3) for task, sizes in embedded.SIZES.items()}
+"""A part of what embedded_d has."""
 MORE = {task: min(400, ceil(max(sizes[1:3]) * 0.55)) for task, sizes in embedded.SIZES.items()}
 """A part of what embedded_c or embedded_d has, whichever has more; no task crowds out the others."""
 

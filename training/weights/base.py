@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from shopbench.errors import UserError
-from shopbench.prompts import template_problem
+from shopbench.tokenizers import read_tokenizer, template_problem
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['content'] + '\\n' }}{% endfor %}"
@@ -34,11 +34,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
     UserError where there is none, or none that a question of ours can be put to.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise UserError(f"{folder}: its tokenizer cannot be loaded ({reason}); copy its files again") from None
+    tokenizer: PreTrainedTokenizerBase = read_tokenizer(folder)
     if tokenizer.eos_token_id is None:
         raise UserError(f"{folder}: its tokenizer has no end token (eos_token), with which an answer ends; name one")
     if not tokenizer.chat_template:

@@ -144,9 +144,9 @@ def test_full_finetuning_writes_a_model(base: Path, data: Path, tmp_path: Path) 
 
 def test_checkpoints_of_another_run_are_refused(base: Path, data: Path, tmp_path: Path) -> None:
     run = TrainingRun(TINY, data, tmp_path / "run", base)
-    assert last_checkpoint(run) is None
+    assert last_checkpoint(run, run.identity()) is None
     with pytest.raises(UserError, match="checkpoints of another run"):
-        last_checkpoint(replace(run, recipe=replace(TINY, seed=5)))
+        last_checkpoint(run, replace(run, recipe=replace(TINY, seed=5)).identity())
 
 
 @pytest.mark.slow
@@ -185,12 +185,12 @@ def test_checkpoints_of_samples_changed_by_hand_are_refused(base: Path, data: Pa
         (own / "manifest.json").write_text(json.dumps(manifest))
         run = TrainingRun(TINY, own, tmp_path / str(number), base)
         assert ("data_sha256" in run.identity()) is (manifest is not built)
-        assert last_checkpoint(run) is None
+        assert last_checkpoint(run, run.identity()) is None
         with open(own / "train.jsonl", "r+b") as file:
             lines = file.readlines()
             file.truncate(len(b"".join(lines[:-1])))
         with pytest.raises(UserError, match="checkpoints of another run"):
-            last_checkpoint(run)
+            last_checkpoint(run, run.identity())
         shutil.copyfile(data / "train.jsonl", own / "train.jsonl")
 
 
