@@ -97,12 +97,13 @@ def trained(base: Path, data: Path, repository: Path, tmp_path_factory: pytest.T
             return launched
 
         first = launch("plain", "per sample", "whole", "killed")
+        first.kill_one_after_a_checkpoint(made.two / "killed")
+        assert not (made.two / "killed" / "provenance.json").exists()
+        resumed = launch("killed")
         for name in ("plain", "per sample"):  # while the others import
             training = replace(TINY.training, **{**CHANGES[name], "accumulation": 4})
             run.finetune(run.TrainingRun(replace(TINY, training=training), data, made.one / name, base))
-        first.kill_one_after_a_checkpoint(made.two / "killed")
-        assert not (made.two / "killed" / "provenance.json").exists()
-        assert launch("killed").wait() == 0
+        assert resumed.wait() == 0
         launch("sharded", "sharded killed", sharded=True).kill_one_after_a_checkpoint(made.two / "sharded killed")
         assert launch("sharded killed", sharded=True).wait() == 0
         yield made
